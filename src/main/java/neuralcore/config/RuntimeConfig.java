@@ -1,0 +1,137 @@
+package neuralcore.config;
+
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * Every effective setting, read once at start. {@code conf/neuralcore.yaml} documents each key; a
+ * record here carries the keys of its section.
+ */
+public record RuntimeConfig(
+        Set<Role> roles,
+        Data data,
+        Bridge bridge,
+        Web web,
+        Bus bus,
+        Vectors vectors,
+        Embedding embedding,
+        Lifecycle lifecycle,
+        Cluster cluster,
+        Log log) {
+
+    /** A part of the runtime that a node can run. */
+    public enum Role {
+        BUS,
+        VECTORS,
+        EMBEDDING,
+        BRIDGE,
+        WEB
+    }
+
+    /**
+     * @param folder everything the daemon keeps
+     */
+    public record Data(Path folder) {
+        public Path run() {
+            return folder.resolve("run");
+        }
+
+        public Path logs() {
+            return folder.resolve("logs");
+        }
+    }
+
+    /**
+     * The door for clients.
+     *
+     * @param socket unix socket path
+     * @param host address of the TCP listener
+     * @param port TCP port; 0 picks a free one
+     * @param maxTextFrame largest JSON frame in bytes
+     * @param maxBinaryFrame largest binary frame in bytes
+     * @param maxConnections clients at a time
+     * @param maxSubscriptions registrations and subscriptions a connection may hold
+     * @param maxPendingCalls calls a connection may have unanswered
+     * @param outboundBytes what may wait for a slow reader
+     * @param slowReaderGrace how long it may wait before the connection is closed
+     * @param idle connections silent for so long are closed
+     * @param handshake how long a TCP client may take to authenticate
+     * @param inbound addresses clients may send and publish to
+     * @param outbound addresses clients may register at
+     */
+    public record Bridge(
+            Path socket,
+            String host,
+            int port,
+            int maxTextFrame,
+            int maxBinaryFrame,
+            int maxConnections,
+            int maxSubscriptions,
+            int maxPendingCalls,
+            int outboundBytes,
+            Duration slowReaderGrace,
+            Duration idle,
+            Duration handshake,
+            List<String> inbound,
+            List<String> outbound) {}
+
+    /**
+     * HTTP: health, metrics and SockJS.
+     *
+     * @param allowedHosts host names accepted in {@code Host}, without port
+     * @param allowedOrigins origins accepted in {@code Origin}; requests without one need none
+     */
+    public record Web(
+            String host, int port, List<String> allowedHosts, List<String> allowedOrigins) {}
+
+    /**
+     * @param maxQueueSize messages a subscription may have waiting where its channel says nothing
+     * @param defaultPriority of a message that names none
+     */
+    public record Bus(int maxQueueSize, long defaultPriority) {}
+
+    /**
+     * @param maxDimension largest vector
+     * @param maxBytes memory that collections may take together
+     * @param threads for large products and scans; 0 means one a core
+     */
+    public record Vectors(int maxDimension, long maxBytes, int threads) {}
+
+    /**
+     * @param model name of the default model
+     * @param models folder with further models
+     * @param workers batches run at a time
+     * @param threads threads of one batch; 0 means one a core
+     * @param batchTokens tokens in a batch, padding included
+     * @param maxQueuedTexts texts waiting before requests are refused
+     */
+    public record Embedding(
+            String model,
+            Path models,
+            int workers,
+            int threads,
+            int batchTokens,
+            int maxQueuedTexts) {}
+
+    /**
+     * @param owned end when standard input ends
+     * @param idleExit end after so long without a client; zero means never
+     * @param drain how long a stop waits for work in progress
+     */
+    public record Lifecycle(boolean owned, Duration idleExit, Duration drain) {}
+
+    /**
+     * @param enabled join other nodes
+     * @param host address the node is reached at by others
+     * @param port of the cluster's membership protocol
+     * @param join {@code host:port} of nodes to join
+     */
+    public record Cluster(boolean enabled, String host, int port, List<String> join) {}
+
+    /**
+     * @param level of the log: error, warn, info, debug, trace
+     */
+    public record Log(String level) {}
+}

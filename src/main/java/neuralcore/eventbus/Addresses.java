@@ -1,0 +1,55 @@
+package neuralcore.eventbus;
+
+/** Every event-bus address of the daemon; {@code docs/architecture.md} lists who answers them. */
+public final class Addresses {
+    // Services: a Request is answered by a Reply.
+    public static final String SYSTEM_INFO = "neuralcore.system.info";
+    public static final String SYSTEM_ECHO = "neuralcore.system.echo";
+    public static final String SYSTEM_STOP = "neuralcore.system.stop";
+
+    public static final String EMBEDDING_EMBED = "neuralcore.embedding.embed";
+    public static final String EMBEDDING_MODELS = "neuralcore.embedding.models";
+
+    public static final String VECTORS_SIMILARITY = "neuralcore.vectors.similarity";
+    public static final String VECTORS_TOP_K = "neuralcore.vectors.topk";
+    public static final String VECTORS_CREATE = "neuralcore.vectors.create";
+    public static final String VECTORS_DROP = "neuralcore.vectors.drop";
+    public static final String VECTORS_LIST = "neuralcore.vectors.list";
+    public static final String VECTORS_UPSERT = "neuralcore.vectors.upsert";
+    public static final String VECTORS_GET = "neuralcore.vectors.get";
+    public static final String VECTORS_DELETE = "neuralcore.vectors.delete";
+    public static final String VECTORS_SEARCH = "neuralcore.vectors.search";
+
+    public static final String MESSAGING_SUBSCRIBE = "neuralcore.messaging.subscribe";
+    public static final String MESSAGING_UNSUBSCRIBE = "neuralcore.messaging.unsubscribe";
+    public static final String MESSAGING_CREATE = "neuralcore.messaging.create";
+    public static final String MESSAGING_STATS = "neuralcore.messaging.stats";
+    public static final String MESSAGING_CLOSE = "neuralcore.messaging.close";
+
+    /** JSON clients publish to and register at {@code neuralcore.bus.<namespace>.<channel>}. */
+    public static final String CHANNEL_PREFIX = "neuralcore.bus.";
+
+    // Between verticles only; no bridge lets them through.
+    public static final String INTERNAL_PREFIX = "neuralcore.internal.";
+
+    /** A {@link PublishBatch} from the bridge to the bus, answered by {@code Frame.Published}. */
+    public static final String BUS_PUBLISH = INTERNAL_PREFIX + "bus.publish";
+
+    /** A {@link CreditBatch} from the bridge to the bus. */
+    public static final String BUS_CREDIT = INTERNAL_PREFIX + "bus.credit";
+
+    /** The id of a client connection that has ended, to whoever keeps something for it. */
+    public static final String CONNECTION_CLOSED = INTERNAL_PREFIX + "connection.closed";
+
+    /** A verticle's readiness changed: {@code {part, ready, detail}}. */
+    public static final String READINESS = INTERNAL_PREFIX + "readiness";
+
+    private static final String CONNECTION = INTERNAL_PREFIX + "connection.";
+
+    private Addresses() {}
+
+    /** Where a connection takes a {@code Frame.Deliver} for its client. */
+    public static String deliveries(String connection) {
+        return CONNECTION + connection;
+    }
+}

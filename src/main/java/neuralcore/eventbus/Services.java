@@ -1,0 +1,112 @@
+package neuralcore.eventbus;
+
+import io.vertx.core.Future;
+import io.vertx.core.Vertx;
+import io.vertx.core.eventbus.DeliveryOptions;
+import io.vertx.core.eventbus.EventBus;
+import io.vertx.core.eventbus.Message;
+import io.vertx.core.eventbus.ReplyException;
+import io.vertx.core.eventbus.ReplyFailure;
+import java.time.Duration;
+import java.util.function.Function;
+import neuralcore.wire.ErrorCode;
+import neuralcore.wire.Frame;
+import neuralcore.wire.NeuralCoreException;
+import neuralcore.wire.Reply;
+import neuralcore.wire.Request;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Offering and calling services: requests in, replies or failures with an error code out. */
+public final class Services {
+    private static final Logger log = LoggerFactory.getLogger(Services.class);
+
+    private Services() {}
+
+    /** Makes an event bus know what travels on it. Once, before the first verticle. */
+    public static void registerCodecs(EventBus bus) {
+        bus.registerDefaultCodec(Request.class, FramedCodec.ofRequests());
+        bus.registerDefaultCodec(Reply.class, FramedCodec.ofReplies());
+        bus.registerDefaultCodec(PublishBatch.class, new LocalCodec<>(PublishBatch.class));
+        bus.registerDefaultCodec(CreditBatch.class, new LocalCodec<>(CreditBatch.class));
+        bus.registerDefaultCodec(Frame.Published.class, new LocalCodec<>(Frame.Published.class));
+        bus.registerDefaultCodec(Frame.Deliver.class, new LocalCodec<>(Frame.Deliver.class));
+    }
+
+    /**
+     * Offers a service at an address. What {@code service} throws, or fails its future with, goes
+     * back to the caller: a {@link NeuralCoreException} as it is, anything else as {@link
+     * ErrorCode#INTERNAL} and into the log.
+     */
+    public static Future<Void> offer(
+            Vertx vertx, String address, Function<Request, Future<Reply>> service) {
+        return vertx.eventBus()
+                .<Request>consumer(address, message -> answer(message, service))
+                .completion();
+    }
+
+    /** Calls a service; the future fails with a {@link NeuralCoreException}. */
+    public static Future<Reply> call(Vertx vertx, Request request, Duration timeout) {
+        DeliveryOptions options = new DeliveryOptions().setSendTimeout(timeout.toMillis());
+        return vertx.eventBus()
+                .<Reply>request(request.address(), request, options)
+                .map(Message::body)
+                .recover(failure -> Future.failedFuture(toException(failure, request, timeout)));
+    }
+
+    private static void answer(Message<Request> message, Function<Request, Future<Reply>> service) {
+        Future<Reply> reply;
+        try {
+            reply = service.apply(message.body());
+        } catch (RuntimeException e) {
+            reply = Future.failedFuture(e);
+        }
+        reply.onComplete(message::reply, failure -> fail(message, failure));
+    }
+
+    private static void fail(Message<Request> message, Throwable failure) {
+        NeuralCoreException exception = toException(failure, message.body().address());
+        message.fail(exception.code().number(), exception.getMessage());
+    }
+
+    private static NeuralCoreException toException(Throwable failure, String address) {
+        if (failure instanceof NeuralCoreException exception) {
+            return exception;
+        }
+        log.error("{} failed", address, failure);
+        return new NeuralCoreException(
+                ErrorCode.INTERNAL,
+                "%s failed: %s. The daemon's log has the details.".formatted(address, failure),
+                failure);
+    }
+
+    private static NeuralCoreException toException(
+            Throwable failure, Request request, Duration timeout) {
+        if (!(failure instanceof ReplyException reply)) {
+            return toException(failure, request.address());
+        }
+        return switch (reply.failureType()) {
+            case TIMEOUT ->
+                    new NeuralCoreException(
+                            ErrorCode.TIMEOUT,
+                            "%s did not answer within %d ms."
+                                    .formatted(request.address(), timeout.toMillis()));
+            case NO_HANDLERS ->
+                    new NeuralCoreException(
+                            ErrorCode.UNKNOWN_ADDRESS,
+                            "Nothing answers at %s; the node may lack the role."
+                                    .formatted(request.address()));
+            case RECIPIENT_FAILURE ->
+                    new NeuralCoreException(
+                            ErrorCode.ofNumber(reply.failureCode()),
+                            String.valueOf(reply.getMessage()));
+            case ERROR -> toException(reply, request.address());
+        };
+    }
+
+    /** Whether a failure says that nobody listens at the address. */
+    public static boolean isNoHandlers(Throwable failure) {
+        return failure instanceof ReplyException reply
+                && reply.failureType() == ReplyFailure.NO_HANDLERS;
+    }
+}

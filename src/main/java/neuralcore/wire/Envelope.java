@@ -1,0 +1,65 @@
+package neuralcore.wire;
+
+import java.nio.charset.StandardCharsets;
+import java.util.HexFormat;
+
+/**
+ * One message, immutable, its payload opaque to the daemon.
+ *
+ * <p>Payload and meta share one array so that a queued message costs two objects.
+ *
+ * @param channel channel name
+ * @param publisher random identity of the publishing client
+ * @param sequence the publisher's own number of the message; (publisher, sequence) is unique
+ * @param timestampNanos when it was published, nanoseconds since 1970 by the publisher's clock
+ * @param priority lower is sooner; any long
+ * @param ttlMillis how long it may wait, in milliseconds; 0 means for ever
+ * @param payloadType one of the {@code ContentType} bytes of {@code docs/protocol.md}
+ * @param metaType likewise, 0 where there is no meta
+ * @param body payload, then meta
+ * @param payloadLength how many bytes of {@code body} are payload
+ */
+public record Envelope(
+        String channel,
+        long publisher,
+        long sequence,
+        long timestampNanos,
+        long priority,
+        int ttlMillis,
+        byte payloadType,
+        byte metaType,
+        byte[] body,
+        int payloadLength) {
+
+    public static final byte NONE = 0;
+    public static final byte JSON = 1;
+    public static final byte MSGPACK = 2;
+    public static final byte BYTES = 3;
+
+    public Envelope {
+        if (payloadLength < 0 || payloadLength > body.length) {
+            throw new NeuralCoreException(
+                    ErrorCode.MALFORMED_FRAME,
+                    "A payload of %d bytes does not fit a body of %d."
+                            .formatted(payloadLength, body.length));
+        }
+    }
+
+    /** The message's id: publisher and sequence as 32 hexadecimal digits. */
+    public String id() {
+        HexFormat hex = HexFormat.of();
+        return hex.toHexDigits(publisher) + hex.toHexDigits(sequence);
+    }
+
+    public int metaLength() {
+        return body.length - payloadLength;
+    }
+
+    public String payloadText() {
+        return new String(body, 0, payloadLength, StandardCharsets.UTF_8);
+    }
+
+    public String metaText() {
+        return new String(body, payloadLength, metaLength(), StandardCharsets.UTF_8);
+    }
+}

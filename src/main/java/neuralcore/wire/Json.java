@@ -1,0 +1,189 @@
+package neuralcore.wire;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonGenerator;
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.core.StreamReadConstraints;
+import com.fasterxml.jackson.core.StreamReadFeature;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * JSON to maps, lists, strings, longs, doubles and booleans, and back.
+ *
+ * <p>What a stranger may send is limited: depth 64, strings 16 MiB, numbers 100 digits, names 256
+ * characters, 1,000,000 tokens; duplicate names and anything after the value are refused. Integers
+ * beyond a long become doubles.
+ */
+public final class Json {
+    private static final JsonFactory FACTORY =
+            JsonFactory.builder()
+                    .streamReadConstraints(
+                            StreamReadConstraints.builder()
+                                    .maxNestingDepth(64)
+                                    .maxStringLength(16 << 20)
+                                    .maxNumberLength(100)
+                                    .maxNameLength(256)
+                                    .maxTokenCount(1_000_000)
+                                    .build())
+                    .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+                    .build();
+
+    private Json() {}
+
+    /**
+     * The object in these bytes.
+     *
+     * @throws NeuralCoreException {@link ErrorCode#MALFORMED_FRAME} if they are not one JSON object
+     *     within the limits
+     */
+    @SuppressWarnings("unchecked")
+    public static Map<String, @Nullable Object> readObject(ByteBuffer bytes) {
+        Object value = read(bytes);
+        if (!(value instanceof Map)) {
+            throw malformed("expected an object", null);
+        }
+        return (Map<String, @Nullable Object>) value;
+    }
+
+    /** Any JSON value in these bytes; see {@link #readObject}. */
+    public static @Nullable Object read(ByteBuffer bytes) {
+        try (JsonParser parser = parser(bytes)) {
+            if (parser.nextToken() == null) {
+                throw malformed("no value", null);
+            }
+            Object value = value(parser);
+            if (parser.nextToken() != null) {
+                throw malformed("something follows the value", null);
+            }
+            return value;
+        } catch (IOException e) {
+            throw malformed(firstLine(e), e);
+        }
+    }
+
+    public static byte[] write(@Nullable Object value) {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream(256);
+        try (JsonGenerator generator = FACTORY.createGenerator(bytes)) {
+            write(generator, value);
+        } catch (IOException e) {
+            throw new UncheckedIOException("writing to memory failed", e);
+        }
+        return bytes.toByteArray();
+    }
+
+    public static String writeText(@Nullable Object value) {
+        return new String(write(value), StandardCharsets.UTF_8);
+    }
+
+    private static JsonParser parser(ByteBuffer bytes) throws IOException {
+        if (bytes.hasArray()) {
+            return FACTORY.createParser(
+                    bytes.array(), bytes.arrayOffset() + bytes.position(), bytes.remaining());
+        }
+        byte[] copy = new byte[bytes.remaining()];
+        bytes.duplicate().get(copy);
+        return FACTORY.createParser(copy);
+    }
+
+    private static @Nullable Object value(JsonParser parser) throws IOException {
+        return switch (parser.currentToken()) {
+            case START_OBJECT -> object(parser);
+            case START_ARRAY -> array(parser);
+            case VALUE_STRING -> parser.getText();
+            case VALUE_NUMBER_INT ->
+                    parser.getNumberType() == JsonParser.NumberType.BIG_INTEGER
+                            ? (Object) parser.getDoubleValue()
+                            : (Object) parser.getLongValue();
+            case VALUE_NUMBER_FLOAT -> parser.getDoubleValue();
+            case VALUE_TRUE -> true;
+            case VALUE_FALSE -> false;
+            case VALUE_NULL -> null;
+            case END_OBJECT, END_ARRAY, FIELD_NAME, NOT_AVAILABLE, VALUE_EMBEDDED_OBJECT ->
+                    throw malformed("unexpected " + parser.currentToken(), null);
+        };
+    }
+
+    private static Map<String, @Nullable Object> object(JsonParser parser) throws IOException {
+        Map<String, @Nullable Object> object = new LinkedHashMap<>();
+        for (String name = parser.nextFieldName(); name != null; name = parser.nextFieldName()) {
+            parser.nextToken();
+            object.put(name, value(parser));
+        }
+        return object;
+    }
+
+    private static List<@Nullable Object> array(JsonParser parser) throws IOException {
+        List<@Nullable Object> array = new ArrayList<>();
+        while (parser.nextToken() != JsonToken.END_ARRAY) {
+            array.add(value(parser));
+        }
+        return array;
+    }
+
+    private static void write(JsonGenerator generator, @Nullable Object value) throws IOException {
+        switch (value) {
+            case null -> generator.writeNull();
+            case Map<?, ?> map -> {
+                generator.writeStartObject();
+                for (Map.Entry<?, ?> entry : map.entrySet()) {
+                    generator.writeFieldName(String.valueOf(entry.getKey()));
+                    write(generator, entry.getValue());
+                }
+                generator.writeEndObject();
+            }
+            case Iterable<?> items -> {
+                generator.writeStartArray();
+                for (Object item : items) {
+                    write(generator, item);
+                }
+                generator.writeEndArray();
+            }
+            case String text -> generator.writeString(text);
+            case Integer number -> generator.writeNumber(number);
+            case Long number -> generator.writeNumber(number);
+            case Float number -> generator.writeNumber(number);
+            case Double number -> generator.writeNumber(number);
+            case Boolean bool -> generator.writeBoolean(bool);
+            case Enum<?> constant -> generator.writeString(constant.name());
+            case float[] numbers -> {
+                generator.writeStartArray();
+                for (float number : numbers) {
+                    generator.writeNumber(number);
+                }
+                generator.writeEndArray();
+            }
+            default ->
+                    throw new IllegalArgumentException(
+                            "JSON has no form for " + value.getClass().getName());
+        }
+    }
+
+    private static String firstLine(IOException e) {
+        String message =
+                e instanceof com.fasterxml.jackson.core.JsonProcessingException json
+                        ? json.getOriginalMessage()
+                        : String.valueOf(e.getMessage());
+        int end = message.indexOf('\n');
+        return end < 0 ? message : message.substring(0, end);
+    }
+
+    private static NeuralCoreException malformed(String reason, @Nullable IOException cause) {
+        NeuralCoreException exception =
+                new NeuralCoreException(
+                        ErrorCode.MALFORMED_FRAME, "Not the JSON expected: " + reason);
+        if (cause != null) {
+            exception.initCause(cause);
+        }
+        return exception;
+    }
+}

@@ -44,6 +44,7 @@ public final class Addresses {
     /** A verticle's readiness changed: {@code {part, ready, detail}}. */
     public static final String READINESS = INTERNAL_PREFIX + "readiness";
 
+    private static final String EMBEDDING_WORKER = INTERNAL_PREFIX + "embedding.worker.";
     private static final String CONNECTION = INTERNAL_PREFIX + "connection.";
 
     private Addresses() {}
@@ -51,5 +52,10 @@ public final class Addresses {
     /** Where a connection takes a {@code Frame.Deliver} for its client. */
     public static String deliveries(String connection) {
         return CONNECTION + connection;
+    }
+
+    /** Where an embedding worker takes batches. */
+    public static String embeddingWorker(String worker) {
+        return EMBEDDING_WORKER + worker;
     }
 }

@@ -47,6 +47,7 @@ public final class Addresses {
     /** A verticle's readiness changed: {@code {part, ready, detail}}. */
     public static final String READINESS = INTERNAL_PREFIX + "readiness";
 
+    private static final String EMBEDDING_WORKER = INTERNAL_PREFIX + "embedding.worker.";
     private static final String CONNECTION = INTERNAL_PREFIX + "connection.";
 
     private Addresses() {}
@@ -57,5 +58,10 @@ public final class Addresses {
      */
     public static String deliveries(String connection) {
         return CONNECTION + connection;
+    }
+
+    /** Where an embedding worker takes batches. */
+    public static String embeddingWorker(String worker) {
+        return EMBEDDING_WORKER + worker;
     }
 }

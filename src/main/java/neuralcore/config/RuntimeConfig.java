@@ -37,6 +37,8 @@ public record RuntimeConfig(
     }
 
     /**
+     * Where things are kept.
+     *
      * @param folder everything the daemon keeps
      */
     public record Data(Path folder) {
@@ -111,6 +113,8 @@ public record RuntimeConfig(
     }
 
     /**
+     * The message bus.
+     *
      * @param maxQueueSize messages a subscription may have waiting where its channel says nothing
      * @param defaultPriority of a message that names none
      */
@@ -121,6 +125,8 @@ public record RuntimeConfig(
     }
 
     /**
+     * Vector maths and collections.
+     *
      * @param maxDimension largest vector
      * @param maxBytes memory that collections may take together
      * @param threads for large products and scans; 0 means one a core
@@ -134,6 +140,8 @@ public record RuntimeConfig(
     }
 
     /**
+     * Text embedding.
+     *
      * @param model name of the default model
      * @param models folder with further models
      * @param workers batches run at a time
@@ -157,6 +165,8 @@ public record RuntimeConfig(
     }
 
     /**
+     * When the daemon ends.
+     *
      * @param owned end when standard input ends
      * @param idleExit end after so long without a client; zero means never
      * @param drain how long a stop waits for work in progress
@@ -169,6 +179,8 @@ public record RuntimeConfig(
     }
 
     /**
+     * Joining other nodes.
+     *
      * @param enabled join other nodes
      * @param host address the node is reached at by others
      * @param port of the cluster's membership protocol
@@ -182,6 +194,8 @@ public record RuntimeConfig(
     }
 
     /**
+     * The log.
+     *
      * @param level of the log: error, warn, info, debug, trace
      */
     public record Log(String level) {}

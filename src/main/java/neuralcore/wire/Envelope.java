@@ -19,6 +19,8 @@ import java.util.HexFormat;
  * @param body payload, then meta
  * @param payloadLength how many bytes of {@code body} are payload
  */
+@SuppressWarnings(
+        "ArrayRecordComponent") // Compared by identity only; a wrapper would cost 16 bytes.
 public record Envelope(
         String channel,
         long publisher,

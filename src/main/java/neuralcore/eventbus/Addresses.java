@@ -54,7 +54,10 @@ public final class Addresses {
 
     private Addresses() {}
 
-    /** Where a connection takes a {@code Frame.Deliver} for its client. */
+    /**
+     * Where a connection takes a {@code Frame.Deliver} for its client, or a {@code Frame.Published}
+     * with batch 0 that takes back what was accepted earlier.
+     */
     public static String deliveries(String connection) {
         return CONNECTION + connection;
     }

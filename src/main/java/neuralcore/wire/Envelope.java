@@ -12,7 +12,8 @@ import java.util.HexFormat;
  * @param publisher random identity of the publishing client
  * @param sequence the publisher's own number of the message; (publisher, sequence) is unique
  * @param timestampNanos when it was published, nanoseconds since 1970 by the publisher's clock
- * @param priority lower is sooner; any long
+ * @param priority lower is sooner; any long, of which {@link #DEFAULT_PRIORITY} has the meaning
+ *     that the channel's default applies
  * @param ttlMillis how long it may wait, in milliseconds; 0 means for ever
  * @param payloadType one of the {@code ContentType} bytes of {@code docs/protocol.md}
  * @param metaType likewise, 0 where there is no meta
@@ -33,6 +34,9 @@ public record Envelope(
         byte[] body,
         int payloadLength) {
 
+    /** As a priority: the one that the channel's configuration names. */
+    public static final long DEFAULT_PRIORITY = Long.MIN_VALUE;
+
     public static final byte NONE = 0;
     public static final byte JSON = 1;
     public static final byte MSGPACK = 2;
@@ -51,6 +55,21 @@ public record Envelope(
     public String id() {
         HexFormat hex = HexFormat.of();
         return hex.toHexDigits(publisher) + hex.toHexDigits(sequence);
+    }
+
+    /** The same message with another priority. */
+    public Envelope withPriority(long other) {
+        return new Envelope(
+                channel,
+                publisher,
+                sequence,
+                timestampNanos,
+                other,
+                ttlMillis,
+                payloadType,
+                metaType,
+                body,
+                payloadLength);
     }
 
     public int metaLength() {

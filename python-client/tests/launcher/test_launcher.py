@@ -215,9 +215,7 @@ def test_building_needs_a_javac(checkout: Path, tools: Path, tmp_path: Path) -> 
     assert "run time without javac" in done.stderr
 
 
-def test_takes_the_newest_of_the_usual_folders(
-    checkout: Path, tools: Path, tmp_path: Path
-) -> None:
+def test_takes_the_newest_of_the_usual_folders(checkout: Path, tools: Path, tmp_path: Path) -> None:
     homes = [jdk(tmp_path / v, v) for v in ("25.0.1", "26", "24.0.2")]
     executable(tools / "python3", "#!/bin/sh\necho Python 3.11\n")
     done = run(

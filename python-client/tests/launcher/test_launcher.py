@@ -104,7 +104,7 @@ def test_help_names_every_verb_and_exit_code() -> None:
     assert done.returncode == 0
     for verb in VERBS:
         assert f"\n  {verb}" in done.stdout
-    for code in (0, 1, 3, 4, 64, 69, 70, 73, 75, 78, 130):
+    for code in (0, 1, 3, 4, 64, 66, 69, 70, 73, 75, 78, 130):
         assert f"\n {code:>3}  " in done.stdout
     assert run().stdout == done.stdout
     assert run("--help").stdout == done.stdout
@@ -227,7 +227,7 @@ def test_takes_the_newest_of_the_usual_folders(checkout: Path, tools: Path, tmp_
     )
     assert done.returncode == 0, done
     assert f"{tmp_path / '26'} (Java 26, from the usual folders)" in done.stdout
-    assert "warn  maven" in done.stdout
+    assert "warn  Maven" in done.stdout
 
 
 def test_without_maven_one_sentence_says_what_to_do(

@@ -31,6 +31,8 @@ public record RuntimeConfig(
     }
 
     /**
+     * Where things are kept.
+     *
      * @param folder everything the daemon keeps
      */
     public record Data(Path folder) {
@@ -87,12 +89,16 @@ public record RuntimeConfig(
             String host, int port, List<String> allowedHosts, List<String> allowedOrigins) {}
 
     /**
+     * The message bus.
+     *
      * @param maxQueueSize messages a subscription may have waiting where its channel says nothing
      * @param defaultPriority of a message that names none
      */
     public record Bus(int maxQueueSize, long defaultPriority) {}
 
     /**
+     * Vector maths and collections.
+     *
      * @param maxDimension largest vector
      * @param maxBytes memory that collections may take together
      * @param threads for large products and scans; 0 means one a core
@@ -100,6 +106,8 @@ public record RuntimeConfig(
     public record Vectors(int maxDimension, long maxBytes, int threads) {}
 
     /**
+     * Text embedding.
+     *
      * @param model name of the default model
      * @param models folder with further models
      * @param workers batches run at a time
@@ -116,6 +124,8 @@ public record RuntimeConfig(
             int maxQueuedTexts) {}
 
     /**
+     * When the daemon ends.
+     *
      * @param owned end when standard input ends
      * @param idleExit end after so long without a client; zero means never
      * @param drain how long a stop waits for work in progress
@@ -123,6 +133,8 @@ public record RuntimeConfig(
     public record Lifecycle(boolean owned, Duration idleExit, Duration drain) {}
 
     /**
+     * Joining other nodes.
+     *
      * @param enabled join other nodes
      * @param host address the node is reached at by others
      * @param port of the cluster's membership protocol
@@ -131,6 +143,8 @@ public record RuntimeConfig(
     public record Cluster(boolean enabled, String host, int port, List<String> join) {}
 
     /**
+     * The log.
+     *
      * @param level of the log: error, warn, info, debug, trace
      */
     public record Log(String level) {}

@@ -59,7 +59,8 @@ final class YamlFile {
             int line = e.getProblemMark().map(mark -> mark.getLine() + 1).orElse(0);
             problems.add("%s line %d is not YAML: %s.".formatted(file, line, e.getProblem()));
         } catch (YamlEngineException e) {
-            problems.add("%s is not YAML: %s".formatted(file, Shown.of(String.valueOf(e.getMessage()))));
+            problems.add(
+                    "%s is not YAML: %s".formatted(file, Shown.of(String.valueOf(e.getMessage()))));
         }
     }
 

@@ -74,8 +74,7 @@ public final class Daemon implements AutoCloseable {
         } catch (IOException | RuntimeException e) {
             log.error("The daemon did not start", e);
             daemon.close();
-            throw new NeuralCoreException(
-                    ErrorCode.INTERNAL, "The daemon did not start: " + e, e);
+            throw new NeuralCoreException(ErrorCode.INTERNAL, "The daemon did not start: " + e, e);
         }
     }
 
@@ -148,9 +147,7 @@ public final class Daemon implements AutoCloseable {
     }
 
     private Listening deploy(Vertx vertx, String token) {
-        await(
-                vertx.deployVerticle(new SystemVerticle(config, started)),
-                START_DEADLINE);
+        await(vertx.deployVerticle(new SystemVerticle(config, started)), START_DEADLINE);
         RuntimeVerticle runtime = new RuntimeVerticle(config, token, metrics.registry());
         String id = await(vertx.deployVerticle(runtime), START_DEADLINE);
         take("services", () -> await(vertx.undeploy(id), config.lifecycle().drain()));

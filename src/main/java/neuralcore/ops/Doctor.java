@@ -69,8 +69,7 @@ public final class Doctor {
                 "the package is neuralcore-runtime; 'pip install neuralcore' gets a stranger's");
         for (Finding finding : findings) {
             out.printf(
-                    "%s  %-14s %s%n",
-                    finding.verdict().shown, finding.subject(), finding.text());
+                    "%s  %-14s %s%n", finding.verdict().shown, finding.subject(), finding.text());
         }
         out.println();
         out.print(loaded.table());
@@ -79,8 +78,7 @@ public final class Doctor {
     }
 
     private void java() {
-        String found =
-                "%s, %s".formatted(Runtime.version(), System.getProperty("java.home"));
+        String found = "%s, %s".formatted(Runtime.version(), System.getProperty("java.home"));
         if (Runtime.version().feature() >= 25) {
             add(Verdict.OK, "Java", found);
         } else {
@@ -117,8 +115,7 @@ public final class Doctor {
     }
 
     private void configuration() {
-        long set =
-                loaded.entries().stream().filter(e -> !e.source().startsWith("default")).count();
+        long set = loaded.entries().stream().filter(e -> !e.source().startsWith("default")).count();
         String file = configFile == null ? "no file" : configFile.toString();
         add(
                 Verdict.OK,

@@ -139,10 +139,14 @@ public final class Training {
             throws IOException {
         Map<String, ?> echo =
                 Map.of(
-                        "type", "send",
-                        "address", Addresses.SYSTEM_ECHO,
-                        "replyAddress", "training",
-                        "body", Map.of("text", "hello"));
+                        "type",
+                        "send",
+                        "address",
+                        Addresses.SYSTEM_ECHO,
+                        "replyAddress",
+                        "training",
+                        "body",
+                        Map.of("text", "hello"));
         for (Map<String, ?> frame : List.of(hello, Map.of("type", "ping"), echo)) {
             byte[] json = Json.write(frame);
             ByteBuffer framed = ByteBuffer.allocate(4 + json.length).order(ByteOrder.BIG_ENDIAN);

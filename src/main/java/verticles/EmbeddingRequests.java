@@ -24,8 +24,9 @@ import neuralcore.wire.Request;
 import neuralcore.wire.Tensor;
 
 /**
- * The requests that {@link EmbeddingVerticle} has not answered: takes them to the scheduler and does
- * what the scheduler says. Used by the verticle's event loop alone; texts are tokenized off it.
+ * The requests that {@link EmbeddingVerticle} has not answered: takes them to the scheduler and
+ * does what the scheduler says. Used by the verticle's event loop alone; texts are tokenized off
+ * it.
  */
 final class EmbeddingRequests {
     private static final Duration BATCH_TIMEOUT = Duration.ofMinutes(1);
@@ -131,12 +132,9 @@ final class EmbeddingRequests {
                         reply -> {
                             Duration took = since(start);
                             meters.ran(batch, took);
-                            apply(
-                                    scheduler.finished(
-                                            batch.id(), reply.tensors().getFirst(), took));
+                            apply(scheduler.finished(batch.id(), reply.tensors().getFirst(), took));
                         })
-                .onFailure(
-                        failure -> apply(scheduler.failed(batch.id(), reason(failure))));
+                .onFailure(failure -> apply(scheduler.failed(batch.id(), reason(failure))));
     }
 
     private Reply reply(Tensor vectors, long tokens) {

@@ -28,8 +28,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Answers {@code neuralcore.embedding.*} with the help of {@link EmbeddingWorkerVerticle}s, which it
- * deploys.
+ * Answers {@code neuralcore.embedding.*} with the help of {@link EmbeddingWorkerVerticle}s, which
+ * it deploys.
  *
  * <p>It is up before its model: requests wait for the model, or fail with the reason that it cannot
  * be loaded. {@link Addresses#READINESS} tells either.
@@ -130,7 +130,9 @@ public final class EmbeddingVerticle extends VerticleBase {
                                         "max_tokens", spec.maxTokens(),
                                         "ready", ready,
                                         "precision",
-                                                spec.precision().name().toLowerCase(Locale.ROOT)))));
+                                                spec.precision()
+                                                        .name()
+                                                        .toLowerCase(Locale.ROOT)))));
     }
 
     private void tell(boolean ready, String detail) {

@@ -295,7 +295,7 @@ def test_a_jdk_without_the_vector_module_still_runs(
     )
     assert done.returncode == 0
     assert "lacks the module jdk.incubator.vector" in done.stderr
-    assert "jdk.incubator.vector" not in (checkout / "target" / "jvm.options").read_text()
+    assert "jdk.incubator.vector" not in (checkout / "target" / "jvm-scalar.options").read_text()
 
 
 def test_the_daemons_exit_code_is_the_scripts(checkout: Path, tools: Path, tmp_path: Path) -> None:

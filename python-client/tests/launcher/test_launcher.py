@@ -17,12 +17,13 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = ROOT / "neuralcore"
-VERBS = "demo test serve stop status logs doctor bench build clean help".split()
+VERBS = ("demo", "test", "serve", "stop", "status", "logs", "doctor", "bench", "build", "clean")
 # What the script itself calls; a PATH of only these has no Java, Maven or Python.
 TOOLS = (
-    "bash cat chmod cksum cut date dirname env find grep head id kill ln ls mkdir mv nohup ps "
-    "readlink rm sed sleep tail touch tr uname"
-).split()
+    *("bash", "cat", "chmod", "cksum", "cut", "date", "dirname", "env", "find", "grep", "head"),
+    *("id", "kill", "ln", "ls", "mkdir", "mv", "nohup", "ps", "readlink", "rm", "sed", "sleep"),
+    *("tail", "touch", "tr", "uname"),
+)
 
 
 def run(

@@ -31,6 +31,8 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Runs the script without the caller's NEURALCORE_ settings; None removes a variable."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("NEURALCORE_")}
+    if script.resolve() == SCRIPT and "NEURALCORE_JAVA" in os.environ:
+        env["NEURALCORE_JAVA"] = os.environ["NEURALCORE_JAVA"]
     for name, value in environment.items():
         if value is None:
             env.pop(name, None)

@@ -106,10 +106,15 @@ def main() -> int:
     for name in list(os.environ):
         if name.startswith("NEURALCORE_") and name not in ("NEURALCORE_JAVA", "NEURALCORE_JAR"):
             del os.environ[name]
-    # Neither do the tests touch the user's data folder.
     target = ROOT / "target"
     launcher = str(ROOT / "neuralcore")
     python = str(BIN / "python")
+    config = "python-client/pyproject.toml"
+    ruff = str(BIN / "ruff")
+    mypy = [python, "-m", "mypy", "--config-file", config, "--strict"]
+    xml = LOGS / "pytest.xml"
+    pytest = [python, "-m", "pytest", "-ra", "-c", config, "--rootdir", "python-client"]
+    pytest.append(f"--junitxml={xml}")
     outcomes = [
         check(
             "java",
@@ -119,22 +124,10 @@ def main() -> int:
         ),
         check("build", [launcher, "build"], verbose),
         check("shellcheck", [str(BIN / "shellcheck"), launcher, ".ci/run"], verbose),
-        check("ruff", [str(BIN / "ruff"), "check", *PYTHON_FOLDERS], verbose),
-        check("format", [str(BIN / "ruff"), "format", "--check", *PYTHON_FOLDERS], verbose),
-        check(
-            "mypy",
-            [python, "-m", "mypy", "--config-file", "python-client/pyproject.toml", "--strict"]
-            + ["python-client/src", "benchmarks", ".ci/checks.py"],
-            verbose,
-        ),
-        check(
-            "pytest",
-            [python, "-m", "pytest", "-ra", "-c", "python-client/pyproject.toml"]
-            + ["--rootdir", "python-client", "python-client/tests", "benchmarks"]
-            + [f"--junitxml={LOGS / 'pytest.xml'}"],
-            verbose,
-            {LOGS: "pytest.xml"},
-        ),
+        check("ruff", [ruff, "check", "--config", config, *PYTHON_FOLDERS], verbose),
+        check("format", [ruff, "format", "--check", "--config", config, *PYTHON_FOLDERS], verbose),
+        check("mypy", [*mypy, "python-client/src", "benchmarks", ".ci/checks.py"], verbose),
+        check("pytest", [*pytest, "python-client/tests", "benchmarks"], verbose, {LOGS: xml.name}),
     ]
     failed = [name for outcome in outcomes for name in outcome.failed]
     skipped = [name for outcome in outcomes for name in outcome.skipped]

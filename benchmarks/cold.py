@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from daemon import TARGET, running_daemon
 from report import Figure, save, show
 

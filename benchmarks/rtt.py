@@ -22,11 +22,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+import neuralcore
 from blocking import ANSWER_KIND, ECHO, Socket, authenticate, call_frame, framed, json_frame
 from daemon import Daemon, Peers, running_daemon, running_peers
 from report import Figure, percentile, save, show
-
-import neuralcore
 
 TEXT = "x" * 100
 ROWS, COLUMNS = 1000, 384
@@ -44,7 +44,7 @@ class Contender:
 
 
 def same(connection: Socket, request: bytes, wanted: bytes | None) -> Callable[[], None]:
-    """Sends the same frame each time; the answer must be `wanted`, or else the checked first one."""
+    """Sends the same frame each time; the answer must be `wanted`, else like the first."""
     expected = wanted
 
     def exchange() -> None:
@@ -229,21 +229,21 @@ def no_collection() -> Iterator[None]:
         gc.enable()
 
 
-def run(rounds: int, requests: int) -> dict[str, Any]:
+def run(rounds: int, requests: int, warm: int = 3000) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="nc-") as folder, ExitStack() as stack:
         daemon = stack.enter_context(running_daemon(Path(folder) / "data"))
         peers = stack.enter_context(running_peers(Path(folder)))
         daemon.wait_for_model()
         with ExitStack() as connections:
             small = small_contenders(connections, daemon, peers)
-            small_figures = measure(small, "us", 1e-3, rounds, requests, warm=3000)
+            small_figures = measure(small, "us", 1e-3, rounds, requests, warm)
         show(
             f"100 bytes there and back, {requests} requests a round, {rounds} rounds", small_figures
         )
         with ExitStack() as connections:
             large = large_contenders(connections, daemon, peers)
             large_requests = max(5, requests // 100)
-            large_figures = measure(large, "ms", 1e-6, rounds, large_requests, warm=50)
+            large_figures = measure(large, "ms", 1e-6, rounds, large_requests, max(10, warm // 60))
         show(
             f"1.5 MB of float32 there and back, {large_requests} a round, {rounds} rounds",
             large_figures,

@@ -1,4 +1,4 @@
-"""What the demo draws: a progress bar, wrapped quotations, a table. Plain text, no colour needed."""
+"""What the demo draws: a progress bar, wrapped quotations, a table. Plain text, no colour."""
 
 from __future__ import annotations
 

@@ -592,7 +592,8 @@ def _decode_published(payload: bytes) -> Published:
 def encode_deliver(deliveries: Sequence[Delivered]) -> bytes:
     """What a daemon sends to a subscriber."""
     indexes: dict[str, int] = {}
-    entries, bodies = [], []
+    entries: list[bytes] = []
+    bodies: list[bytes] = []
     for d in deliveries:
         index = indexes.setdefault(d.channel, len(indexes))
         entries.append(

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from echo_server import EchoServer
 from neuralcore import _java, daemon
 from neuralcore.aio import connect_async
 from neuralcore.client import connect
 from neuralcore.errors import ConnectError, DaemonStartError, InvalidRequest, VersionMismatch
+
+from echo_server import EchoServer
 
 SETTINGS = (
     "NEURALCORE_URL",

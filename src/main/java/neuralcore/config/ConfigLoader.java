@@ -212,7 +212,7 @@ public final class ConfigLoader {
             values.put(Settings.BRIDGE_SOCKET, socket, "default");
             return;
         }
-        String name = "neuralcore-%d-%08x".formatted(Platform.userId(), folder.hashCode());
+        String name = "neuralcore-" + Platform.userId() + "-" + Platform.fingerprint(folder);
         values.put(
                 Settings.BRIDGE_SOCKET,
                 Path.of("/tmp", name, "daemon.sock"),

@@ -27,6 +27,16 @@ _BLOCK = 1 << 22
 """How many scores are made at once where a block needs double precision."""
 
 
+@functools.cache
+def has_numpy() -> bool:
+    """Whether NumPy can be imported; imports it."""
+    try:
+        import numpy  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
 def higher_is_nearer(metric: str) -> bool:
     """Whether scores of the metric are similarities, and not distances."""
     return metric in ("cosine", "dot_product")

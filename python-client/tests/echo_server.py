@@ -69,6 +69,8 @@ class EchoServer:
         return self
 
     def stop(self) -> None:
+        if self._loop.is_closed():
+            return
         self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join(10)
         Path(self.path).unlink(missing_ok=True)

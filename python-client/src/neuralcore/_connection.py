@@ -9,8 +9,9 @@ Three ways lead to it::
 
 so that a bulk array, whoever sends it, never holds up a message.
 
-One I/O thread serves a connection. It is a plain ``selectors`` loop: an asyncio loop in its place
-took half as long again for a call (docs/decisions.md).
+One I/O thread serves a connection. It is a plain ``selectors`` loop: answers came as fast from an
+asyncio loop in its place, but importing asyncio costs a process more than all of this package, and
+here the caller's own thread can write.
 
 A forked child has the object and none of the parent's sockets, subscriptions or queued frames: on
 first use it connects for itself, under a publisher number of its own.
@@ -24,7 +25,6 @@ import itertools
 import logging
 import math
 import os
-import secrets
 import selectors
 import socket
 import threading
@@ -102,7 +102,7 @@ class Connection:
 
     def _set_up(self) -> None:
         """Everything that a forked child needs afresh."""
-        self.publisher: int = secrets.randbits(64)
+        self.publisher: int = int.from_bytes(os.urandom(8), "little")
         self.server: ServerInfo | None = None
         self._ids = itertools.count(1)
         self._start_lock = threading.Lock()
@@ -599,7 +599,9 @@ def _watch(
     watched[stream] = (sock, events)
 
 
-def _register(callbacks: list[Callable[..., None]], callback: Callable[..., None]) -> Callable[[], None]:
+def _register(
+    callbacks: list[Callable[..., None]], callback: Callable[..., None]
+) -> Callable[[], None]:
     callbacks.append(callback)
 
     def end() -> None:

@@ -6,9 +6,8 @@ import os
 import socket
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from neuralcore import _wire
@@ -16,6 +15,7 @@ from neuralcore._version import PROTOCOL, __version__
 from neuralcore.errors import (
     ConnectError,
     InvalidRequest,
+    NeuralCoreError,
     ProtocolError,
     VersionMismatch,
     error_for,
@@ -26,8 +26,7 @@ _LENGTH = struct.Struct(">i")
 MAX_SOCKET_PATH = 103
 
 
-@dataclass(frozen=True)
-class ServerInfo:
+class ServerInfo(NamedTuple):
     """What the daemon says of itself when it lets a client in."""
 
     version: str
@@ -54,8 +53,7 @@ class ServerInfo:
         )
 
 
-@dataclass(frozen=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """A unix socket (``path``), or ``host`` and ``port`` with a token.
 
     ``token_file`` is read at each connect, so that a daemon which was restarted with a new token
@@ -65,7 +63,7 @@ class Endpoint:
     path: str = ""
     host: str = ""
     port: int = 0
-    token: str = field(default="", repr=False)
+    token: str = ""
     token_file: str = ""
 
     @classmethod
@@ -105,6 +103,9 @@ class Endpoint:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"tcp://{host}:{self.port}"
 
+    def __repr__(self) -> str:
+        return f"<Endpoint {self.url}>"
+
     def open(self, timeout: float, *, greet: bool) -> tuple[socket.socket, ServerInfo | None]:
         """A blocking socket without a timeout, authenticated where that is needed.
 
@@ -123,7 +124,7 @@ class Endpoint:
             opened, sock = sock, None
             return opened, info
         except OSError as e:
-            if isinstance(e, ConnectError):
+            if isinstance(e, NeuralCoreError):
                 raise
             raise ConnectError(
                 f"No daemon answers at {self.url}: {e}.",
@@ -182,7 +183,7 @@ def _greet(sock: socket.socket, token: str, url: str) -> ServerInfo:
     if answer.get("type") == "err" or isinstance(frame, _wire.Failure):
         error = frame.error if isinstance(frame, _wire.Failure) else answer
         code = error.get("code") or error.get("failureCode") or "UNAUTHENTICATED"
-        raise error_for(code, f"{url} refused: {error.get('message', 'no reason given')}.")
+        raise error_for(code, f"{url} refused: {error.get('message', 'no reason given')}")
     raise ProtocolError(f"What answers at {url} is not a neuralcore daemon.")
 
 

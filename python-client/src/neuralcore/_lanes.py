@@ -126,7 +126,9 @@ class Lane:
             raise ConnectionLost("The daemon sent more than the answer.")
         np = sys.modules.get("numpy")
         # NumPy's memory need not be zeroed first.
-        whole = memoryview(np.empty(length, np.uint8) if np and length > _BUFFER else bytearray(length))
+        whole = memoryview(
+            np.empty(length, np.uint8) if np and length > _BUFFER else bytearray(length)
+        )
         filled = have - 4
         whole[:filled] = view[4:have]
         while filled < length:

@@ -214,7 +214,7 @@ class Stream:
                 self._last_error = e
                 if not self._lost_at:
                     self._lost_at = time.monotonic()
-                wait = min(_LAST_RETRY, _FIRST_RETRY * 2**min(self._retries, 10))
+                wait = min(_LAST_RETRY, _FIRST_RETRY * 2 ** min(self._retries, 10))
                 self._retries += 1
                 self._retry_at = time.monotonic() + wait * random.uniform(0.5, 1.0)
             raise

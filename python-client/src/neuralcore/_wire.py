@@ -12,7 +12,7 @@ import json
 import struct
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, Union
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from neuralcore.errors import InvalidRequest, NeuralCoreError, ProtocolError
 
@@ -20,14 +20,17 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-Buffer: TypeAlias = Union[bytes, bytearray, memoryview]
-Payload: TypeAlias = Union[bytes, bytearray]
+Buffer: TypeAlias = bytes | bytearray | memoryview
+Payload: TypeAlias = bytes | bytearray
 Array: TypeAlias = "npt.NDArray[np.float32 | np.int8 | np.int32 | np.int64]"
 # What can be attached to a call: an array, opaque bytes, or a list of strings.
 Tensor: TypeAlias = Any
 
 MAX_TEXT = 1 << 20
 MAX_BINARY = 16 << 20
+
+# The priority of a message that leaves it to its channel.
+DEFAULT_PRIORITY = -(1 << 63)
 
 NO_CONTENT, JSON_CONTENT, MSGPACK_CONTENT, BYTES_CONTENT = range(4)
 
@@ -144,7 +147,7 @@ class Credit(NamedTuple):
     grants: list[tuple[int, int]]
 
 
-Frame: TypeAlias = Union[Text, Call, Answer, Failure, Publish, Published, Deliver, Credit]
+Frame: TypeAlias = Text | Call | Answer | Failure | Publish | Published | Deliver | Credit
 
 
 def message_id(publisher: int, sequence: int) -> str:
@@ -589,7 +592,8 @@ def _decode_published(payload: bytes) -> Published:
 def encode_deliver(deliveries: Sequence[Delivered]) -> bytes:
     """What a daemon sends to a subscriber."""
     indexes: dict[str, int] = {}
-    entries, bodies = [], []
+    entries: list[bytes] = []
+    bodies: list[bytes] = []
     for d in deliveries:
         index = indexes.setdefault(d.channel, len(indexes))
         entries.append(

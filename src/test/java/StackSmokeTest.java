@@ -2,7 +2,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.hazelcast.config.Config;
-import com.hazelcast.core.Hazelcast;
 import io.vertx.core.Future;
 import io.vertx.core.Vertx;
 import io.vertx.core.json.JsonObject;
@@ -38,9 +37,7 @@ class StackSmokeTest {
         Vertx vertx =
                 await(
                         Vertx.builder()
-                                .withClusterManager(
-                                        new HazelcastClusterManager(
-                                                Hazelcast.newHazelcastInstance(config)))
+                                .withClusterManager(new HazelcastClusterManager(config))
                                 .buildClustered());
         try {
             assertThat(vertx.isClustered()).isTrue();
@@ -50,7 +47,6 @@ class StackSmokeTest {
             kafka(vertx);
         } finally {
             await(vertx.close());
-            Hazelcast.shutdownAll();
         }
     }
 

@@ -98,7 +98,8 @@ public final class Session {
             authenticate(json.json());
             return;
         }
-        if (!authenticated && !showsToken(frame)) {
+        // Some clients ping as soon as they are connected, before they can show anything.
+        if (!authenticated && !showsToken(frame) && !isPing(frame)) {
             refuse(
                     new NeuralCoreException(
                             ErrorCode.UNAUTHENTICATED,
@@ -161,6 +162,10 @@ public final class Session {
                         "subscriptions", limits.subscriptions(),
                         "calls", limits.pendingCalls()));
         write(new Frame.Text(answer));
+    }
+
+    private static boolean isPing(Frame frame) {
+        return frame instanceof Frame.Text json && "ping".equals(json.json().get("type"));
     }
 
     private boolean showsToken(Frame frame) {

@@ -189,7 +189,7 @@ final class TextFrames {
                         publisher,
                         ++sequence,
                         System.currentTimeMillis() * 1_000_000,
-                        integer(headers, "priority", Long.MIN_VALUE),
+                        integer(headers, "priority", Envelope.DEFAULT_PRIORITY),
                         (int) Math.clamp(integer(headers, "ttl", 0), 0, Integer.MAX_VALUE),
                         Envelope.JSON,
                         Envelope.NONE,
@@ -254,7 +254,7 @@ final class TextFrames {
         Map<String, @Nullable Object> params = new LinkedHashMap<>();
         params.put("namespace", channel.namespace());
         params.put("channel", channel.name());
-        params.put("subscription", (long) subscription);
+        params.put("subscription", Integer.toUnsignedLong(subscription));
         params.put("credit", (long) Deliveries.window());
         callBus(Addresses.MESSAGING_SUBSCRIBE, params)
                 .onFailure(
@@ -281,7 +281,7 @@ final class TextFrames {
         } else if (!session.isClosed()) {
             deliveries.close(registration.subscription());
             Map<String, @Nullable Object> params = new LinkedHashMap<>();
-            params.put("subscription", (long) registration.subscription());
+            params.put("subscription", Integer.toUnsignedLong(registration.subscription()));
             callBus(Addresses.MESSAGING_UNSUBSCRIBE, params)
                     .onFailure(
                             failure -> session.write(new Frame.Text(error(asException(failure)))));

@@ -26,8 +26,8 @@ public final class BusService {
     /**
      * @param nowMillis a clock that does not jump; its zero means nothing
      * @param send takes a connection and a frame for its client: a {@link Frame.Deliver}, or a
-     *     {@link Frame.Published} with batch 0 for messages that were accepted earlier and lost
-     *     their place to another client's
+     *     {@link Frame.Published} with batch 0 for messages that were accepted earlier and have
+     *     lost their place since
      */
     public BusService(
             BusSettings settings, LongSupplier nowMillis, BiConsumer<String, Frame> send) {
@@ -57,7 +57,7 @@ public final class BusService {
                             .map(message -> new Frame.Rejection(message.sequence(), e.code()))
                             .toList());
         }
-        return outbox.published(frame.batch(), connection);
+        return outbox.answer(frame.batch());
     }
 
     public void credit(String connection, Frame.Credit credit) {

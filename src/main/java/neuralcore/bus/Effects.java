@@ -14,18 +14,21 @@ public interface Effects {
     /** The next message for a connection. Those for one connection come without another between. */
     void deliver(String connection, Delivery delivery);
 
+    /** A message of the {@link BusEvent.Publish} in hand that no subscription will get. */
+    void rejected(long sequence, ErrorCode code);
+
     /**
-     * A message that no subscription has got or will get.
+     * A message accepted earlier that no subscription has got or will get: it gave way to a more
+     * urgent or a newer one.
      *
-     * @param connection that published it; not always the one whose event is being handled, for a
-     *     message accepted earlier can give way to another client's
+     * @param connection that published it, perhaps not the one that publishes now
      * @param sequence the publisher's number of the message
      */
-    void rejected(String connection, long sequence, ErrorCode code);
+    void evicted(String connection, long sequence);
 
     /** The end of a {@link BusEvent.Publish}: how many of its messages were not rejected. */
-    void published(String connection, int accepted);
+    void published(int accepted);
 
     /** What became of a {@link BusEvent.CreateChannel}; false where it had been created before. */
-    void created(String channel, boolean created);
+    void created(boolean created);
 }

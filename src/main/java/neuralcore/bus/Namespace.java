@@ -114,7 +114,7 @@ public final class Namespace {
         for (Envelope message : publish.messages()) {
             accepted += enqueue(publish.connection(), message, before, effects);
         }
-        effects.published(publish.connection(), accepted);
+        effects.published(accepted);
     }
 
     /**
@@ -128,7 +128,7 @@ public final class Namespace {
             try {
                 channel = open(message.channel());
             } catch (NeuralCoreException e) {
-                effects.rejected(connection, message.sequence(), e.code());
+                effects.rejected(message.sequence(), e.code());
                 return 0;
             }
         }
@@ -153,21 +153,25 @@ public final class Namespace {
                 touched.add(subscription.subscriber);
             }
             if (displaced != null && displaced != queued && displaced.lost()) {
-                tellLost(displaced, effects);
-                accepted -= displaced.arrival > before ? 1 : 0;
+                accepted -= tellLost(displaced, before, effects);
             }
         }
         if (queued.lost()) {
-            tellLost(queued, effects);
-            return accepted - 1;
+            return accepted - tellLost(queued, before, effects);
         }
         channel.advance();
         earliestExpiry = Math.min(earliestExpiry, queued.expiresAtMillis);
         return accepted;
     }
 
-    private static void tellLost(QueuedMessage message, Effects effects) {
-        effects.rejected(message.publisher, message.envelope.sequence(), ErrorCode.QUEUE_FULL);
+    /** Returns how many messages of the batch in hand that takes back. */
+    private static int tellLost(QueuedMessage message, long before, Effects effects) {
+        if (message.arrival > before) {
+            effects.rejected(message.envelope.sequence(), ErrorCode.QUEUE_FULL);
+            return 1;
+        }
+        effects.evicted(message.publisher, message.envelope.sequence());
+        return 0;
     }
 
     private void subscribe(BusEvent.Subscribe subscribe) {
@@ -261,7 +265,7 @@ public final class Namespace {
         } else {
             created = known.configure(config);
         }
-        effects.created(config.name(), created);
+        effects.created(created);
     }
 
     private Channel open(String channel) {

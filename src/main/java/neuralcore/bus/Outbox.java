@@ -18,7 +18,8 @@ public final class Outbox implements Effects {
     static final int MAX_BYTES = 1 << 20;
 
     private final BiConsumer<String, Frame> send;
-    private final Map<String, List<Frame.Rejection>> rejections = new LinkedHashMap<>();
+    private final Map<String, List<Frame.Rejection>> evictions = new LinkedHashMap<>();
+    private List<Frame.Rejection> rejections = List.of();
     private String connection = "";
     private List<Delivery> deliveries = new ArrayList<>();
     private int bytes;
@@ -47,19 +48,27 @@ public final class Outbox implements Effects {
     }
 
     @Override
-    public void rejected(String publisher, long sequence, ErrorCode code) {
-        rejections
-                .computeIfAbsent(publisher, unused -> new ArrayList<>())
-                .add(new Frame.Rejection(sequence, code));
+    public void rejected(long sequence, ErrorCode code) {
+        if (rejections.isEmpty()) {
+            rejections = new ArrayList<>();
+        }
+        rejections.add(new Frame.Rejection(sequence, code));
     }
 
     @Override
-    public void published(String publisher, int count) {
+    public void evicted(String publisher, long sequence) {
+        evictions
+                .computeIfAbsent(publisher, unused -> new ArrayList<>())
+                .add(new Frame.Rejection(sequence, ErrorCode.QUEUE_FULL));
+    }
+
+    @Override
+    public void published(int count) {
         accepted = count;
     }
 
     @Override
-    public void created(String channel, boolean fresh) {
+    public void created(boolean fresh) {
         created = fresh;
     }
 
@@ -68,23 +77,21 @@ public final class Outbox implements Effects {
         return created;
     }
 
-    /** The end of a step that was not a {@code Publish}. */
+    /** The end of a step: sends what is left. */
     public void send() {
         if (!deliveries.isEmpty()) {
             sendDeliveries();
         }
-        rejections.forEach((to, list) -> send.accept(to, new Frame.Published(0, 0, list)));
-        rejections.clear();
+        evictions.forEach((to, list) -> send.accept(to, new Frame.Published(0, 0, list)));
+        evictions.clear();
     }
 
-    /**
-     * The end of a {@code Publish}: sends what is for others, and returns what the publisher is to
-     * be told. That can name messages of its earlier batches.
-     */
-    public Frame.Published published(int batch, String publisher) {
-        List<Frame.Rejection> own = rejections.remove(publisher);
+    /** The end of a {@code Publish}: {@link #send}, and what its sender is to be told. */
+    public Frame.Published answer(int batch) {
         send();
-        return new Frame.Published(batch, accepted, own == null ? List.of() : own);
+        Frame.Published published = new Frame.Published(batch, accepted, rejections);
+        rejections = List.of();
+        return published;
     }
 
     private void sendDeliveries() {

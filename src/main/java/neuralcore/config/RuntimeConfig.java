@@ -4,6 +4,8 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Set;
+import neuralcore.wire.ErrorCode;
+import neuralcore.wire.NeuralCoreException;
 
 /**
  * Every effective setting, read once at start. {@code conf/neuralcore.yaml} documents each key; a
@@ -20,6 +22,10 @@ public record RuntimeConfig(
         Lifecycle lifecycle,
         Cluster cluster,
         Log log) {
+
+    public RuntimeConfig {
+        roles = Set.copyOf(roles);
+    }
 
     /** A part of the runtime that a node can run. */
     public enum Role {
@@ -77,7 +83,19 @@ public record RuntimeConfig(
             Duration idle,
             Duration handshake,
             List<String> inbound,
-            List<String> outbound) {}
+            List<String> outbound) {
+        public Bridge {
+            requirePort("bridge.port", port);
+            requirePositive("bridge.max_text_frame", maxTextFrame);
+            requirePositive("bridge.max_binary_frame", maxBinaryFrame);
+            requirePositive("bridge.max_connections", maxConnections);
+            requirePositive("bridge.max_subscriptions", maxSubscriptions);
+            requirePositive("bridge.max_pending_calls", maxPendingCalls);
+            requirePositive("bridge.outbound_bytes", outboundBytes);
+            inbound = List.copyOf(inbound);
+            outbound = List.copyOf(outbound);
+        }
+    }
 
     /**
      * HTTP: health, metrics and SockJS.
@@ -86,7 +104,13 @@ public record RuntimeConfig(
      * @param allowedOrigins origins accepted in {@code Origin}; requests without one need none
      */
     public record Web(
-            String host, int port, List<String> allowedHosts, List<String> allowedOrigins) {}
+            String host, int port, List<String> allowedHosts, List<String> allowedOrigins) {
+        public Web {
+            requirePort("web.port", port);
+            allowedHosts = List.copyOf(allowedHosts);
+            allowedOrigins = List.copyOf(allowedOrigins);
+        }
+    }
 
     /**
      * The message bus.
@@ -94,7 +118,11 @@ public record RuntimeConfig(
      * @param maxQueueSize messages a subscription may have waiting where its channel says nothing
      * @param defaultPriority of a message that names none
      */
-    public record Bus(int maxQueueSize, long defaultPriority) {}
+    public record Bus(int maxQueueSize, long defaultPriority) {
+        public Bus {
+            requirePositive("bus.max_queue_size", maxQueueSize);
+        }
+    }
 
     /**
      * Vector maths and collections.
@@ -103,7 +131,13 @@ public record RuntimeConfig(
      * @param maxBytes memory that collections may take together
      * @param threads for large products and scans; 0 means one a core
      */
-    public record Vectors(int maxDimension, long maxBytes, int threads) {}
+    public record Vectors(int maxDimension, long maxBytes, int threads) {
+        public Vectors {
+            requirePositive("vectors.max_dimension", maxDimension);
+            requirePositive("vectors.max_bytes", maxBytes);
+            requireNotNegative("vectors.threads", threads);
+        }
+    }
 
     /**
      * Text embedding.
@@ -121,7 +155,14 @@ public record RuntimeConfig(
             int workers,
             int threads,
             int batchTokens,
-            int maxQueuedTexts) {}
+            int maxQueuedTexts) {
+        public Embedding {
+            requirePositive("embedding.workers", workers);
+            requireNotNegative("embedding.threads", threads);
+            requirePositive("embedding.batch_tokens", batchTokens);
+            requirePositive("embedding.max_queued_texts", maxQueuedTexts);
+        }
+    }
 
     /**
      * When the daemon ends.
@@ -130,7 +171,12 @@ public record RuntimeConfig(
      * @param idleExit end after so long without a client; zero means never
      * @param drain how long a stop waits for work in progress
      */
-    public record Lifecycle(boolean owned, Duration idleExit, Duration drain) {}
+    public record Lifecycle(boolean owned, Duration idleExit, Duration drain) {
+        public Lifecycle {
+            requireNotNegative("lifecycle.idle_exit", idleExit.toMillis());
+            requireNotNegative("lifecycle.drain", drain.toMillis());
+        }
+    }
 
     /**
      * Joining other nodes.
@@ -140,7 +186,12 @@ public record RuntimeConfig(
      * @param port of the cluster's membership protocol
      * @param join {@code host:port} of nodes to join
      */
-    public record Cluster(boolean enabled, String host, int port, List<String> join) {}
+    public record Cluster(boolean enabled, String host, int port, List<String> join) {
+        public Cluster {
+            requirePort("cluster.port", port);
+            join = List.copyOf(join);
+        }
+    }
 
     /**
      * The log.
@@ -148,4 +199,28 @@ public record RuntimeConfig(
      * @param level of the log: error, warn, info, debug, trace
      */
     public record Log(String level) {}
+
+    private static void requirePort(String key, int port) {
+        if (port < 0 || port > 65_535) {
+            throw impossible(key, port, "a port between 0 and 65535");
+        }
+    }
+
+    private static void requirePositive(String key, long value) {
+        if (value <= 0) {
+            throw impossible(key, value, "positive");
+        }
+    }
+
+    private static void requireNotNegative(String key, long value) {
+        if (value < 0) {
+            throw impossible(key, value, "zero or positive");
+        }
+    }
+
+    private static NeuralCoreException impossible(String key, long value, String expected) {
+        return new NeuralCoreException(
+                ErrorCode.CONFIG_INVALID,
+                "%s is %d; it must be %s.".formatted(key, value, expected));
+    }
 }

@@ -44,9 +44,13 @@ public final class Addresses {
     /** An Integer: 1 when a client connected, -1 when one left. */
     public static final String CONNECTIONS = INTERNAL_PREFIX + "connections";
 
-    /** A verticle's readiness changed: {@code {part, ready, detail}}. */
+    /** The daemon is to end; the body is the reason, a String for the log. */
+    public static final String STOP = INTERNAL_PREFIX + "stop";
+
+    /** A verticle's readiness changed: a JsonObject {@code {part, ready, detail}}. */
     public static final String READINESS = INTERNAL_PREFIX + "readiness";
 
+    private static final String EMBEDDING_WORKER = INTERNAL_PREFIX + "embedding.worker.";
     private static final String CONNECTION = INTERNAL_PREFIX + "connection.";
 
     private Addresses() {}
@@ -57,5 +61,10 @@ public final class Addresses {
      */
     public static String deliveries(String connection) {
         return CONNECTION + connection;
+    }
+
+    /** Where an embedding worker takes batches. */
+    public static String embeddingWorker(String worker) {
+        return EMBEDDING_WORKER + worker;
     }
 }

@@ -45,6 +45,12 @@ public final class Services {
                 .completion();
     }
 
+    /** Offers a service to callers on this node only: one that is about the node itself. */
+    public static void offerLocally(
+            Vertx vertx, String address, Function<Request, Future<Reply>> service) {
+        vertx.eventBus().<Request>localConsumer(address, message -> answer(message, service));
+    }
+
     /** Calls a service; the future fails with a {@link NeuralCoreException}. */
     public static Future<Reply> call(Vertx vertx, Request request, Duration timeout) {
         DeliveryOptions options = new DeliveryOptions().setSendTimeout(timeout.toMillis());

@@ -1,0 +1,142 @@
+package neuralcore.embedding;
+
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.file.AtomicMoveNotSupportedException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFileAttributeView;
+import java.nio.file.attribute.PosixFilePermissions;
+import neuralcore.wire.ErrorCode;
+import neuralcore.wire.NeuralCoreException;
+
+/**
+ * A folder of files that can be made again: native libraries, optimized models.
+ *
+ * <p>Only its owner can enter it (native code is loaded from here). A file is written beside its
+ * place, forced to disk and renamed, so that any number of processes may fill one folder at once
+ * and a crash leaves no half file behind. Thread-safe.
+ */
+public final class CacheFolder {
+
+    /** Writes a file's content. */
+    @FunctionalInterface
+    public interface Maker {
+        void write(Path target) throws IOException;
+    }
+
+    private final Path root;
+
+    private CacheFolder(Path root) {
+        this.root = root;
+    }
+
+    /** Creates the folder if need be, and closes it to everybody else. */
+    public static CacheFolder open(Path folder) {
+        Path root = folder.toAbsolutePath().normalize();
+        try {
+            createPrivately(root);
+        } catch (IOException e) {
+            throw failed(root, e);
+        }
+        return new CacheFolder(root);
+    }
+
+    Path resolve(String relative) {
+        return root.resolve(relative);
+    }
+
+    /** The file at {@code relative}, made first if it is not there with {@code size} bytes. */
+    Path place(String relative, long size, Maker maker) {
+        Path file = root.resolve(relative);
+        try {
+            if (!Files.isRegularFile(file) || Files.size(file) != size) {
+                make(file, maker);
+            }
+        } catch (IOException e) {
+            throw failed(file, e);
+        }
+        return file;
+    }
+
+    /** The file at {@code relative}, made first if it is not there. */
+    Path place(String relative, Maker maker) {
+        Path file = root.resolve(relative);
+        try {
+            if (!Files.isRegularFile(file)) {
+                make(file, maker);
+            }
+        } catch (IOException e) {
+            throw failed(file, e);
+        }
+        return file;
+    }
+
+    private static void make(Path file, Maker maker) throws IOException {
+        Path folder = file.getParent();
+        if (folder == null) {
+            throw new IOException(file + " has no folder");
+        }
+        createPrivately(folder);
+        Path beside = Files.createTempFile(folder, file.getFileName() + ".", ".part");
+        try {
+            maker.write(beside);
+            try (FileChannel channel = FileChannel.open(beside, StandardOpenOption.WRITE)) {
+                channel.force(true);
+            }
+            move(beside, file);
+        } finally {
+            Files.deleteIfExists(beside);
+        }
+    }
+
+    private static void move(Path from, Path to) throws IOException {
+        try {
+            Files.move(
+                    from, to, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+        } catch (AtomicMoveNotSupportedException e) {
+            Files.move(from, to, StandardCopyOption.REPLACE_EXISTING);
+        } catch (IOException e) {
+            // Windows does not replace a library that another process has loaded: theirs is ours.
+            if (!Files.isRegularFile(to) || Files.size(to) != Files.size(from)) {
+                throw e;
+            }
+        }
+    }
+
+    private static void createPrivately(Path folder) throws IOException {
+        if (Files.getFileStore(existing(folder))
+                .supportsFileAttributeView(PosixFileAttributeView.class)) {
+            var onlyOwner = PosixFilePermissions.fromString("rwx------");
+            try {
+                Files.createDirectories(folder, PosixFilePermissions.asFileAttribute(onlyOwner));
+            } catch (FileAlreadyExistsException e) {
+                throw new IOException(folder + " is a file", e);
+            }
+            // Fails for a folder of somebody else, from which no library must be loaded.
+            Files.setPosixFilePermissions(folder, onlyOwner);
+        } else {
+            Files.createDirectories(folder);
+        }
+    }
+
+    private static Path existing(Path folder) throws IOException {
+        for (Path path = folder; path != null; path = path.getParent()) {
+            if (Files.exists(path)) {
+                return path;
+            }
+        }
+        throw new IOException("no part of " + folder + " exists");
+    }
+
+    private static NeuralCoreException failed(Path path, IOException e) {
+        return new NeuralCoreException(
+                ErrorCode.UNAVAILABLE,
+                "%s cannot be written: %s. Give this user a folder with 250 MB free (data.folder)."
+                        .formatted(path, e),
+                e);
+    }
+}

@@ -1,0 +1,170 @@
+package neuralcore.embedding;
+
+import java.nio.FloatBuffer;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.NavigableMap;
+import java.util.TreeMap;
+import neuralcore.wire.Tensor;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One request's texts on their way: equal ones folded into one, those that wait sorted by length,
+ * the vectors that are there already in the reply. Belongs to an {@link EmbeddingScheduler}.
+ */
+final class EmbedJob {
+
+    /** A text and its places in the reply. */
+    private record Text(int[] ids, List<Integer> places) {}
+
+    private final long id;
+    private final String client;
+    private final TextKind kind;
+    private final int texts;
+
+    private final List<Text> distinct = new ArrayList<>();
+    private final NavigableMap<Integer, ArrayDeque<Integer>> waiting = new TreeMap<>();
+    private @Nullable Tensor reply;
+    private int waitingDistinct;
+    private int waitingTexts;
+    private int unfinished;
+    private long tokens;
+    private boolean over;
+
+    EmbedJob(long id, String client, TextKind kind, int texts) {
+        this.id = id;
+        this.client = client;
+        this.kind = kind;
+        this.texts = texts;
+        this.waitingTexts = texts;
+    }
+
+    long id() {
+        return id;
+    }
+
+    String client() {
+        return client;
+    }
+
+    TextKind kind() {
+        return kind;
+    }
+
+    int texts() {
+        return texts;
+    }
+
+    /** Texts that no worker has yet, tokenized or not. */
+    int waitingTexts() {
+        return waitingTexts;
+    }
+
+    /** Texts of different content that no worker has yet. */
+    int waitingDistinct() {
+        return waitingDistinct;
+    }
+
+    boolean over() {
+        return over;
+    }
+
+    /** Nothing of it is wanted any more. */
+    void end() {
+        over = true;
+    }
+
+    /** Its texts have been tokenized and can be run. */
+    void tokenized(int[][] ids, int dimension) {
+        if (ids.length != texts || reply != null) {
+            throw new IllegalStateException(
+                    "job %d of %d texts got ids of %d".formatted(id, texts, ids.length));
+        }
+        reply = Tensor.ofFloats(texts, dimension);
+        Map<BatchDraft.Ids, Text> known = new HashMap<>();
+        for (int place = 0; place < ids.length; place++) {
+            int[] text = ids[place];
+            tokens += text.length;
+            known.computeIfAbsent(
+                            new BatchDraft.Ids(text),
+                            key -> {
+                                Text first = new Text(text, new ArrayList<>());
+                                distinct.add(first);
+                                return first;
+                            })
+                    .places()
+                    .add(place);
+        }
+        unfinished = distinct.size();
+        waitingTexts = 0;
+        for (int text = 0; text < distinct.size(); text++) {
+            putBack(text);
+        }
+    }
+
+    /** A text waits (again). */
+    void putBack(int text) {
+        Text waits = distinct.get(text);
+        waiting.computeIfAbsent(waits.ids().length, length -> new ArrayDeque<>()).add(text);
+        waitingDistinct++;
+        waitingTexts += waits.places().size();
+    }
+
+    /** Tokens of its longest text that waits; 0 if none does. */
+    int longestWaiting() {
+        return waiting.isEmpty() ? 0 : waiting.lastKey();
+    }
+
+    /** Whether all its texts that wait have a length in {@code [shortest, longest]}. */
+    boolean waitsWithin(int shortest, int longest) {
+        return !waiting.isEmpty() && waiting.firstKey() >= shortest && waiting.lastKey() <= longest;
+    }
+
+    /** Moves texts into a batch, longest first, as many as fit. */
+    void fill(BatchDraft draft) {
+        var fitting =
+                waiting.subMap(draft.shortest(), true, draft.longest(), true)
+                        .descendingMap()
+                        .values()
+                        .iterator();
+        while (fitting.hasNext()) {
+            ArrayDeque<Integer> bucket = fitting.next();
+            while (!bucket.isEmpty()) {
+                int text = bucket.getFirst();
+                if (!draft.offer(distinct.get(text).ids(), new Batch.Part(this, text))) {
+                    return;
+                }
+                bucket.removeFirst();
+                waitingDistinct--;
+                waitingTexts -= distinct.get(text).places().size();
+            }
+            fitting.remove();
+        }
+    }
+
+    /** A text's vector has come. Returns whether it was the last one. */
+    boolean finish(int text, FloatBuffer vectors, int from, int dimension) {
+        FloatBuffer target = reply().floats();
+        for (int place : distinct.get(text).places()) {
+            target.put(place * dimension, vectors, from, dimension);
+        }
+        unfinished--;
+        return unfinished == 0;
+    }
+
+    /** The vectors in the order of the request's texts. */
+    Tensor reply() {
+        if (reply == null) {
+            throw new IllegalStateException("job " + id + " has not been tokenized");
+        }
+        return reply;
+    }
+
+    /** Tokens of all its texts. */
+    long tokens() {
+        return tokens;
+    }
+}

@@ -1,0 +1,117 @@
+package neuralcore.embedding;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import neuralcore.wire.ErrorCode;
+import neuralcore.wire.NeuralCoreException;
+
+/**
+ * The two native libraries: ONNX Runtime and the Hugging Face tokenizer.
+ *
+ * <p>Left to themselves both unpack 44 MB at each start, one into the world's temporary folder, and
+ * the tokenizer's loader asks its web site for libraries it does not find. Here they are unpacked
+ * once into the cache folder and loaded from there.
+ *
+ * <p>Thread-safe. A process loads each once; later calls with another folder change nothing.
+ */
+final class NativeLibraries {
+    private static final Platform PLATFORM = Platform.current();
+
+    private static boolean tokenizerLoaded;
+
+    private NativeLibraries() {}
+
+    /** Unpacks ONNX Runtime's libraries, where its own loader will find them. */
+    static synchronized void provideOnnxRuntime(CacheFolder cache) {
+        String property = "onnxruntime.native.path";
+        if (System.getProperty(property) == null) {
+            List<String> resources = new ArrayList<>();
+            for (String library : PLATFORM.onnxLibraries()) {
+                resources.add("ai/onnxruntime/native/" + PLATFORM.onnx() + "/" + library);
+            }
+            System.setProperty(property, unpack(cache, "onnxruntime", resources).toString());
+        }
+    }
+
+    /** Unpacks and loads the tokenizer's library. */
+    static synchronized void loadTokenizer(CacheFolder cache) {
+        if (!tokenizerLoaded) {
+            List<String> resources = new ArrayList<>();
+            for (String library : PLATFORM.tokenizerLibraries()) {
+                resources.add("native/lib/" + PLATFORM.tokenizer() + "/cpu/" + library);
+            }
+            Path folder = unpack(cache, "tokenizers", resources);
+            PLATFORM.tokenizerLibraries()
+                    .forEach(library -> System.load(folder.resolve(library).toString()));
+            tokenizerLoaded = true;
+        }
+    }
+
+    private static Path unpack(CacheFolder cache, String name, List<String> resources) {
+        try {
+            List<ClassPathFile> files = new ArrayList<>();
+            for (String resource : resources) {
+                ClassPathFile file = ClassPathFile.find(resource);
+                if (file == null) {
+                    throw missing(resource);
+                }
+                files.add(file);
+            }
+            String folder = "native/" + name + "-" + files.getFirst().tag();
+            for (int i = 0; i < files.size(); i++) {
+                ClassPathFile file = files.get(i);
+                String resource = resources.get(i);
+                String fileName = resource.substring(resource.lastIndexOf('/') + 1);
+                cache.place(folder + "/" + fileName, file.size(), file::copyTo);
+            }
+            return cache.resolve(folder);
+        } catch (IOException e) {
+            throw new NeuralCoreException(
+                    ErrorCode.INTERNAL, "The native libraries cannot be read: " + e, e);
+        }
+    }
+
+    private static NeuralCoreException missing(String resource) {
+        return new NeuralCoreException(
+                ErrorCode.NOT_SUPPORTED,
+                "This build brings no %s. Build it on this platform, or with its -Pnatives-… profile."
+                        .formatted(resource));
+    }
+
+    /** What the two projects call this platform and their libraries, in loading order. */
+    private record Platform(
+            String onnx,
+            String tokenizer,
+            List<String> onnxLibraries,
+            List<String> tokenizerLibraries) {
+
+        static Platform current() {
+            String os = System.getProperty("os.name", "").toLowerCase(Locale.ROOT);
+            boolean arm = System.getProperty("os.arch", "").equals("aarch64");
+            if (os.startsWith("windows")) {
+                return new Platform(
+                        arm ? "win-aarch64" : "win-x64",
+                        arm ? "win-aarch64" : "win-x86_64",
+                        List.of(
+                                "onnxruntime.dll",
+                                "onnxruntime4j_jni.dll",
+                                "onnxruntime_providers_shared.dll"),
+                        List.of(
+                                "libwinpthread-1.dll",
+                                "libgcc_s_seh-1.dll",
+                                "libstdc++-6.dll",
+                                "tokenizers.dll"));
+            }
+            boolean mac = os.contains("mac");
+            String suffix = mac ? ".dylib" : ".so";
+            return new Platform(
+                    (mac ? "osx-" : "linux-") + (arm ? "aarch64" : "x64"),
+                    (mac ? "osx-" : "linux-") + (arm ? "aarch64" : "x86_64"),
+                    List.of("libonnxruntime" + suffix, "libonnxruntime4j_jni" + suffix),
+                    List.of("libtokenizers" + suffix));
+        }
+    }
+}

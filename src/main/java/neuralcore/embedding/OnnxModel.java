@@ -1,0 +1,279 @@
+package neuralcore.embedding;
+
+import ai.onnxruntime.OnnxTensor;
+import ai.onnxruntime.OrtEnvironment;
+import ai.onnxruntime.OrtException;
+import ai.onnxruntime.OrtLoggingLevel;
+import ai.onnxruntime.OrtSession;
+import ai.onnxruntime.OrtSession.SessionOptions;
+import ai.onnxruntime.OrtSession.SessionOptions.OptLevel;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
+import java.nio.LongBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.locks.ReadWriteLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
+import neuralcore.wire.ErrorCode;
+import neuralcore.wire.NeuralCoreException;
+
+/**
+ * A network in ONNX Runtime: token ids to vectors.
+ *
+ * <p>The graph is optimized once, kept in ONNX Runtime's own format and mapped, not read: a session
+ * opens in half the time, and weights that are used as they lie in the file (half of MiniLM's) stay
+ * shared pages that the system can take back.
+ *
+ * <p>Thread-safe; what a run needs besides the network is in its {@link Runner}, of which each
+ * thread has its own.
+ */
+public final class OnnxModel implements AutoCloseable {
+    private static final Set<String> INPUTS =
+            Set.of("input_ids", "attention_mask", "token_type_ids");
+
+    private final ModelSpec spec;
+    private final OrtEnvironment environment;
+    private final OrtSession session;
+
+    // The session reads from the mapping; it must live as long.
+    @SuppressWarnings("UnusedVariable")
+    private final ByteBuffer graph;
+
+    private final ReadWriteLock lock = new ReentrantReadWriteLock();
+    private boolean closed;
+
+    private OnnxModel(
+            ModelSpec spec, OrtEnvironment environment, OrtSession session, ByteBuffer graph) {
+        this.spec = spec;
+        this.environment = environment;
+        this.session = session;
+        this.graph = graph;
+    }
+
+    /**
+     * Opens a model's network, optimizing it first if that has not been done.
+     *
+     * @param threads threads of one run, the caller's included
+     */
+    static OnnxModel open(ModelSpec spec, ModelStore store, CacheFolder cache, int threads) {
+        NativeLibraries.provideOnnxRuntime(cache);
+        OrtEnvironment environment =
+                OrtEnvironment.getEnvironment(OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR);
+        Path file =
+                store.graph(
+                        spec,
+                        "onnxruntime-" + environment.getVersion() + ".ort",
+                        (onnx, target) -> optimize(environment, onnx, target));
+        try (SessionOptions options = options(threads)) {
+            ByteBuffer graph = map(file);
+            // It is optimized already.
+            options.setOptimizationLevel(OptLevel.NO_OPT);
+            options.addConfigEntry("session.use_ort_model_bytes_directly", "1");
+            options.addConfigEntry("session.use_ort_model_bytes_for_initializers", "1");
+            OrtSession session = environment.createSession(graph, options);
+            checkShape(spec, session);
+            return new OnnxModel(spec, environment, session, graph);
+        } catch (OrtException | IOException e) {
+            throw new NeuralCoreException(
+                    ErrorCode.MODEL_NOT_READY,
+                    "%s cannot be opened: %s. Delete %s; it will be made anew."
+                            .formatted(spec.name(), e.getMessage(), file),
+                    e);
+        }
+    }
+
+    private static void optimize(OrtEnvironment environment, Path onnx, Path target) {
+        try (SessionOptions options = options(1)) {
+            // "Extended" fuses all that can be fused here and fits every CPU; "all" does not.
+            options.setOptimizationLevel(OptLevel.EXTENDED_OPT);
+            options.setOptimizedModelFilePath(target.toString());
+            options.addConfigEntry("session.save_model_format", "ORT");
+            options.addConfigEntry("session.disable_prepacking", "1");
+            environment.createSession(onnx.toString(), options).close();
+        } catch (OrtException e) {
+            throw new NeuralCoreException(
+                    ErrorCode.MODEL_NOT_READY,
+                    "%s cannot be optimized: %s".formatted(onnx, e.getMessage()),
+                    e);
+        }
+    }
+
+    private static SessionOptions options(int threads) throws OrtException {
+        SessionOptions options = new SessionOptions();
+        options.setIntraOpNumThreads(threads);
+        options.setInterOpNumThreads(1);
+        // Lengths vary: a pattern for each would be kept for ever.
+        options.setMemoryPatternOptimization(false);
+        // Spin while a run goes on (a quarter less time for one text), not between runs.
+        options.addConfigEntry("session.force_spinning_stop", "1");
+        return options;
+    }
+
+    private static ByteBuffer map(Path file) throws IOException {
+        try (FileChannel channel = FileChannel.open(file)) {
+            return channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size());
+        }
+    }
+
+    private static void checkShape(ModelSpec spec, OrtSession session) {
+        if (!INPUTS.containsAll(session.getInputNames())
+                || !session.getOutputNames().contains(spec.output())) {
+            throw new NeuralCoreException(
+                    ErrorCode.NOT_SUPPORTED,
+                    "%s takes %s and gives %s; inputs of %s and the output %s are expected."
+                            .formatted(
+                                    spec.name(),
+                                    session.getInputNames(),
+                                    session.getOutputNames(),
+                                    INPUTS,
+                                    spec.output()));
+        }
+    }
+
+    /** What one thread needs to run batches. */
+    public Runner newRunner() {
+        return new Runner();
+    }
+
+    /** Ends the session, after the runs in progress. */
+    @Override
+    public void close() {
+        lock.writeLock().lock();
+        try {
+            if (!closed) {
+                closed = true;
+                session.close();
+            }
+        } catch (OrtException e) {
+            throw new NeuralCoreException(
+                    ErrorCode.INTERNAL, "%s cannot be closed".formatted(spec.name()), e);
+        } finally {
+            lock.writeLock().unlock();
+        }
+    }
+
+    /**
+     * Runs batches for one thread. Its buffers are native memory that the network reads and writes
+     * directly; they grow to the largest batch run. Not thread-safe.
+     */
+    public final class Runner {
+        private LongBuffer ids = LongBuffer.allocate(0);
+        private LongBuffer mask = LongBuffer.allocate(0);
+        private LongBuffer types = LongBuffer.allocate(0);
+        private FloatBuffer output = FloatBuffer.allocate(0);
+        private final float[] scratch = new float[spec.dimension()];
+        private final float[] vector = new float[spec.dimension()];
+
+        private Runner() {}
+
+        /**
+         * The vectors of a batch's texts.
+         *
+         * @param vectors receives them from its position 0, {@code dimension} floats a text
+         */
+        public void run(TokenBatch batch, FloatBuffer vectors) {
+            if (batch.texts() == 0) {
+                return;
+            }
+            int width = batch.width();
+            if (width > spec.maxTokens()) {
+                throw NeuralCoreException.invalid(
+                        "A text has %d tokens, %s takes %d."
+                                .formatted(width, spec.name(), spec.maxTokens()));
+            }
+            reserve(batch.texts() * width);
+            fill(batch, width);
+            lock.readLock().lock();
+            try {
+                if (closed) {
+                    throw new NeuralCoreException(
+                            ErrorCode.MODEL_NOT_READY, spec.name() + " has been unloaded.");
+                }
+                compute(batch.texts(), width);
+            } catch (OrtException e) {
+                throw new NeuralCoreException(
+                        ErrorCode.INTERNAL,
+                        "%s failed on %d texts of up to %d tokens: %s"
+                                .formatted(spec.name(), batch.texts(), width, e.getMessage()),
+                        e);
+            } finally {
+                lock.readLock().unlock();
+            }
+            pool(batch, width, vectors);
+        }
+
+        private void reserve(int tokens) {
+            if (tokens > ids.capacity()) {
+                ids = direct(tokens * Long.BYTES).asLongBuffer();
+                mask = direct(tokens * Long.BYTES).asLongBuffer();
+                types = direct(tokens * Long.BYTES).asLongBuffer();
+                output = direct(tokens * spec.dimension() * Float.BYTES).asFloatBuffer();
+            }
+        }
+
+        private void fill(TokenBatch batch, int width) {
+            int from = 0;
+            int to = 0;
+            for (int length : batch.lengths()) {
+                for (int i = 0; i < width; i++, to++) {
+                    boolean real = i < length;
+                    ids.put(to, real ? batch.ids()[from + i] : 0);
+                    mask.put(to, real ? 1 : 0);
+                }
+                from += length;
+            }
+        }
+
+        private void compute(int texts, int width) throws OrtException {
+            long[] shape = {texts, width};
+            int tokens = texts * width;
+            Map<String, OnnxTensor> inputs = new HashMap<>();
+            try (OnnxTensor result =
+                    OnnxTensor.createTensor(
+                            environment,
+                            output.slice(0, tokens * spec.dimension()),
+                            new long[] {texts, width, spec.dimension()})) {
+                for (String name : session.getInputNames()) {
+                    LongBuffer values =
+                            switch (name) {
+                                case "input_ids" -> ids;
+                                case "attention_mask" -> mask;
+                                default -> types;
+                            };
+                    inputs.put(
+                            name,
+                            OnnxTensor.createTensor(environment, values.slice(0, tokens), shape));
+                }
+                session.run(inputs, Map.of(spec.output(), result)).close();
+            } finally {
+                inputs.values().forEach(OnnxTensor::close);
+            }
+        }
+
+        private void pool(TokenBatch batch, int width, FloatBuffer vectors) {
+            int dimension = spec.dimension();
+            for (int row = 0; row < batch.texts(); row++) {
+                int first = row * width * dimension;
+                spec.pooling().pool(output, first, batch.lengths()[row], scratch, vector);
+                if (spec.normalize()) {
+                    Pooling.normalize(vector);
+                }
+                if (!Float.isFinite(vector[0])) {
+                    throw new NeuralCoreException(
+                            ErrorCode.INTERNAL,
+                            "%s gave a vector that is not finite.".formatted(spec.name()));
+                }
+                vectors.put(row * dimension, vector);
+            }
+        }
+
+        private static ByteBuffer direct(int bytes) {
+            return ByteBuffer.allocateDirect(bytes).order(ByteOrder.nativeOrder());
+        }
+    }
+}

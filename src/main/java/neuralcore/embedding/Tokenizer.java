@@ -1,0 +1,158 @@
+package neuralcore.embedding;
+
+import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.locks.ReadWriteLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
+import neuralcore.wire.ErrorCode;
+import neuralcore.wire.NeuralCoreException;
+
+/**
+ * Texts to token ids, by the Hugging Face tokenizer library.
+ *
+ * <p>Only ids are asked of it; padding and truncation of {@code tokenizer.json} are off, since
+ * batches are padded to their own longest text and the model's real limit is not the file's. Texts
+ * go in one by one: the library's batch call ends the process where this one throws.
+ *
+ * <p>Any text is valid: the empty one is {@code [CLS] [SEP]}; an unpaired surrogate counts as
+ * U+FFFD. Thread-safe; costs about 3 µs a token, and not more for a text far beyond the limit than
+ * for one at it if it has a place to cut.
+ */
+public final class Tokenizer implements AutoCloseable {
+    private static final TokenizersLibrary LIBRARY = TokenizersLibrary.LIB;
+
+    private final ReadWriteLock lock = new ReentrantReadWriteLock();
+    private final int maxTokens;
+    private final int window;
+    private long handle;
+
+    private Tokenizer(long handle, int maxTokens, int window) {
+        this.handle = handle;
+        this.maxTokens = maxTokens;
+        this.window = window;
+    }
+
+    static Tokenizer open(CacheFolder cache, Path json, int maxTokens) {
+        // Twice what the tokens of an ordinary text take.
+        return open(cache, json, maxTokens, maxTokens * 12);
+    }
+
+    /**
+     * @param window characters that a long text is cut to at first
+     */
+    static Tokenizer open(CacheFolder cache, Path json, int maxTokens, int window) {
+        NativeLibraries.loadTokenizer(cache);
+        try {
+            // Not by path: a path that the library cannot read it takes for a name to download.
+            long handle = LIBRARY.createTokenizerFromString(Files.readString(json));
+            LIBRARY.disablePadding(handle);
+            LIBRARY.disableTruncation(handle);
+            return new Tokenizer(handle, maxTokens, window);
+        } catch (IOException | RuntimeException e) {
+            throw new NeuralCoreException(
+                    ErrorCode.MODEL_NOT_FOUND, json + " is no tokenizer: " + e.getMessage(), e);
+        }
+    }
+
+    /** The ids of each text. Equal texts are tokenized once and share their array. */
+    public int[][] encode(List<String> texts) {
+        Map<String, int[]> known = HashMap.newHashMap(texts.size());
+        int[][] ids = new int[texts.size()][];
+        for (int i = 0; i < ids.length; i++) {
+            ids[i] = known.computeIfAbsent(texts.get(i), this::encode);
+        }
+        return ids;
+    }
+
+    /** The ids of a text, special tokens included, at most {@code maxTokens}. */
+    public int[] encode(String text) {
+        String valid = wellFormed(text);
+        lock.readLock().lock();
+        try {
+            if (handle == 0) {
+                throw new NeuralCoreException(
+                        ErrorCode.MODEL_NOT_READY, "The model has been unloaded; try again.");
+            }
+            // A long text's beginning suffices if it has tokens enough by itself.
+            for (long size = window; size < valid.length(); size *= 2) {
+                int cut = TextCut.before(valid, (int) size);
+                long[] ids = cut == 0 ? new long[0] : ids(valid.substring(0, cut));
+                if (ids.length >= maxTokens) {
+                    return truncate(ids);
+                }
+            }
+            return truncate(ids(valid));
+        } finally {
+            lock.readLock().unlock();
+        }
+    }
+
+    private long[] ids(String text) {
+        long encoding = LIBRARY.encode(handle, text, true);
+        try {
+            return LIBRARY.getTokenIds(encoding);
+        } finally {
+            LIBRARY.deleteEncoding(encoding);
+        }
+    }
+
+    /** Keeps the first tokens and the last one, which is {@code [SEP]}. */
+    private int[] truncate(long[] ids) {
+        int[] kept = new int[Math.min(ids.length, maxTokens)];
+        for (int i = 0; i < kept.length - 1; i++) {
+            kept[i] = (int) ids[i];
+        }
+        kept[kept.length - 1] = (int) ids[ids.length - 1];
+        return kept;
+    }
+
+    /** The text with each unpaired surrogate replaced by U+FFFD. */
+    static String wellFormed(String text) {
+        int length = text.length();
+        for (int i = 0; i < length; i++) {
+            if (!Character.isSurrogate(text.charAt(i))) {
+                continue;
+            }
+            if (isPair(text, i)) {
+                i++;
+                continue;
+            }
+            StringBuilder repaired = new StringBuilder(text);
+            for (; i < length; i++) {
+                if (Character.isSurrogate(text.charAt(i))) {
+                    if (isPair(text, i)) {
+                        i++;
+                    } else {
+                        repaired.setCharAt(i, '\uFFFD');
+                    }
+                }
+            }
+            return repaired.toString();
+        }
+        return text;
+    }
+
+    private static boolean isPair(String text, int at) {
+        return at + 1 < text.length()
+                && Character.isSurrogatePair(text.charAt(at), text.charAt(at + 1));
+    }
+
+    /** Frees the native tokenizer, after the calls in progress. */
+    @Override
+    public void close() {
+        lock.writeLock().lock();
+        try {
+            if (handle != 0) {
+                LIBRARY.deleteTokenizer(handle);
+                handle = 0;
+            }
+        } finally {
+            lock.writeLock().unlock();
+        }
+    }
+}

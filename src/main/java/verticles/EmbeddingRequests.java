@@ -1,0 +1,159 @@
+package verticles;
+
+import io.vertx.core.Future;
+import io.vertx.core.Promise;
+import io.vertx.core.Vertx;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import neuralcore.embedding.Batch;
+import neuralcore.embedding.EmbedCall;
+import neuralcore.embedding.EmbeddingModel;
+import neuralcore.embedding.EmbeddingScheduler;
+import neuralcore.embedding.EmbeddingScheduler.Effect;
+import neuralcore.embedding.ModelSpec;
+import neuralcore.embedding.Models;
+import neuralcore.eventbus.Addresses;
+import neuralcore.eventbus.Services;
+import neuralcore.wire.ErrorCode;
+import neuralcore.wire.NeuralCoreException;
+import neuralcore.wire.Params;
+import neuralcore.wire.Reply;
+import neuralcore.wire.Request;
+import neuralcore.wire.Tensor;
+
+/**
+ * The requests that {@link EmbeddingVerticle} has not answered: takes them to the scheduler and
+ * does what the scheduler says. Used by the verticle's event loop alone; texts are tokenized off
+ * it.
+ */
+final class EmbeddingRequests {
+    private static final Duration BATCH_TIMEOUT = Duration.ofMinutes(1);
+
+    private record Waiting(Promise<Reply> answer, int texts, long since) {}
+
+    private final Vertx vertx;
+    private final ModelSpec spec;
+    private final Future<EmbeddingModel> model;
+    private final EmbeddingScheduler scheduler;
+    private final EmbeddingMeters meters;
+    private final Map<Long, Waiting> requests = new HashMap<>();
+
+    /**
+     * @param model what {@code spec} describes, once it is loaded
+     */
+    EmbeddingRequests(
+            Vertx vertx,
+            ModelSpec spec,
+            Future<EmbeddingModel> model,
+            EmbeddingScheduler scheduler,
+            EmbeddingMeters meters) {
+        this.vertx = vertx;
+        this.spec = spec;
+        this.model = model;
+        this.scheduler = scheduler;
+        this.meters = meters;
+    }
+
+    Future<Reply> embed(Request request) {
+        EmbedCall call = EmbedCall.of(request);
+        String wanted = call.model();
+        if (wanted != null && !spec.isCalled(wanted)) {
+            throw Models.unknown(wanted, List.of(spec));
+        }
+        if (call.count() == 0) {
+            return Future.succeededFuture(reply(Tensor.ofFloats(0, spec.dimension()), 0));
+        }
+        long id = scheduler.admit(request.connection(), call.kind(), call.count());
+        Promise<Reply> answer = Promise.promise();
+        requests.put(id, new Waiting(answer, call.count(), System.nanoTime()));
+        meters.waiting(scheduler.waitingTexts());
+        model.compose(loaded -> vertx.executeBlocking(() -> tokenize(loaded, call), false))
+                .onSuccess(ids -> apply(scheduler.tokenized(id, ids)))
+                .onFailure(failure -> apply(scheduler.abandon(id, reason(failure))));
+        return answer.future();
+    }
+
+    void workerJoined(String worker, int capacity) {
+        apply(scheduler.workerJoined(worker, capacity));
+    }
+
+    void clientGone(String connection) {
+        apply(scheduler.clientGone(connection));
+    }
+
+    void shutDown() {
+        apply(
+                scheduler.shutDown(
+                        new NeuralCoreException(
+                                ErrorCode.SHUTTING_DOWN, "The daemon is stopping.")));
+    }
+
+    private static int[][] tokenize(EmbeddingModel loaded, EmbedCall call) {
+        String prefix = loaded.spec().prefix(call.kind());
+        List<String> texts = call.texts();
+        return loaded.tokenizer()
+                .encode(prefix.isEmpty() ? texts : texts.stream().map(prefix::concat).toList());
+    }
+
+    private void apply(List<Effect> effects) {
+        for (Effect effect : effects) {
+            switch (effect) {
+                case Effect.Run run -> run(run.batch());
+                case Effect.Completed done -> {
+                    Waiting waiting = requests.remove(done.request());
+                    if (waiting != null) {
+                        meters.answered(waiting.texts(), done.tokens(), since(waiting.since()));
+                        waiting.answer().complete(reply(done.vectors(), done.tokens()));
+                    }
+                }
+                case Effect.Failed failed -> {
+                    Waiting waiting = requests.remove(failed.request());
+                    if (waiting != null) {
+                        meters.failed();
+                        waiting.answer().fail(failed.reason());
+                    }
+                }
+            }
+        }
+        meters.waiting(scheduler.waitingTexts());
+    }
+
+    private void run(Batch batch) {
+        long start = System.nanoTime();
+        Request request =
+                new Request(
+                        Addresses.embeddingWorker(batch.worker()),
+                        Params.EMPTY,
+                        batch.tokens().toTensors());
+        Services.call(vertx, request, BATCH_TIMEOUT)
+                .onSuccess(
+                        reply -> {
+                            Duration took = since(start);
+                            meters.ran(batch, took);
+                            apply(scheduler.finished(batch.id(), reply.tensors().getFirst(), took));
+                        })
+                .onFailure(failure -> apply(scheduler.failed(batch.id(), reason(failure))));
+    }
+
+    private Reply reply(Tensor vectors, long tokens) {
+        return Reply.of(
+                Map.of("model", spec.name(), "dimension", spec.dimension(), "tokens", tokens),
+                vectors);
+    }
+
+    private static Duration since(long start) {
+        return Duration.ofNanos(System.nanoTime() - start);
+    }
+
+    private static NeuralCoreException reason(Throwable failure) {
+        return failure instanceof NeuralCoreException exception
+                ? exception
+                : new NeuralCoreException(
+                        ErrorCode.INTERNAL,
+                        "Embedding failed: %s. The daemon's log has the details."
+                                .formatted(failure),
+                        failure);
+    }
+}

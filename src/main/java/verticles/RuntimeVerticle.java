@@ -27,8 +27,7 @@ public final class RuntimeVerticle extends VerticleBase {
 
     @Override
     public Future<?> start() {
-        BridgeVerticle bridge =
-                new BridgeVerticle(config.bridge(), token, Version.NUMBER, meters);
+        BridgeVerticle bridge = new BridgeVerticle(config.bridge(), token, Version.NUMBER, meters);
         WebVerticle web =
                 new WebVerticle(
                         config.web(),
@@ -42,8 +41,6 @@ public final class RuntimeVerticle extends VerticleBase {
                         both ->
                                 listening =
                                         new Listening(
-                                                config.bridge().host(),
-                                                bridge.port(),
-                                                web.port()));
+                                                config.bridge().host(), bridge.port(), web.port()));
     }
 }

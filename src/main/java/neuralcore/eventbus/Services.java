@@ -48,8 +48,7 @@ public final class Services {
     /** Offers a service to callers on this node only: one that is about the node itself. */
     public static void offerLocally(
             Vertx vertx, String address, Function<Request, Future<Reply>> service) {
-        vertx.eventBus()
-                .<Request>localConsumer(address, message -> answer(message, service));
+        vertx.eventBus().<Request>localConsumer(address, message -> answer(message, service));
     }
 
     /** Calls a service; the future fails with a {@link NeuralCoreException}. */

@@ -87,8 +87,7 @@ final class DataFolder {
         }
     }
 
-    private static NeuralCoreException unusable(
-            String reason, @Nullable IOException cause) {
+    private static NeuralCoreException unusable(String reason, @Nullable IOException cause) {
         String message =
                 "The data folder cannot be used: "
                         + reason

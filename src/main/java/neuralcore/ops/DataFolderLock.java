@@ -22,7 +22,9 @@ import org.jspecify.annotations.Nullable;
  * it ends; the file stays, and says who held it last.
  */
 final class DataFolderLock implements AutoCloseable {
-    /** One byte far behind the text, so that others can read the text where locks forbid reading. */
+    /**
+     * One byte far behind the text, so that others can read the text where locks forbid reading.
+     */
     private static final long LOCKED_BYTE = Long.MAX_VALUE - 1;
 
     /**
@@ -42,8 +44,8 @@ final class DataFolderLock implements AutoCloseable {
     /**
      * Takes the lock, waiting a little for a daemon that is just leaving.
      *
-     * @throws NeuralCoreException {@link ErrorCode#DATA_FOLDER_LOCKED} if another daemon has it; the
-     *     message says which
+     * @throws NeuralCoreException {@link ErrorCode#DATA_FOLDER_LOCKED} if another daemon has it;
+     *     the message says which
      */
     static DataFolderLock acquire(Path runFolder, String command, Duration patience)
             throws IOException {

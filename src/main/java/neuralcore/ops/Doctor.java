@@ -3,10 +3,7 @@ package neuralcore.ops;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.lang.management.ManagementFactory;
-import java.net.StandardProtocolFamily;
-import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
-import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -69,8 +66,7 @@ public final class Doctor {
                 "the package is neuralcore-runtime; 'pip install neuralcore' gets a stranger's");
         for (Finding finding : findings) {
             out.printf(
-                    "%s  %-14s %s%n",
-                    finding.verdict().shown, finding.subject(), finding.text());
+                    "%s  %-14s %s%n", finding.verdict().shown, finding.subject(), finding.text());
         }
         out.println();
         out.print(loaded.table());
@@ -79,8 +75,7 @@ public final class Doctor {
     }
 
     private void java() {
-        String found =
-                "%s, %s".formatted(Runtime.version(), System.getProperty("java.home"));
+        String found = "%s, %s".formatted(Runtime.version(), System.getProperty("java.home"));
         if (Runtime.version().feature() >= 25) {
             add(Verdict.OK, "Java", found);
         } else {
@@ -117,8 +112,7 @@ public final class Doctor {
     }
 
     private void configuration() {
-        long set =
-                loaded.entries().stream().filter(e -> !e.source().startsWith("default")).count();
+        long set = loaded.entries().stream().filter(e -> !e.source().startsWith("default")).count();
         String file = configFile == null ? "no file" : configFile.toString();
         add(
                 Verdict.OK,
@@ -195,10 +189,9 @@ public final class Doctor {
 
     private void daemon(RuntimeConfig config) {
         Path socket = config.bridge().socket();
-        try (SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX)) {
-            channel.connect(UnixDomainSocketAddress.of(socket));
+        if (StaleSocket.answers(socket)) {
             add(Verdict.OK, "daemon", "answers on " + socket + describeReady(config));
-        } catch (IOException e) {
+        } else {
             add(Verdict.OK, "daemon", "none is running; it would answer on " + socket);
         }
     }

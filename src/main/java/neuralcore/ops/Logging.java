@@ -24,8 +24,7 @@ public final class Logging extends ContextAwareBase implements Configurator {
     /** Called by logback, which finds the class through {@code META-INF/services}. */
     @Override
     public ExecutionStatus configure(LoggerContext context) {
-        LogLine line =
-                new LogLine(isTerminal() ? LogLine.Format.TEXT : LogLine.Format.JSON);
+        LogLine line = new LogLine(isTerminal() ? LogLine.Format.TEXT : LogLine.Format.JSON);
         line.setContext(context);
         line.start();
         OutputStreamAppender<ILoggingEvent> errors = new OutputStreamAppender<>();

@@ -28,7 +28,9 @@ public final class Metrics implements AutoCloseable {
         return registry;
     }
 
-    /** Adds the JVM's meters. It loads the management classes, so it waits until the door answers. */
+    /**
+     * Adds the JVM's meters. It loads the management classes, so it waits until the door answers.
+     */
     void addJvmMeters() {
         new JvmMemoryMetrics().bindTo(registry);
         new JvmThreadMetrics().bindTo(registry);

@@ -5,8 +5,8 @@ import java.io.InputStream;
 import java.util.function.Consumer;
 
 /**
- * Notices that the process that owns this one has ended, killed or not: the system closes its end of
- * our standard input.
+ * Notices that the process that owns this one has ended, killed or not: the system closes its end
+ * of our standard input.
  */
 final class OwnerWatch {
     private OwnerWatch() {}

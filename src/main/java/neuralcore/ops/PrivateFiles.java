@@ -65,10 +65,7 @@ final class PrivateFiles {
             }
         }
         Files.move(
-                beside,
-                file,
-                StandardCopyOption.ATOMIC_MOVE,
-                StandardCopyOption.REPLACE_EXISTING);
+                beside, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
     }
 
     /** Mode such as {@code 700}, or an empty text where files have none. */

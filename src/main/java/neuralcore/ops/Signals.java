@@ -35,8 +35,7 @@ final class Signals {
         }
     }
 
-    private static void handle(
-            Signal signal, AtomicBoolean stopping, Consumer<String> onFirst) {
+    private static void handle(Signal signal, AtomicBoolean stopping, Consumer<String> onFirst) {
         SignalHandler before =
                 Signal.handle(
                         signal,

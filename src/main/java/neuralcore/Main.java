@@ -106,13 +106,14 @@ public final class Main {
     }
 
     private ExitCode serve(Command.Given command) {
-        LoadedConfig loaded = load(command, List.of());
         if (command.has("--print-config")) {
-            out.print(loaded.table());
+            out.print(load(command, List.of()).table());
             return ExitCode.OK;
         }
+        Service service = Service.prepare();
+        LoadedConfig loaded = load(command, List.of());
         String readyFile = command.last("--ready-file");
-        return Service.run(loaded, readyFile == null ? null : Path.of(readyFile));
+        return service.run(loaded, readyFile == null ? null : Path.of(readyFile));
     }
 
     private ExitCode doctor(Command.Given command) {
@@ -126,7 +127,8 @@ public final class Main {
             Path folder = Files.createTempDirectory("neuralcore-train");
             try {
                 Given data = Given.text("data.folder", folder.toString(), "train");
-                return Service.train(load(command, List.of(data)));
+                Service service = Service.prepare();
+                return service.train(load(command, List.of(data)));
             } finally {
                 deleteTree(folder);
             }

@@ -11,28 +11,39 @@ import org.slf4j.LoggerFactory;
 
 /** The daemon as this process's whole work: with signals, its owner, and an exit code. */
 public final class Service {
-    private static final Logger log = LoggerFactory.getLogger(Service.class);
-
     /** After the drain, for giving back the rest. */
     private static final Duration LAST_WORK = Duration.ofSeconds(3);
 
-    private Service() {}
+    private final HeadStart headStart;
 
-    /** Runs a daemon until something asks it to end. */
-    public static ExitCode run(LoadedConfig loaded, @Nullable Path readyFile) {
+    private Service(HeadStart headStart) {
+        this.headStart = headStart;
+    }
+
+    /** Begins what does not depend on the configuration. */
+    public static Service prepare() {
+        return new Service(HeadStart.begin());
+    }
+
+    /**
+     * Runs a daemon until something asks it to end.
+     *
+     * @param readyFile another place for the ready file, besides the data folder
+     */
+    public ExitCode run(LoadedConfig loaded, @Nullable Path readyFile) {
         RuntimeConfig config = loaded.config();
-        CompletableFuture<String> early = new CompletableFuture<>();
-        Signals.handle(early::complete);
+        CompletableFuture<String> stop = new CompletableFuture<>();
+        Signals.handle(stop::complete);
         if (config.lifecycle().owned()) {
-            OwnerWatch.start(System.in, early::complete);
+            OwnerWatch.start(System.in, stop::complete);
         }
-        Logging.captureLibraries();
+        headStart.awaitLog();
+        Logger log = LoggerFactory.getLogger(Service.class);
         Logging.setLevel(config.log().level());
         loaded.notes().forEach(log::warn);
         try (Daemon daemon = Daemon.start(config, readyFile, commandLine())) {
-            early.thenAccept(daemon::requestStop);
-            Thread hook = hangupHook(daemon, config.lifecycle().drain().plus(LAST_WORK));
-            Runtime.getRuntime().addShutdownHook(hook);
+            stop.thenAccept(daemon::requestStop);
+            endWithJvm(daemon, config.lifecycle().drain().plus(LAST_WORK));
             log.info("Stopping: {}", daemon.awaitStop());
         }
         log.info("Stopped");
@@ -40,19 +51,20 @@ public final class Service {
         return ExitCode.OK;
     }
 
-    /** Runs a daemon for as long as the walk through its services takes. */
-    public static ExitCode train(LoadedConfig loaded) {
-        Logging.captureLibraries();
-        Logging.setLevel("warn");
+    /** Runs a daemon for as long as a walk through its services takes. */
+    public ExitCode train(LoadedConfig loaded) {
+        headStart.awaitLog();
         try (Daemon daemon = Daemon.start(loaded.config(), null, commandLine())) {
+            endWithJvm(daemon, LAST_WORK);
             Training.run(daemon, loaded.config());
+            daemon.requestStop("trained");
         }
         return ExitCode.OK;
     }
 
-    /** A lost terminal (SIGHUP) ends the JVM its own way: what is done then must be quick. */
-    private static Thread hangupHook(Daemon daemon, Duration patience) {
-        return new Thread(
+    /** A lost terminal (SIGHUP) ends the JVM its own way; it waits for what we do here. */
+    private static void endWithJvm(Daemon daemon, Duration patience) {
+        Runnable wait =
                 () -> {
                     daemon.requestStop("the JVM is ending");
                     try {
@@ -60,8 +72,8 @@ public final class Service {
                     } catch (InterruptedException e) {
                         Thread.currentThread().interrupt();
                     }
-                },
-                "neuralcore-stop");
+                };
+        Runtime.getRuntime().addShutdownHook(new Thread(wait, "neuralcore-stop"));
     }
 
     private static String commandLine() {

@@ -6,7 +6,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -118,6 +121,19 @@ class ModelStoreTest {
                     .as(path.toString())
                     .isEqualTo("rwx------");
         }
+    }
+
+    @Test
+    void whatACrashLeftIsRemovedOnceItIsOld() throws IOException {
+        give("tokenizer.json", "abc");
+        Path made = folder.resolve("cache/embedding/models/tiny");
+        Files.createDirectories(made);
+        Path old = Files.writeString(made.resolve("old.1.part"), "half");
+        Files.setLastModifiedTime(old, FileTime.from(Instant.now().minus(Duration.ofHours(2))));
+        Path young = Files.writeString(made.resolve("young.1.part.onnx"), "half");
+        store().tokenizer(SPEC);
+        assertThat(old).doesNotExist();
+        assertThat(young).exists();
     }
 
     @Test

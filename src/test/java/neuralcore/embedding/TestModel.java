@@ -11,10 +11,10 @@ public final class TestModel {
 
     private static final class Holder {
         private static final EmbeddingModel MODEL =
-                EmbeddingModel.load(
-                        new EmbeddingModel.Source(
-                                "all-MiniLM-L6-v2", Path.of("target/no-models"), CACHE, 2),
-                        task -> Thread.ofPlatform().daemon().start(task));
+                ModelLoader.load(
+                                new EmbeddingModel.Source(
+                                        "all-MiniLM-L6-v2", Path.of("target/no-models"), CACHE, 2))
+                        .join();
     }
 
     private TestModel() {}

@@ -6,8 +6,9 @@ import json
 import subprocess
 import sys
 
-import neuralcore
 import pytest
+
+import neuralcore
 
 SEED_NAMES = {
     "__version__",

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from neuralcore import vectors
 from neuralcore.fallback import _purepython
 from neuralcore.fallback import vectors as local
@@ -64,9 +65,7 @@ def test_pairs_match_the_reference(metric, form, pair):
     }[form]()
     result = PAIR_FUNCTIONS[metric](given_a, given_b)
     assert isinstance(result, float)
-    assert result == pytest.approx(
-        reference(a, b, metric), abs=allowed(a, b, metric), rel=1e-6
-    )
+    assert result == pytest.approx(reference(a, b, metric), abs=allowed(a, b, metric), rel=1e-6)
 
 
 @given(VECTOR)
@@ -98,9 +97,9 @@ def test_zero_vectors_are_like_nothing():
 
 @pytest.mark.parametrize("function", PAIR_FUNCTIONS.values())
 def test_lengths_must_match(function):
-    with pytest.raises(ValueError, match="^Vector length mismatch: 3 vs 4$"):
+    with pytest.raises(ValueError, match=r"^Vector length mismatch: 3 vs 4$"):
         function([1.0] * 3, [1.0] * 4)
-    with pytest.raises(ValueError, match="^Vector length mismatch: 3 vs 4$"):
+    with pytest.raises(ValueError, match=r"^Vector length mismatch: 3 vs 4$"):
         function(np.ones(3, np.float32), np.ones(4, np.float32))
 
 
@@ -127,9 +126,7 @@ def test_batch_in_both_shapes():
     one = vectors.cosine_similarity_batch([1.0, 0.0], documents)
     assert one.dtype == np.float32
     assert one.tolist() == pytest.approx([1.0, 0.0, 0.707], abs=1e-3)
-    assert np.array_equal(
-        one, vectors.cosine_similarity_batch(query=[1.0, 0.0], vectors=documents)
-    )
+    assert np.array_equal(one, vectors.cosine_similarity_batch(query=[1.0, 0.0], vectors=documents))
     assert np.array_equal(
         many, vectors.cosine_similarity_batch(queries=queries, documents=documents)
     )
@@ -145,9 +142,9 @@ def test_batch_of_nothing():
 
 
 def test_batch_refuses_what_does_not_fit():
-    with pytest.raises(ValueError, match="^Vector length mismatch: 2 vs 3$"):
+    with pytest.raises(ValueError, match=r"^Vector length mismatch: 2 vs 3$"):
         vectors.cosine_similarity_batch([1.0, 0.0], [[1.0, 0.0, 0.0]])
-    with pytest.raises(ValueError, match="^Vector length mismatch: 2 vs 1$"):
+    with pytest.raises(ValueError, match=r"^Vector length mismatch: 2 vs 1$"):
         vectors.cosine_similarity_batch([1.0, 0.0], [[1.0, 0.0], [1.0]])
     with pytest.raises(TypeError, match="either queries or query"):
         vectors.cosine_similarity_batch(vectors=[[1.0]])

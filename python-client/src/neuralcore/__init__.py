@@ -19,17 +19,16 @@ import importlib
 import sys
 from typing import TYPE_CHECKING, Any
 
-from ._version import __version__
+from neuralcore._version import __version__
 
 if TYPE_CHECKING:
-    from . import embedding, errors, messaging, vectors
-    from ._default import connect, connect_async
-    from .aio import AsyncClient
-    from .client import Client
-    from .embedding import EmbeddingEngine, embed_batch, embed_text
-    from .errors import NeuralCoreError
-    from .messaging import Message, MessageBus, Priority
-    from .vectors import (
+    from neuralcore import embedding, errors, messaging, vectors
+    from neuralcore.aio import AsyncClient, connect_async
+    from neuralcore.client import Client, connect
+    from neuralcore.embedding import EmbeddingEngine, embed_batch, embed_text
+    from neuralcore.errors import NeuralCoreError
+    from neuralcore.messaging import Message, MessageBus, Priority
+    from neuralcore.vectors import (
         HNSWIndex,
         cosine_similarity,
         cosine_similarity_batch,

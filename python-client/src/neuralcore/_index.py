@@ -31,14 +31,17 @@ import weakref
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Union
 
-from ._calls import Caller, frame_room, resolve
-from .errors import InvalidRequest, LimitExceeded, NeuralCoreError, NotFound
+from neuralcore._calls import Caller, frame_room, resolve
+from neuralcore.errors import InvalidRequest, LimitExceeded, NeuralCoreError, NotFound
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+Vector = Union[Sequence[float], "NDArray[Any]"]
+Vectors = Union[Sequence[Vector], "NDArray[Any]"]
 
 _MAGIC = b"NCINDEX\0"
 _FORMAT = 1
@@ -74,7 +77,7 @@ class HNSWIndex:
         metric: str = "cosine",
         client: Caller | None = None,
     ) -> None:
-        from .vectors import DistanceMetric
+        from neuralcore.vectors import DistanceMetric
 
         numbers = {
             "dimension": dimension,
@@ -103,7 +106,7 @@ class HNSWIndex:
 
     def add(
         self,
-        vector: Sequence[float] | NDArray[Any],
+        vector: Vector,
         id: int | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> int:
@@ -117,7 +120,7 @@ class HNSWIndex:
 
     def add_batch(
         self,
-        vectors: Sequence[Sequence[float]] | Sequence[NDArray[Any]] | NDArray[Any],
+        vectors: Vectors,
         ids: Sequence[int] | None = None,
         metadata: Sequence[Mapping[str, Any] | None] | None = None,
     ) -> list[int]:
@@ -143,7 +146,7 @@ class HNSWIndex:
                 names = [str(i) for i in part]
                 self._call("upsert", names, rows[start : start + step])
                 self._ids.update(dict.fromkeys(part))
-            for i, given in zip(chosen, metadata or [None] * len(chosen)):
+            for i, given in zip(chosen, metadata or [None] * len(chosen), strict=True):
                 self._metadata.pop(i, None)
                 if given is not None:
                     self._metadata[i] = dict(given)
@@ -152,7 +155,7 @@ class HNSWIndex:
 
     def search(
         self,
-        query: Sequence[float] | NDArray[Any],
+        query: Vector,
         k: int = 10,
         filter_fn: Callable[[int], bool] | None = None,
     ) -> list[tuple[int, float]]:
@@ -176,7 +179,7 @@ class HNSWIndex:
 
     def search_batch(
         self,
-        queries: Sequence[Sequence[float]] | Sequence[NDArray[Any]] | NDArray[Any],
+        queries: Vectors,
         k: int = 10,
     ) -> list[list[tuple[int, float]]]:
         """:meth:`search` for each of several queries (m × d)."""
@@ -191,7 +194,7 @@ class HNSWIndex:
             answer, (ids, scores) = self._call("search", rows[start : start + step], k=k)
             at = 0
             for count in answer["counts"]:
-                hits = zip(ids[at : at + count], scores[at : at + count].tolist())
+                hits = zip(ids[at : at + count], scores[at : at + count].tolist(), strict=True)
                 results.append([(int(i), self._distance(score)) for i, score in hits])
                 at += count
         return results
@@ -301,7 +304,7 @@ class HNSWIndex:
         return list(range(self._next_id, self._next_id + count))
 
     def _matrix(self, vectors: Any) -> NDArray[np.float32]:
-        from .vectors import matrix
+        from neuralcore.vectors import matrix
 
         rows = matrix(vectors)
         if not len(rows):
@@ -335,7 +338,7 @@ def _read(path: str | os.PathLike[str]) -> tuple[int, int, dict[str, Any], memor
     _, version, dimension, count, text, crc, _ = _HEAD.unpack_from(data)
     if version != _FORMAT:
         raise InvalidRequest(
-            f"{path} has format {version}; this version reads {_FORMAT}. Upgrade neuralcore-runtime."
+            f"{path} has format {version}; this version reads {_FORMAT}: upgrade the package."
         )
     if len(data) != _HEAD.size + text + count * (8 + 4 * dimension):
         raise InvalidRequest(f"{path} is damaged: it has {len(data)} bytes, not what it says.")

@@ -9,7 +9,7 @@ import socket
 import sys
 from typing import Any
 
-from ._version import __version__
+from neuralcore._version import __version__
 
 _PROBE_SECONDS = 0.004
 
@@ -19,7 +19,7 @@ def is_native_available() -> bool:
 
     With ``NEURALCORE_URL`` set: whether something accepts connections there.
     """
-    from . import daemon
+    from neuralcore import daemon
 
     client = _current_client()
     if client is not None and client.backend == "daemon":
@@ -66,7 +66,7 @@ def runtime_info() -> dict[str, Any]:
         "daemon": None,
     }
     if client is not None and client.backend == "daemon":
-        from .errors import NeuralCoreError
+        from neuralcore.errors import NeuralCoreError
 
         try:
             info["daemon"] = client.info()
@@ -82,7 +82,7 @@ def _current_client() -> Any:
 
 
 def _answers(url: str) -> bool:
-    from ._endpoint import Endpoint
+    from neuralcore._endpoint import Endpoint
 
     try:
         endpoint = Endpoint.parse(url)

@@ -13,15 +13,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-import sys
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from ._calls import Caller, frame_room, resolve
-from ._progress import progress
-from .errors import InvalidRequest, NotFound, NotSupported
+from neuralcore._calls import Caller, frame_room, resolve
+from neuralcore._progress import progress
+from neuralcore.errors import InvalidRequest, NotFound, NotSupported
 
 if TYPE_CHECKING:
     import numpy as np
@@ -95,7 +94,10 @@ class EmbeddingEngine:
 
     def embed(self, texts: str | Sequence[str]) -> NDArray[np.float32]:
         """One text to a vector (d), several to a matrix (n × d). See :meth:`embed_batch`."""
-        return self._embed([texts])[0] if isinstance(texts, str) else self._embed(texts)
+        if not isinstance(texts, str):
+            return self._embed(texts)
+        vector: Vector = self._embed([texts])[0]
+        return vector
 
     def embed_batch(self, texts: Sequence[str]) -> Matrix:
         """Texts to an n × d float32 matrix, in their order; (0, d) for none.
@@ -112,7 +114,8 @@ class EmbeddingEngine:
 
     def embed_query(self, text: str) -> Vector:
         """A search query to a vector (d). Differs from a document where the model says so."""
-        return self._embed([text], "query")[0]
+        vector: Vector = self._embed([text], "query")[0]
+        return vector
 
     async def embed_async(self, texts: str | Sequence[str]) -> NDArray[np.float32]:
         """:meth:`embed` without blocking the event loop."""
@@ -211,7 +214,7 @@ def _model_name(name: str) -> str:
     :raises NotFound: for a file or folder.
     """
     plain = name.removeprefix("sentence-transformers/")
-    if plain.endswith(".onnx") or os.sep in plain and os.path.exists(plain):
+    if plain.endswith(".onnx") or (os.sep in plain and os.path.exists(plain)):
         raise NotFound(
             f"{name} is a path; this version has the model {DEFAULT_MODEL!r} only. Pass its name.",
             code="MODEL_NOT_FOUND",

@@ -9,7 +9,8 @@ unless the work is large *and* a daemon is already connected; ``where="local"`` 
 A vector is a sequence of numbers or a one-dimensional array; a matrix is a sequence of vectors or a
 two-dimensional array. Vectors that differ in length raise ``ValueError("Vector length mismatch:
 3 vs 4")``. The cosine of a zero vector with anything is 0.0. NaN in gives NaN out, here; the daemon
-refuses it. Without NumPy matrices are lists of floats. All functions are thread-safe and leave their arguments as they are.
+refuses it. Without NumPy, matrices are lists of floats. All functions are thread-safe and leave
+their arguments as they are.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, Union, cast
 
-from ._calls import Caller, frame_room
-from ._index import HNSWIndex
-from .errors import InvalidRequest
-from .fallback import _purepython
-from .fallback import vectors as _local
+from neuralcore._calls import Caller, frame_room
+from neuralcore._index import HNSWIndex
+from neuralcore.errors import InvalidRequest
+from neuralcore.fallback import _purepython
+from neuralcore.fallback import vectors as _local
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,8 +73,11 @@ class DistanceMetric(str, enum.Enum):
         """
         name = str(value.value if isinstance(value, DistanceMetric) else value).lower()
         try:
-            return cls({"inner_product": "dot_product", "dot": "dot_product", "l2": "euclidean"}
-                       .get(name, name))
+            return cls(
+                {"inner_product": "dot_product", "dot": "dot_product", "l2": "euclidean"}.get(
+                    name, name
+                )
+            )
         except ValueError:
             raise InvalidRequest(
                 f"Metric {value!r} is not one of {', '.join(metric.value for metric in cls)}."
@@ -123,7 +127,7 @@ def normalize(v: Vector) -> NDArray[np.float32]:
     if _dimensions(v) != 1:
         raise InvalidRequest("normalize takes one vector; a matrix has its rows normalized singly.")
     if not _local.has_numpy():
-        return cast("NDArray[np.float32]", _purepython.normalize(v))
+        return cast("NDArray[np.float32]", _purepython.normalize(list(v)))
     return _local.normalize(v)
 
 
@@ -151,7 +155,8 @@ def cosine_similarity_batch(
     first = _one_of("queries", queries, "query", query)
     second = _one_of("documents", documents, "vectors", vectors)
     if _dimensions(first) == 1 and len(first):
-        return _scores([first], second, DistanceMetric.COSINE, where)[0]
+        row: NDArray[np.float32] = _scores([first], second, DistanceMetric.COSINE, where)[0]
+        return row
     return _scores(first, second, DistanceMetric.COSINE, where)
 
 
@@ -181,7 +186,7 @@ def top_k_similar(
     chosen = DistanceMetric.of(metric)
     single = _dimensions(query) == 1
     rows = [query] if single else query
-    scores = _scores(rows, vectors, chosen, where)
+    scores: Any = _scores(rows, vectors, chosen, where)
     if isinstance(scores, list):
         results = [_purepython.top_k(row, k, chosen.higher_is_nearer) for row in scores]
     else:
@@ -231,7 +236,7 @@ def _client_for(m: int, n: int, dimension: int, where: Where) -> Caller | None:
         default = sys.modules.get("neuralcore._default")
         client = default.current_client() if default is not None else None
         return client if client is not None and client.backend == "daemon" else None
-    from ._default import default_client
+    from neuralcore._default import default_client
 
     return default_client(require="daemon")
 

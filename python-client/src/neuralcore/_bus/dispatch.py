@@ -8,8 +8,7 @@ import threading
 from collections.abc import Awaitable
 from typing import Any, Protocol
 
-from .ready import ReadyQueue
-from .subscription import Subscription
+from neuralcore._bus.ready import ReadyQueue
 
 log = logging.getLogger("neuralcore.messaging")
 

@@ -7,8 +7,8 @@ import inspect
 import threading
 import time
 
-from .dispatch import Dispatcher, LoopDispatcher, LoopThread, ThreadDispatcher
-from .subscription import Handler
+from neuralcore._bus.dispatch import Dispatcher, LoopDispatcher, LoopThread, ThreadDispatcher
+from neuralcore._bus.subscription import Handler
 
 
 class Handlers:

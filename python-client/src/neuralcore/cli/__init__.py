@@ -2,12 +2,12 @@
 
 A verb is a module of this package that is listed in ``VERBS`` and has::
 
-    HELP: str                                       one line for the overview
-    EXAMPLE: str                                    a command to try
-    configure(parser: ArgumentParser) -> None       its arguments
-    run(args: Namespace) -> int                     does it; the exit code
+    add_arguments(parser: ArgumentParser) -> None   its description, arguments, and an example
+    run(options: Namespace) -> int                  does it; the exit code
 
-Verbs import what is heavy inside ``run``. Every verb has ``--json``, ``--url`` and ``--timeout``.
+The first line of the module's docstring, after the colon, is its line in the overview. Verbs import
+what is heavy inside ``run``. Those that talk to a daemon take ``--json``, ``--url`` and
+``--timeout`` (``output.add_common``).
 
 Exit codes: 0 done; 1 failed, with one line on stderr; 2 wrong usage; 3 no daemon runs; 4 it runs
 and something is not well; 130 interrupted.
@@ -23,9 +23,9 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-from .._version import __version__
-from ..errors import NeuralCoreError
-from . import output
+from neuralcore._version import __version__
+from neuralcore.cli import output
+from neuralcore.errors import NeuralCoreError
 
 OK, FAILED, USAGE, NOT_RUNNING, DEGRADED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
@@ -35,16 +35,16 @@ VERBS = ("status", "info", "embed", "demo")
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
     parser = _parser()
-    args = parser.parse_args(argv)
-    if args.verb is None:
+    options = parser.parse_args(argv)
+    if options.verb is None:
         parser.print_help()
         return USAGE
     try:
-        code: int = args.run(args)
+        code: int = options.run(options)
         sys.stdout.flush()
         return code
     except NeuralCoreError as error:
-        output.fail(str(error), error.code, as_json=args.json)
+        output.fail(str(error), error.code, as_json=getattr(options, "json", False))
         return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -72,11 +72,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add(
     verbs: argparse._SubParsersAction[argparse.ArgumentParser], name: str, verb: ModuleType
 ) -> None:
-    parser = verbs.add_parser(
-        name, help=verb.HELP, description=verb.HELP, epilog=f"example: {verb.EXAMPLE}"
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
-    parser.add_argument("--url", help="the daemon, as unix:/path or tcp://host:port")
-    parser.add_argument("--timeout", type=float, default=30.0, help="seconds (default: 30)")
-    verb.configure(parser)
+    line = (verb.__doc__ or name).strip().splitlines()[0].partition(": ")[2]
+    parser = verbs.add_parser(name, help=line)
+    verb.add_arguments(parser)
     parser.set_defaults(verb=name, run=verb.run)

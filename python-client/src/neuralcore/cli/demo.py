@@ -47,7 +47,7 @@ OWN_QUESTIONS = (
 )
 
 
-def configure(parser: ArgumentParser) -> None:
+def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "folder",
         nargs="?",

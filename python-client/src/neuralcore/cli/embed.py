@@ -1,19 +1,19 @@
-"""``neuralcore embed``."""
+"""``neuralcore embed``: embed texts"""
 
 from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
 
-from . import output
-
-HELP = "Embed texts; may start a daemon."
-EXAMPLE = "neuralcore embed 'a text' 'another' --json"
+from neuralcore.cli import output
 
 _SHOWN = 4
 
 
-def configure(parser: ArgumentParser) -> None:
+def add_arguments(parser: ArgumentParser) -> None:
+    output.add_common(
+        parser, "Embeds texts; may start a daemon.", "neuralcore embed 'a text' 'another' --json"
+    )
     parser.add_argument(
         "texts", nargs="+", metavar="TEXT", help="a text; - reads one a line from standard input"
     )
@@ -21,21 +21,21 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--query", action="store_true", help="as search queries, not documents")
 
 
-def run(args: Namespace) -> int:
-    from ..client import connect
-    from ..embedding import EmbeddingEngine
-    from . import OK
+def run(options: Namespace) -> int:
+    from neuralcore.cli import OK
+    from neuralcore.client import connect
+    from neuralcore.embedding import EmbeddingEngine
 
     texts: list[str] = []
-    for text in args.texts:
+    for text in options.texts:
         texts += [line.rstrip("\n") for line in sys.stdin] if text == "-" else [text]
-    with connect(args.url) as client:
-        engine = EmbeddingEngine(args.model, client=client, timeout=args.timeout)
-        if args.query:
+    with connect(options.url) as client:
+        engine = EmbeddingEngine(options.model, client=client, timeout=options.timeout)
+        if options.query:
             vectors = [engine.embed_query(text) for text in texts]
         else:
             vectors = list(engine.embed_batch(texts))
-    if args.json:
+    if options.json:
         output.as_json(
             {
                 "model": engine.model,
@@ -44,7 +44,7 @@ def run(args: Namespace) -> int:
             }
         )
         return OK
-    for text, vector in zip(texts, vectors):
+    for text, vector in zip(texts, vectors, strict=True):
         first = "  ".join(f"{x:+.4f}" for x in vector[:_SHOWN])
         print(f"{first}  … ({len(vector)})  {text}")
     return OK

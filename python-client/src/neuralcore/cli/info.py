@@ -1,25 +1,26 @@
-"""``neuralcore info``."""
+"""``neuralcore info``: show versions, platform and what can be used"""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from . import output
-
-HELP = "Show versions, platform and what can be used; starts no daemon."
-EXAMPLE = "neuralcore info"
+from neuralcore.cli import output
 
 
-def configure(parser: ArgumentParser) -> None:
-    """No arguments of its own."""
+def add_arguments(parser: ArgumentParser) -> None:
+    output.add_common(
+        parser,
+        "Shows versions, platform and what can be used. Starts no daemon.",
+        "neuralcore info",
+    )
 
 
-def run(args: Namespace) -> int:
-    from .. import get_available_features, runtime_info
-    from . import OK
+def run(options: Namespace) -> int:
+    from neuralcore import get_available_features, runtime_info
+    from neuralcore.cli import OK
 
     info = {**runtime_info(), "features": get_available_features()}
-    if args.json:
+    if options.json:
         output.as_json(info)
     else:
         features = [name for name, there in info.pop("features").items() if there]

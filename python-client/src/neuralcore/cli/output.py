@@ -5,15 +5,23 @@ from __future__ import annotations
 import json
 import os
 import sys
+from argparse import ArgumentParser
 from collections.abc import Mapping
 from typing import Any, TextIO
 
 
+def add_common(parser: ArgumentParser, description: str, example: str) -> None:
+    """What every command that talks to a daemon takes."""
+    parser.description = description
+    parser.epilog = f"Example: {example}"
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.add_argument("--url", help="the daemon, as unix:/path or tcp://host:port")
+    parser.add_argument("--timeout", type=float, default=30.0, help="seconds (default: 30)")
+
+
 def is_colourful(stream: TextIO) -> bool:
     """Whether to colour: a terminal, and neither NO_COLOR nor TERM=dumb."""
-    return (
-        stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    )
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def as_json(document: Any) -> None:

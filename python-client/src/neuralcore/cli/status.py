@@ -1,30 +1,29 @@
-"""``neuralcore status``."""
+"""``neuralcore status``: say whether a daemon runs, and where"""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from . import output
-
-HELP = "Say whether a daemon runs, and where; starts none."
-EXAMPLE = "neuralcore status --json"
+from neuralcore.cli import output
 
 
-def configure(parser: ArgumentParser) -> None:
-    """No arguments of its own."""
+def add_arguments(parser: ArgumentParser) -> None:
+    output.add_common(
+        parser, "Says whether a daemon runs, and where. Starts none.", "neuralcore status --json"
+    )
 
 
-def run(args: Namespace) -> int:
-    from .. import daemon
-    from ..client import connect
-    from ..errors import ConnectError
-    from . import NOT_RUNNING, OK
+def run(options: Namespace) -> int:
+    from neuralcore import daemon
+    from neuralcore.cli import NOT_RUNNING, OK
+    from neuralcore.client import connect
+    from neuralcore.errors import ConnectError
 
-    url = args.url
+    url = options.url
     if url is None:
         ready = daemon.find()
         if ready is None:
-            if args.json:
+            if options.json:
                 output.as_json({"running": False})
             else:
                 print("No daemon runs. It starts by itself when it is needed.")
@@ -34,12 +33,12 @@ def run(args: Namespace) -> int:
         with connect(url, require="daemon") as client:
             said = client.info()
     except ConnectError as error:
-        if args.json:
+        if options.json:
             output.as_json({"running": False, "url": url, "reason": str(error)})
         else:
             print(f"No daemon answers at {url}: {error}")
         return NOT_RUNNING
-    if args.json:
+    if options.json:
         output.as_json({"running": True, "url": url, **said})
     else:
         output.table({"daemon": "running", "url": url, **said})

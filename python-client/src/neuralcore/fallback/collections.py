@@ -11,8 +11,8 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..errors import InvalidRequest
-from . import vectors as _vectors
+from neuralcore.errors import InvalidRequest
+from neuralcore.fallback import vectors as _vectors
 
 if TYPE_CHECKING:
     import numpy as np

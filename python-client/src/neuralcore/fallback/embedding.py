@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import NotFound, NotSupported
+from neuralcore.errors import NotFound, NotSupported
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,9 +67,7 @@ class Embedder:
     def count_tokens(self, texts: Sequence[str]) -> int:
         """Tokens that the model sees of these texts, special ones included."""
         with self._lock:
-            encoded = self._model.tokenizer(
-                list(texts), truncation=True, max_length=_MAX_TOKENS
-            )
+            encoded = self._model.tokenizer(list(texts), truncation=True, max_length=_MAX_TOKENS)
             return sum(len(ids) for ids in encoded["input_ids"])
 
     def info(self) -> dict[str, Any]:
@@ -99,8 +97,9 @@ def _load() -> Any:
     try:
         model = SentenceTransformer(str(_carried() or DEFAULT_MODEL), device="cpu")
     except Exception as error:  # whatever its libraries raise for a missing model
-        raise NotSupported(f"The model {DEFAULT_MODEL} is not on this machine: {error}. {_HOW}") \
-            from error
+        raise NotSupported(
+            f"The model {DEFAULT_MODEL} is not on this machine: {error}. {_HOW}"
+        ) from error
     model.max_seq_length = _MAX_TOKENS
     return model
 

@@ -1,4 +1,4 @@
-"""The daemon's services, answered in this process: same addresses, same parameters, same answers."""
+"""The daemon's services in this process: the same addresses, parameters and answers."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from .._version import PROTOCOL, __version__
-from ..errors import InvalidRequest, NotFound, NotSupported, Unavailable
-from . import vectors as _vectors
-from .collections import Collection, check_finite, check_k, mismatch
-from .embedding import DEFAULT_MODEL, Embedder, check_model
+from neuralcore._version import PROTOCOL, __version__
+from neuralcore.errors import InvalidRequest, NotFound, NotSupported, Unavailable
+from neuralcore.fallback import vectors as _vectors
+from neuralcore.fallback.collections import Collection, check_finite, check_k, mismatch
+from neuralcore.fallback.embedding import DEFAULT_MODEL, Embedder, check_model
 
 Answer = tuple[dict[str, Any], list[Any]]
 

@@ -41,9 +41,9 @@ SUBSCRIBERS = ("console", "audit")
 BATCH = 64
 HITS = 3
 OWN_QUESTIONS = (
-    "How does a client prove who it is?",
-    "What happens to a subscriber that reads too slowly?",
-    "How do I run a single test?",
+    "Why was the existing bridge not good enough?",
+    "What does a client need to get in over TCP?",
+    "How do I run just one test?",
 )
 
 
@@ -189,6 +189,7 @@ class Demo:
                 subscriber.free.clear()
             for question in questions:
                 self._answer(question)
+            self._bus.flush(self._timeout)
         finally:
             for subscriber in self._subscribers:
                 subscriber.free.set()
@@ -259,9 +260,10 @@ class Demo:
         self._say(f"\n{quote(question, 3, '')}")
         passages = [self._found.passages[int(hit.id)] for hit in hits]
         for hit, passage in zip(hits, passages, strict=True):
-            self._say(f"  {hit.score:.3f}  {printable(passage.file)}:{passage.line}")
-            lines = 3 if hit is hits[0] else 1
-            self._say(quote(passage.text.replace("#", ""), lines, " " * 9))
+            place = f"{printable(passage.file)}:{passage.line}"
+            heading = printable(passage.heading)
+            self._say(f"  {hit.score:.3f}  {place}" + (f"  {heading}" if heading else ""))
+            self._say(quote(passage.body(), 3 if hit is hits[0] else 1, " " * 9))
         self._tell(TOOL_RESULT, f"{passages[0].file}:{passages[0].line} for: {question}")
         found = [
             {"file": passage.file, "line": passage.line, "score": hit.score, "text": passage.text}
@@ -272,8 +274,8 @@ class Demo:
     def _show_order(self, before: int) -> None:
         """What came while the subscribers were held up: the urgent has overtaken the rest."""
         print(
-            "\nThe subscribers were held up during the questions. What waited for them came by"
-            "\npriority, lowest number first; the first message had been taken before:"
+            "\nThe subscribers were held up during the questions. In this order they then got what"
+            "\nhad waited: what they had in hand, then the rest by priority, lowest number first."
         )
         for message in self._subscribers[0].received[before:]:
             line = f"  {message.priority:>2}  {message.channel:<14} {message.payload['text']}"

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+import neuralcore.daemon
 from daemon import TARGET, running_daemon
 from report import Figure, save, show
 
@@ -106,9 +107,9 @@ def run(rounds: int, reference: bool = True) -> dict[str, Any]:
                     note(f"daemon open, {start} start", daemon.open_seconds)
                     note(f"daemon model ready, {start} start", daemon.wait_for_model())
             for start in ("first", "second"):
-                ours = fresh_process(
-                    sys.executable, OURS, NEURALCORE_DATA_FOLDER=str(Path(folder) / "owned")
-                )
+                home = Path(folder) / "connected"
+                ours = fresh_process(sys.executable, OURS, NEURALCORE_DATA_FOLDER=str(home))
+                neuralcore.daemon.stop(home)
                 note(f"connect() + first embedding, {start} start", ours["seconds"])
                 note(f"  of which import and connect(), {start} start", ours["connect"])
                 note(f"  with the interpreter's start and end, {start} start", ours["wall"])

@@ -109,7 +109,8 @@ def client_echo(client: neuralcore.Client) -> Callable[[], None]:
     parameters = {"text": TEXT}
 
     def exchange() -> None:
-        if client.call(ECHO, parameters).params != parameters:
+        answer, _ = client.call(ECHO, parameters)
+        if answer != parameters:
             raise AssertionError("the echo differs")
 
     return exchange
@@ -163,7 +164,7 @@ def large_contenders(stack: ExitStack, daemon: Daemon, peers: Peers) -> list[Con
         connected = stack.enter_context(neuralcore.connect(url))
 
         def exchange() -> None:
-            (answer,) = connected.call(ECHO, {}, [array]).tensors
+            _, (answer,) = connected.call(ECHO, {}, [array])
             check(answer)
 
         return exchange

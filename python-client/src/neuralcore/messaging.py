@@ -25,18 +25,24 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import TYPE_CHECKING, Any
 
-from ._bus.completion import Completion, on_running_loop, run
-from ._bus.core import Core, Drop
-from ._bus.message import Message, MessageId, MessageMeta, Priority
-from ._bus.options import check_name, check_priority
-from ._bus.payload import InvalidPayload, PayloadCodec, SerializationFormat
-from ._bus.requests import HandlerError
-from ._bus.subscription import Filter, Handler, Subscription
-from .errors import InvalidRequest, NeuralCoreError, NotFound, NotSupported, RequestTimeout
+from neuralcore._bus.completion import Completion, on_running_loop, run
+from neuralcore._bus.core import Core, Drop
+from neuralcore._bus.message import Message, MessageId, MessageMeta, Priority
+from neuralcore._bus.options import check_name, check_priority
+from neuralcore._bus.payload import InvalidPayload, PayloadCodec, SerializationFormat
+from neuralcore._bus.requests import HandlerError
+from neuralcore._bus.subscription import Filter, Handler, Subscription
+from neuralcore.errors import (
+    InvalidRequest,
+    NeuralCoreError,
+    NotFound,
+    NotSupported,
+    RequestTimeout,
+)
 
 if TYPE_CHECKING:
-    from .client import Client
-    from .fallback.client import FallbackClient
+    from neuralcore.client import Client
+    from neuralcore.fallback.client import FallbackClient
 
 __all__ = [
     "Completion",
@@ -68,7 +74,7 @@ class MessageBus:
     A bus without a name is a world of its own and ends with its owner. Buses of the same name share
     their channels, between processes too (in the fallback: within the process).
 
-    In a forked child the bus publishes under a new identity; its subscriptions stay with the parent.
+    In a forked child it publishes under a new identity; its subscriptions stay with the parent.
 
     :param persistence_path: where messages are to be kept. Not in this version: ``NotSupported``
         unless ``allow_volatile``, with which it is the bus's name if it has no other.
@@ -149,7 +155,7 @@ class MessageBus:
             for them is discarded. From inside a handler nothing is waited for.
         """
         inside = self._core.handlers.is_current()
-        return run(lambda: self._core.stop(0.0 if inside else timeout), "Stopping the message bus")
+        return run(lambda: self._core.stop(timeout, inside=inside), "Stopping the message bus")
 
     close = stop
 

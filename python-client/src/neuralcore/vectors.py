@@ -9,7 +9,8 @@ unless the work is large *and* a daemon is already connected; ``where="local"`` 
 A vector is a sequence of numbers or a one-dimensional array; a matrix is a sequence of vectors or a
 two-dimensional array. Vectors that differ in length raise ``ValueError("Vector length mismatch:
 3 vs 4")``. The cosine of a zero vector with anything is 0.0. NaN in gives NaN out, here; the daemon
-refuses it. All functions are thread-safe and leave their arguments as they are.
+refuses it. Without NumPy, matrices are lists of floats. All functions are thread-safe and leave
+their arguments as they are.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ import enum
 import math
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, Union
+from typing import TYPE_CHECKING, Any, Literal, Union, cast
 
-from ._index import HNSWIndex
-from .errors import InvalidRequest
-from .fallback import vectors as _local
+from neuralcore._calls import Caller, frame_room
+from neuralcore._index import HNSWIndex
+from neuralcore.errors import InvalidRequest
+from neuralcore.fallback import _purepython
+from neuralcore.fallback import vectors as _local
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,6 +49,8 @@ Vector = Union[Sequence[float], "NDArray[Any]"]
 Vectors = Union[Sequence[Vector], "NDArray[Any]"]
 Where = Literal["auto", "local", "daemon"]
 
+_SIMILARITY = "neuralcore.vectors.similarity"
+
 LARGE_WORK = 1 << 30
 """Multiplications from which on a matrix is worth the way to a connected daemon…"""
 LARGE_SIDE = 256
@@ -68,8 +73,11 @@ class DistanceMetric(str, enum.Enum):
         """
         name = str(value.value if isinstance(value, DistanceMetric) else value).lower()
         try:
-            return cls({"inner_product": "dot_product", "dot": "dot_product", "l2": "euclidean"}
-                       .get(name, name))
+            return cls(
+                {"inner_product": "dot_product", "dot": "dot_product", "l2": "euclidean"}.get(
+                    name, name
+                )
+            )
         except ValueError:
             raise InvalidRequest(
                 f"Metric {value!r} is not one of {', '.join(metric.value for metric in cls)}."
@@ -118,6 +126,8 @@ def normalize(v: Vector) -> NDArray[np.float32]:
     """A float32 copy of the vector with length one; a zero vector stays zero."""
     if _dimensions(v) != 1:
         raise InvalidRequest("normalize takes one vector; a matrix has its rows normalized singly.")
+    if not _local.has_numpy():
+        return cast("NDArray[np.float32]", _purepython.normalize(list(v)))
     return _local.normalize(v)
 
 
@@ -145,7 +155,8 @@ def cosine_similarity_batch(
     first = _one_of("queries", queries, "query", query)
     second = _one_of("documents", documents, "vectors", vectors)
     if _dimensions(first) == 1 and len(first):
-        return _scores([first], second, DistanceMetric.COSINE, where)[0]
+        row: NDArray[np.float32] = _scores([first], second, DistanceMetric.COSINE, where)[0]
+        return row
     return _scores(first, second, DistanceMetric.COSINE, where)
 
 
@@ -175,16 +186,21 @@ def top_k_similar(
     chosen = DistanceMetric.of(metric)
     single = _dimensions(query) == 1
     rows = [query] if single else query
-    results = [
-        [(int(i), float(row[i])) for i in _local.top_k(row, k, chosen.value)]
-        for row in _scores(rows, vectors, chosen, where)
-    ]
+    scores: Any = _scores(rows, vectors, chosen, where)
+    if isinstance(scores, list):
+        results = [_purepython.top_k(row, k, chosen.higher_is_nearer) for row in scores]
+    else:
+        results = [
+            [(int(i), float(row[i])) for i in _local.top_k(row, k, chosen.value)] for row in scores
+        ]
     return results[0] if single else results
 
 
 def _scores(
     queries: Any, documents: Any, metric: DistanceMetric, where: Where
 ) -> NDArray[np.float32]:
+    if not _local.has_numpy():
+        return cast("NDArray[np.float32]", _plain_scores(queries, documents, metric))
     q = matrix(queries)
     d = q if documents is queries else matrix(documents)
     if not len(q) or not len(d):
@@ -199,7 +215,16 @@ def _scores(
     return _remote_scores(client, q, d, metric)
 
 
-def _client_for(m: int, n: int, dimension: int, where: Where) -> Any:
+def _plain_scores(queries: Any, documents: Any, metric: DistanceMetric) -> list[list[float]]:
+    """Without NumPy: lists of floats, here."""
+    lengths = [len(row) for row in [*queries, *documents]]
+    for length in lengths:
+        if length != lengths[0]:
+            raise _length_mismatch(lengths[0], length)
+    return _purepython.scores(queries, documents, metric.value)
+
+
+def _client_for(m: int, n: int, dimension: int, where: Where) -> Caller | None:
     """The client to send the work to, or None to do it here."""
     if where not in ("auto", "local", "daemon"):
         raise InvalidRequest(f"where={where!r} is not one of 'auto', 'local', 'daemon'.")
@@ -211,23 +236,24 @@ def _client_for(m: int, n: int, dimension: int, where: Where) -> Any:
         default = sys.modules.get("neuralcore._default")
         client = default.current_client() if default is not None else None
         return client if client is not None and client.backend == "daemon" else None
-    from ._default import default_client
+    from neuralcore._default import default_client
 
     return default_client(require="daemon")
 
 
 def _remote_scores(
-    client: Any, q: NDArray[np.float32], d: NDArray[np.float32], metric: DistanceMetric
+    client: Caller, q: NDArray[np.float32], d: NDArray[np.float32], metric: DistanceMetric
 ) -> NDArray[np.float32]:
     """Block by block, so that no frame in either direction is over the limit."""
     import numpy as np
 
-    limit = client.binary_frame_limit // 4
-    rows = max(1, min(limit // (4 * q.shape[1]), math.isqrt(limit // 4)))
+    room = frame_room(client)
+    rows = max(1, min(room // (8 * q.shape[1]), math.isqrt(room // 4)))
     result = np.empty((len(q), len(d)), dtype=np.float32)
     for i in range(0, len(q), rows):
         for j in range(0, len(d), rows):
-            block = client.similarity(q[i : i + rows], d[j : j + rows], metric=metric.value)
+            blocks = [q[i : i + rows], d[j : j + rows]]
+            _, (block,) = client.call(_SIMILARITY, {"metric": metric.value}, blocks)
             result[i : i + rows, j : j + rows] = block
     return result
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
-from .._wire import Delivered, Outgoing
+from neuralcore._wire import Delivered, Outgoing
 
 
 class Rejected(NamedTuple):
@@ -27,7 +27,8 @@ OnRejected = Callable[[Sequence[Rejected]], None]
 class Backend(Protocol):
     """One namespace of channels. Thread-safe. Callbacks come on a thread that must not block."""
 
-    kind: Literal["daemon", "fallback"]
+    @property
+    def kind(self) -> Literal["daemon", "fallback"]: ...
 
     def send(self, batch: Sequence[Outgoing], wait: float) -> int:
         """Queues messages in order and says how many there was room for within ``wait`` seconds.

@@ -16,18 +16,18 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any, NamedTuple
 
-from .._wire import Outgoing, message_id
-from ..errors import ConnectionLost, InvalidRequest, NeuralCoreError
-from .backend import Backend, Rejected
-from .completion import Completion, run
-from .dispatch import LoopThread
-from .handlers import Handlers
-from .message import Message, MessageId, Priority
-from .options import check_name, check_priority, check_ttl
-from .outbox import Outbox
-from .payload import NONE, PayloadCodec
-from .requests import Requests
-from .subscription import Filter, Handler, Subscription
+from neuralcore._bus.backend import Backend, Rejected
+from neuralcore._bus.completion import Completion, run
+from neuralcore._bus.dispatch import LoopThread
+from neuralcore._bus.handlers import Handlers
+from neuralcore._bus.message import Message, MessageId, Priority
+from neuralcore._bus.options import check_name, check_priority, check_ttl
+from neuralcore._bus.outbox import Outbox
+from neuralcore._bus.payload import NONE, PayloadCodec
+from neuralcore._bus.requests import Requests
+from neuralcore._bus.subscription import Filter, Handler, Subscription
+from neuralcore._wire import Outgoing, message_id
+from neuralcore.errors import ConnectionLost, InvalidRequest, NeuralCoreError
 
 log = logging.getLogger("neuralcore.messaging")
 
@@ -110,20 +110,20 @@ class Core:
     def _connect(self) -> Backend:
         client = self._client
         if client is None:
-            from .._default import default_client
+            from neuralcore._default import default_client
 
             client = default_client()
         if client.backend == "daemon":
-            from .daemon import DaemonBackend
+            from neuralcore._bus.daemon import DaemonBackend
 
-            return DaemonBackend(
-                client.connection, self.namespace, self._publisher, self._rejected
-            )
-        from ..fallback.messaging import LocalBackend
+            return DaemonBackend(client.connection, self.namespace, self._publisher, self._rejected)
+        from neuralcore.fallback.messaging import LocalBackend
 
         return LocalBackend(self.namespace, self._publisher, self._rejected)
 
-    def stop(self, timeout: float) -> None:
+    def stop(self, timeout: float, *, inside: bool) -> None:
+        """``inside`` a handler none is waited for, and none is cancelled."""
+        timeout = 0.0 if inside else timeout
         deadline = time.monotonic() + timeout
         with self._lock:
             if self.stopped:
@@ -144,7 +144,7 @@ class Core:
             self._outbox.close()
             for subscription in subscriptions:
                 subscription.cancelled = True
-            self.handlers.close()
+            self.handlers.close(cancel=not inside)
             self.requests.fail_all(_stopped_error())
             if backend is not None:
                 _quietly(backend.close, self.timeout)
@@ -205,8 +205,9 @@ class Core:
             try:
                 self.start()
             except Exception as error:
-                log.error("The message bus did not start; it tries again at the next call: %s",
-                          error)
+                log.error(
+                    "The message bus did not start; it tries again at the next call: %s", error
+                )
                 self._starting = None
             finally:
                 starting.set_result(None)

@@ -10,14 +10,20 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from .. import _wire
-from .._wire import Delivered, Outgoing, Published
-from ..errors import CODE_OF_NUMBER, InvalidRequest, NeuralCoreError, QueueFull, RequestTimeout
-from .backend import OnDeliver, OnRejected, Rejected
-from .completion import log
+from neuralcore import _wire
+from neuralcore._bus.backend import OnDeliver, OnRejected, Rejected
+from neuralcore._bus.completion import log
+from neuralcore._wire import Delivered, Outgoing, Published
+from neuralcore.errors import (
+    CODE_OF_NUMBER,
+    InvalidRequest,
+    NeuralCoreError,
+    QueueFull,
+    RequestTimeout,
+)
 
 if TYPE_CHECKING:
-    from .._connection import Connection
+    from neuralcore._connection import Connection
 
 _FRAME_MESSAGES = 2048
 _FRAME_BYTES = 1 << 20

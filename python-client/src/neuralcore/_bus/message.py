@@ -6,8 +6,8 @@ import enum
 from collections.abc import Generator, Mapping
 from typing import Any
 
-from .._wire import Delivered, message_id
-from . import payload as _payload
+from neuralcore._bus import payload as _payload
+from neuralcore._wire import Delivered, message_id
 
 
 class Priority(enum.IntEnum):
@@ -26,8 +26,8 @@ class MessageId(str):
     __slots__ = ()
 
     def __await__(self) -> Generator[None, None, MessageId]:
+        yield from ()
         return self
-        yield
 
 
 class MessageMeta:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import InvalidRequest
+from neuralcore.errors import InvalidRequest
 
 MAX_NAME_BYTES = 256
 

@@ -7,9 +7,9 @@ import itertools
 import threading
 from collections.abc import Callable
 
-from .._wire import Outgoing
-from ..errors import QueueFull
-from .completion import on_running_loop
+from neuralcore._bus.completion import on_running_loop
+from neuralcore._wire import Outgoing
+from neuralcore.errors import QueueFull
 
 _FULL_BATCH_MESSAGES = 512
 _FULL_BATCH_BYTES = 256 * 1024
@@ -94,9 +94,7 @@ class Outbox:
             self._bytes += len(payload) + len(meta)
             if not self._open:
                 return sequence
-            is_full = (
-                len(self._items) >= _FULL_BATCH_MESSAGES or self._bytes >= _FULL_BATCH_BYTES
-            )
+            is_full = len(self._items) >= _FULL_BATCH_MESSAGES or self._bytes >= _FULL_BATCH_BYTES
             on_tick = loop is not None and self._flush_on is not loop
             if on_tick:
                 self._flush_on = loop

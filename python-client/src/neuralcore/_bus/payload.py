@@ -29,13 +29,14 @@ import dataclasses
 import datetime
 import decimal
 import enum
+import importlib
 import json
 import pathlib
 import uuid
 from collections.abc import Callable, Mapping, Set
 from typing import Any
 
-from ..errors import InvalidRequest, NotSupported
+from neuralcore.errors import InvalidRequest, NotSupported
 
 NONE = 0
 JSON = 1
@@ -94,8 +95,7 @@ def simplify(value: Any) -> Any:
 
 
 def _msgspec() -> tuple[Encoder, Decoder]:
-    import msgspec
-
+    msgspec: Any = importlib.import_module("msgspec")
     return (
         msgspec.msgpack.Encoder(enc_hook=simplify).encode,
         msgspec.msgpack.Decoder().decode,
@@ -103,7 +103,7 @@ def _msgspec() -> tuple[Encoder, Decoder]:
 
 
 def _msgpack() -> tuple[Encoder, Decoder]:
-    import msgpack
+    msgpack: Any = importlib.import_module("msgpack")
 
     def default(value: Any) -> Any:
         if isinstance(value, datetime.datetime) and value.tzinfo is not None:

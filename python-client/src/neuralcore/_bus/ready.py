@@ -8,10 +8,10 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .message import Message
+from neuralcore._bus.message import Message
 
 if TYPE_CHECKING:
-    from .subscription import Subscription
+    from neuralcore._bus.subscription import Subscription
 
 Entry = tuple[int, int, "Subscription", Message]
 

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any
 
-from .._wire import Delivered
-from ..errors import NeuralCoreError
-from .message import Message
+from neuralcore._bus.message import Message
+from neuralcore._wire import Delivered
+from neuralcore.errors import NeuralCoreError
 
 
 class HandlerError(NeuralCoreError, RuntimeError):

@@ -8,18 +8,18 @@ import logging
 import threading
 import time
 from collections.abc import Awaitable, Callable, Generator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, Union
+from typing import TYPE_CHECKING, Any, Protocol
 
-from .completion import Completion
-from .message import Message
+from neuralcore._bus.completion import Completion
+from neuralcore._bus.message import Message
 
 if TYPE_CHECKING:
-    from .._wire import Delivered
-    from .dispatch import Dispatcher, LoopThread
+    from neuralcore._bus.dispatch import Dispatcher, LoopThread
+    from neuralcore._wire import Delivered
 
 log = logging.getLogger("neuralcore.messaging")
 
-Handler = Callable[[Message], Union[Awaitable[Any], Any]]
+Handler = Callable[[Message], Awaitable[Any] | Any]
 Filter = Callable[[Message], bool]
 
 _GRANT_AFTER_SECONDS = 0.001

@@ -27,7 +27,7 @@ def dot(a: Floats, b: Floats) -> float:
 
 
 def squared_euclidean(a: Floats, b: Floats) -> float:
-    differences = [x - y for x, y in zip(a, b)]
+    differences = [x - y for x, y in zip(a, b, strict=True)]
     return dot(differences, differences)
 
 
@@ -80,7 +80,9 @@ PAIR: dict[str, Callable[[Floats, Floats], float]] = {
 }
 
 
-def scores(queries: Sequence[Floats], documents: Sequence[Floats], metric: str) -> list[list[float]]:
+def scores(
+    queries: Sequence[Floats], documents: Sequence[Floats], metric: str
+) -> list[list[float]]:
     """The m × n matrix of scores. O(m·n·d)."""
     pair = PAIR[metric]
     return [[pair(query, document) for document in documents] for query in queries]

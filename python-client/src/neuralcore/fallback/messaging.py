@@ -16,9 +16,9 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-from .._bus.backend import OnDeliver, OnRejected, Rejected
-from .._wire import Delivered, Outgoing
-from ..errors import InvalidRequest, NotSupported
+from neuralcore._bus.backend import OnDeliver, OnRejected, Rejected
+from neuralcore._wire import Delivered, Outgoing
+from neuralcore.errors import InvalidRequest, NotSupported
 
 MAX_QUEUE_SIZE = 1000
 _DEFAULTS: dict[str, Any] = {"max_queue_size": MAX_QUEUE_SIZE, "drop_policy": "drop_new"}
@@ -46,7 +46,8 @@ class _Waiting:
         return not self.copies and not self.delivered
 
     def __lt__(self, other: _Waiting) -> bool:
-        return (self.message.priority, self.order) < (other.message.priority, other.order)
+        mine, others = self.message.priority, other.message.priority
+        return self.order < other.order if mine == others else mine < others
 
 
 class _Queue:
@@ -82,7 +83,7 @@ class _Queue:
         return displaced
 
     def _is_full(self) -> bool:
-        limit = self.channel.options["max_queue_size"]
+        limit: int = self.channel.options["max_queue_size"]
         if limit <= 0 or len(self.heap) - self.credit < limit:
             return False
         self._sweep()

@@ -7,10 +7,11 @@ metrics are named as in ``docs/protocol.md``. All functions are thread-safe.
 from __future__ import annotations
 
 import functools
+import importlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from . import _purepython
+from neuralcore.fallback import _purepython
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +26,16 @@ LONG_LIST = 1024
 
 _BLOCK = 1 << 22
 """How many scores are made at once where a block needs double precision."""
+
+
+@functools.cache
+def has_numpy() -> bool:
+    """Whether NumPy can be imported; imports it."""
+    try:
+        import numpy  # noqa: F401
+    except ImportError:
+        return False
+    return True
 
 
 def higher_is_nearer(metric: str) -> bool:
@@ -76,7 +87,7 @@ def _array_pair(a: Any, b: Any, metric: str) -> float:
 def _simd() -> dict[str, Callable[[Any, Any], float]] | None:
     """numkong's kernels, looked up with the first pair of arrays (it imports NumPy)."""
     try:
-        import numkong
+        numkong: Any = importlib.import_module("numkong")
     except ImportError:
         return None
 
@@ -104,7 +115,8 @@ def normalize(v: Any) -> Matrix:
     if largest == 0.0:
         return np.zeros(x.shape, dtype=np.float32)
     x = x / largest
-    return (x / np.sqrt(np.dot(x, x))).astype(np.float32)
+    unit: Matrix = (x / np.sqrt(np.dot(x, x))).astype(np.float32)
+    return unit
 
 
 def unit_rows(x: Matrix) -> Matrix:
@@ -128,12 +140,13 @@ def scores(queries: Matrix, documents: Matrix, metric: str) -> Matrix:
         product: Matrix = unit_rows(queries) @ unit_rows(documents).T
         return np.clip(product, -1.0, 1.0, out=product)
     if metric == "dot_product":
-        return queries @ documents.T
+        products: Matrix = queries @ documents.T
+        return products
     return _distances(queries, documents, squared=metric == "squared_euclidean")
 
 
 def _distances(queries: Matrix, documents: Matrix, *, squared: bool) -> Matrix:
-    """|q|² + |d|² − 2·q·d, in double precision because the terms cancel."""
+    """|q|² + |d|² - 2·q·d, in double precision because the terms cancel."""
     import numpy as np
 
     result = np.empty((len(queries), len(documents)), dtype=np.float32)

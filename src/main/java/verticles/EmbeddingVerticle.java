@@ -42,6 +42,7 @@ public final class EmbeddingVerticle extends VerticleBase {
     private final MeterRegistry meters;
     private @Nullable EmbeddingRequests requests;
     private @Nullable CompletableFuture<EmbeddingModel> loading;
+    private boolean stopped;
 
     public EmbeddingVerticle(
             RuntimeConfig.Embedding config, Path cacheFolder, MeterRegistry meters) {
@@ -81,11 +82,7 @@ public final class EmbeddingVerticle extends VerticleBase {
         requests = open;
         model.compose(loaded -> deployWorkers(loaded, open))
                 .onSuccess(workers -> tell(true, spec.name()))
-                .onFailure(
-                        failure -> {
-                            log.error("{} cannot be used", spec.name(), failure);
-                            tell(false, String.valueOf(failure.getMessage()));
-                        });
+                .onFailure(failure -> unusable(spec, failure));
         vertx.eventBus()
                 .<String>consumer(
                         Addresses.CONNECTION_CLOSED, closed -> open.clientGone(closed.body()));
@@ -97,7 +94,17 @@ public final class EmbeddingVerticle extends VerticleBase {
                         request -> Future.succeededFuture(models(spec, model.succeeded()))));
     }
 
+    private void unusable(ModelSpec spec, Throwable failure) {
+        if (!stopped) {
+            log.error("{} cannot be used", spec.name(), failure);
+            tell(false, String.valueOf(failure.getMessage()));
+        }
+    }
+
     private Future<?> deployWorkers(EmbeddingModel model, EmbeddingRequests open) {
+        if (stopped) {
+            return Future.failedFuture("stopped while the model was loading");
+        }
         DeploymentOptions options =
                 new DeploymentOptions()
                         .setThreadingModel(ThreadingModel.WORKER)
@@ -147,6 +154,7 @@ public final class EmbeddingVerticle extends VerticleBase {
 
     @Override
     public Future<?> stop() {
+        stopped = true;
         if (requests != null) {
             requests.shutDown();
         }

@@ -8,13 +8,12 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.stream.Stream;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.NeuralCoreException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Makes the {@link RuntimeConfig} of built-in defaults, a configuration file, the environment and
+ * Makes the {@link RuntimeConfig} from built-in defaults, a configuration file, the environment and
  * the command line; a later one wins. A key that does not exist and a value that cannot be are
  * refused, all of them at once.
  */
@@ -106,17 +105,21 @@ public final class ConfigLoader {
 
     /** Takes one source's values. Aliases first: a key's own name wins within a source. */
     private void take(List<Given> source) {
-        Stream.concat(
-                        source.stream().filter(value -> Settings.ALIASES.containsKey(value.key())),
-                        source.stream().filter(value -> !Settings.ALIASES.containsKey(value.key())))
-                .forEach(this::take);
+        for (Given value : source) {
+            List<String> meant = Settings.ALIASES.get(value.key());
+            if (meant != null) {
+                takeAlias(value, meant);
+            }
+        }
+        for (Given value : source) {
+            if (!Settings.ALIASES.containsKey(value.key())) {
+                take(value);
+            }
+        }
     }
 
     private void take(Given value) {
-        List<String> meant = Settings.ALIASES.get(value.key());
-        if (meant != null) {
-            takeAlias(value, meant);
-        } else if (Settings.isKey(value.key())) {
+        if (Settings.isKey(value.key())) {
             given.put(value.key(), value);
         } else {
             problems.add(
@@ -212,7 +215,7 @@ public final class ConfigLoader {
             values.put(Settings.BRIDGE_SOCKET, socket, "default");
             return;
         }
-        String name = "neuralcore-%d-%08x".formatted(Platform.userId(), folder.hashCode());
+        String name = "neuralcore-" + Platform.userId() + "-" + Platform.fingerprint(folder);
         values.put(
                 Settings.BRIDGE_SOCKET,
                 Path.of("/tmp", name, "daemon.sock"),

@@ -7,10 +7,10 @@ import java.util.Collection;
  * neighbour (optimal string alignment). Where two are as near, the one that contains what was
  * written comes first.
  */
-final class Nearest {
+public final class Nearest {
     private Nearest() {}
 
-    static String of(String written, Collection<String> names) {
+    public static String of(String written, Collection<String> names) {
         String best = "";
         int bestDistance = Integer.MAX_VALUE;
         for (String name : names) {

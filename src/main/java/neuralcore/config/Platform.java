@@ -1,7 +1,11 @@
 package neuralcore.config;
 
 import com.sun.security.auth.module.UnixSystem;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
 import java.util.Locale;
 import java.util.Map;
 
@@ -30,5 +34,16 @@ public record Platform(String operatingSystem, Path home) {
     /** The number of the user this process runs as, for a name in a folder that others use too. */
     static long userId() {
         return new UnixSystem().getUid();
+    }
+
+    /** A short name for a long path: two folders never share one. */
+    static String fingerprint(Path folder) {
+        try {
+            byte[] path = folder.toString().getBytes(StandardCharsets.UTF_8);
+            byte[] digest = MessageDigest.getInstance("SHA-256").digest(path);
+            return HexFormat.of().formatHex(digest, 0, 8);
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("every Java has SHA-256", e);
+        }
     }
 }

@@ -12,7 +12,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * Which values a setting can have, and how they are read and shown.
+ * Which values a setting can have, and how they are read and shown. Every start reads the whole
+ * table: nothing here formats, which would load the machine's locales.
  *
  * @param expected ends the sentence "it must be …"
  * @param parser throws {@link IllegalArgumentException} for what is not such a value
@@ -28,30 +29,32 @@ record ValueType<T>(String expected, Function<Given, T> parser, Function<T, Stri
 
     static ValueType<Integer> integer(int min, int max) {
         return new ValueType<>(
-                "a whole number between %d and %d".formatted(min, max),
+                "a whole number between " + min + " and " + max,
                 given -> Math.toIntExact(within(Long.parseLong(given.scalar()), min, max)),
                 String::valueOf);
     }
 
     static ValueType<Long> longInteger(long min, long max) {
         return new ValueType<>(
-                "a whole number between %d and %d".formatted(min, max),
+                "a whole number between " + min + " and " + max,
                 given -> within(Long.parseLong(given.scalar()), min, max),
                 String::valueOf);
     }
 
     static ValueType<Long> bytes(long min, long max) {
         return new ValueType<>(
-                "a size between %s and %s, such as 16 MiB"
-                        .formatted(showBytes(min), showBytes(max)),
+                "a size between " + showBytes(min) + " and " + showBytes(max) + ", such as 16 MiB",
                 given -> within(parseBytes(given.scalar()), min, max),
                 ValueType::showBytes);
     }
 
     static ValueType<Duration> duration(Duration min, Duration max) {
         return new ValueType<>(
-                "a time between %s and %s with its unit, such as 500ms, 10s, 5m, 2h or 1d"
-                        .formatted(showDuration(min), showDuration(max)),
+                "a time between "
+                        + showDuration(min)
+                        + " and "
+                        + showDuration(max)
+                        + " with its unit, such as 500ms, 10s, 5m, 2h or 1d",
                 given -> {
                     Duration value = parseDuration(given.scalar());
                     within(value.toMillis(), min.toMillis(), max.toMillis());
@@ -132,7 +135,7 @@ record ValueType<T>(String expected, Function<Given, T> parser, Function<T, Stri
     /** A path that a unix socket can have. */
     static ValueType<Path> socketPath() {
         return new ValueType<>(
-                "a path of at most %d bytes".formatted(LONGEST_SOCKET_PATH),
+                "a path of at most " + LONGEST_SOCKET_PATH + " bytes",
                 given -> {
                     Path path = path().parser().apply(given);
                     require(fitsSocket(path));
@@ -195,7 +198,7 @@ record ValueType<T>(String expected, Function<Given, T> parser, Function<T, Stri
         if (seconds % 3_600 == 0) {
             return seconds / 3_600 + "h";
         }
-        return seconds % 60 == 0 ? seconds / 60 + "m" : seconds + "s";
+        return seconds % 60 == 0 && seconds > 60 ? seconds / 60 + "m" : seconds + "s";
     }
 
     private static long parseBytes(String text) {

@@ -44,12 +44,16 @@ final class YamlFile {
 
     private void read() {
         try {
+            String text = Files.readString(file);
+            if (isAllComment(text)) {
+                return;
+            }
             LoadSettings settings =
                     LoadSettings.builder()
                             .setLabel(file.toString())
                             .setAllowDuplicateKeys(true)
                             .build();
-            Optional<Node> root = new Compose(settings).composeString(Files.readString(file));
+            Optional<Node> root = new Compose(settings).composeString(text);
             root.filter(node -> !isNothing(node)).ifPresent(node -> mapping(node, ""));
         } catch (NoSuchFileException e) {
             problems.add("%s: there is no such configuration file.".formatted(file));
@@ -62,6 +66,17 @@ final class YamlFile {
             problems.add(
                     "%s is not YAML: %s".formatted(file, Shown.of(String.valueOf(e.getMessage()))));
         }
+    }
+
+    /** The file as it is shipped says nothing: no need to load a parser to learn that. */
+    private static boolean isAllComment(String text) {
+        for (String line : text.split("\n")) {
+            String stripped = line.strip();
+            if (!stripped.isEmpty() && stripped.charAt(0) != '#') {
+                return false;
+            }
+        }
+        return true;
     }
 
     private void mapping(Node node, String prefix) {

@@ -22,29 +22,44 @@ final class BatchDraft {
         }
     }
 
-    private final int longest;
-    private final int shortest;
-    private final int places;
+    private final BatchPlanner planner;
+    private final int first;
+    private int width;
     private final List<int[]> texts = new ArrayList<>();
     private final List<List<Batch.Part>> receivers = new ArrayList<>();
     private final Map<Ids, List<Batch.Part>> known = new HashMap<>();
 
-    BatchDraft(BatchPlanner planner, int longest) {
-        this.longest = longest;
-        this.shortest = planner.shortest(longest);
-        this.places = planner.places(longest);
+    /**
+     * @param first tokens of the text that the batch begins with
+     */
+    BatchDraft(BatchPlanner planner, int first) {
+        this.planner = planner;
+        this.first = first;
     }
 
-    int longest() {
-        return longest;
+    int first() {
+        return first;
     }
 
     int shortest() {
-        return shortest;
+        return planner.shortest(first);
     }
 
-    int room() {
-        return places - texts.size();
+    int longest() {
+        return planner.longest(first);
+    }
+
+    int texts() {
+        return texts.size();
+    }
+
+    int width() {
+        return width;
+    }
+
+    /** Whether so many more texts, the longest of {@code length} tokens, would fit. */
+    boolean hasRoom(int more, int length) {
+        return planner.fits(texts.size() + more, Math.max(width, length));
     }
 
     /** Takes a text, unless the batch is full and has none equal to it. */
@@ -54,13 +69,14 @@ final class BatchDraft {
             equal.add(part);
             return true;
         }
-        if (room() == 0) {
+        if (!hasRoom(1, ids.length)) {
             return false;
         }
         List<Batch.Part> parts = new ArrayList<>(List.of(part));
         known.put(new Ids(ids), parts);
         receivers.add(parts);
         texts.add(ids);
+        width = Math.max(width, ids.length);
         return true;
     }
 

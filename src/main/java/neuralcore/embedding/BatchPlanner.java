@@ -20,13 +20,22 @@ public record BatchPlanner(int batchTokens) {
         }
     }
 
-    /** Tokens of the shortest text that may join a batch whose longest has {@code longest}. */
-    int shortest(int longest) {
-        return Math.max(1, longest - Math.max(FREE_PADDING, longest / 4));
+    /** Tokens of the shortest text that may join a batch begun with one of {@code first}. */
+    int shortest(int first) {
+        return Math.max(1, first - tolerance(first));
     }
 
-    /** Texts that fit into a batch whose longest has {@code longest} tokens. */
-    int places(int longest) {
-        return Math.max(1, batchTokens / longest);
+    /** Tokens of the longest text that may join a batch begun with one of {@code first}. */
+    int longest(int first) {
+        return first + tolerance(first);
+    }
+
+    /** Whether a batch may have so many texts, padded to so many tokens. */
+    boolean fits(int texts, int width) {
+        return texts <= 1 || (long) texts * width <= batchTokens;
+    }
+
+    private static int tolerance(int length) {
+        return Math.max(FREE_PADDING, length / 4);
     }
 }

@@ -3,6 +3,7 @@ package neuralcore.embedding;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.file.AtomicMoveNotSupportedException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -10,6 +11,8 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFileAttributeView;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.time.Instant;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.NeuralCoreException;
 
@@ -27,6 +30,8 @@ public final class CacheFolder {
     public interface Maker {
         void write(Path target) throws IOException;
     }
+
+    private static final Duration LEFTOVER_AGE = Duration.ofHours(1);
 
     private final Path root;
 
@@ -81,6 +86,7 @@ public final class CacheFolder {
             throw new IOException(file + " has no folder");
         }
         createPrivately(folder);
+        removeLeftovers(folder);
         Path beside = Files.createTempFile(folder, file.getFileName() + ".", ".part");
         try {
             maker.write(beside);
@@ -90,6 +96,18 @@ public final class CacheFolder {
             move(beside, file);
         } finally {
             Files.deleteIfExists(beside);
+        }
+    }
+
+    /** Removes what processes that ended in the middle of their writing have left. */
+    private static void removeLeftovers(Path folder) throws IOException {
+        Instant longAgo = Instant.now().minus(LEFTOVER_AGE);
+        try (DirectoryStream<Path> parts = Files.newDirectoryStream(folder, "*.part*")) {
+            for (Path part : parts) {
+                if (Files.getLastModifiedTime(part).toInstant().isBefore(longAgo)) {
+                    Files.deleteIfExists(part);
+                }
+            }
         }
     }
 

@@ -62,32 +62,45 @@ final class ClientQueue {
     /** Whether all it has waiting of a kind could join a batch. */
     boolean fitsWholly(TextKind kind, BatchDraft draft) {
         int texts = 0;
+        int longest = 0;
         for (EmbedJob job : jobs(kind)) {
             texts += job.waitingDistinct();
-            if (texts > draft.room() || !job.waitsWithin(draft.shortest(), draft.longest())) {
+            longest = Math.max(longest, job.longestWaiting());
+            if (!job.fitsWholly(draft) || !draft.hasRoom(texts, longest)) {
                 return false;
             }
         }
         return texts > 0;
     }
 
-    /** Moves texts into a batch, earlier jobs first. Returns how many. */
+    /**
+     * Moves texts into a batch, earlier jobs first: those not longer than the batch's first, then
+     * whole jobs that make it a little wider. Returns how many of the requests' texts.
+     */
     int fill(TextKind kind, BatchDraft draft) {
-        int before = draft.room();
+        int before = draft.texts();
         int moved = 0;
-        var next = jobs(kind).iterator();
-        while (next.hasNext() && draft.room() > 0) {
-            EmbedJob job = next.next();
-            int waited = job.waitingTexts();
-            job.fill(draft);
-            moved += waited - job.waitingTexts();
-            if (job.waitingDistinct() == 0) {
-                next.remove();
+        for (EmbedJob job : jobs(kind)) {
+            moved += fill(job, draft, draft.first());
+            if (!draft.hasRoom(1, 1)) {
+                break;
             }
         }
-        served += (long) (before - draft.room()) * draft.longest();
+        for (EmbedJob job : jobs(kind)) {
+            if (job.fitsWholly(draft)) {
+                moved += fill(job, draft, draft.longest());
+            }
+        }
+        jobs(kind).removeIf(job -> job.waitingDistinct() == 0);
+        served += (long) (draft.texts() - before) * draft.width();
         held -= moved;
         return moved;
+    }
+
+    private static int fill(EmbedJob job, BatchDraft draft, int longest) {
+        int waited = job.waitingTexts();
+        job.fill(draft, longest);
+        return waited - job.waitingTexts();
     }
 
     private ArrayDeque<EmbedJob> jobs(TextKind kind) {

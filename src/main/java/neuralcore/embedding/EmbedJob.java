@@ -118,15 +118,23 @@ final class EmbedJob {
         return waiting.isEmpty() ? 0 : waiting.lastKey();
     }
 
-    /** Whether all its texts that wait have a length in {@code [shortest, longest]}. */
-    boolean waitsWithin(int shortest, int longest) {
-        return !waiting.isEmpty() && waiting.firstKey() >= shortest && waiting.lastKey() <= longest;
+    /** Whether all its texts that wait could join a batch. */
+    boolean fitsWholly(BatchDraft draft) {
+        return !waiting.isEmpty()
+                && waiting.firstKey() >= draft.shortest()
+                && waiting.lastKey() <= draft.longest()
+                && draft.hasRoom(waitingDistinct, waiting.lastKey());
     }
 
-    /** Moves texts into a batch, longest first, as many as fit. */
-    void fill(BatchDraft draft) {
+    /**
+     * Moves texts of at most {@code longest} tokens into a batch, longest first, while they fit.
+     */
+    void fill(BatchDraft draft, int longest) {
+        if (longest < draft.shortest()) {
+            return;
+        }
         var fitting =
-                waiting.subMap(draft.shortest(), true, draft.longest(), true)
+                waiting.subMap(draft.shortest(), true, longest, true)
                         .descendingMap()
                         .values()
                         .iterator();

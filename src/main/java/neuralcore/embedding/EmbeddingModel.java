@@ -26,8 +26,11 @@ public record EmbeddingModel(ModelSpec spec, Tokenizer tokenizer, OnnxModel netw
      */
     public record Source(String name, Path models, Path cache, int threads) {}
 
-    /** Loads a model: the network on the calling thread, its tokenizer on another meanwhile. */
-    public static EmbeddingModel load(Source source, Executor executor) {
+    /**
+     * Loads a model: the network on the calling thread, which needs a stack of some megabytes, its
+     * tokenizer on another meanwhile. {@link ModelLoader} does so.
+     */
+    static EmbeddingModel load(Source source, Executor executor) {
         ModelSpec spec = Models.get(source.name());
         CacheFolder cache = CacheFolder.open(source.cache());
         ModelStore store = new ModelStore(source.models(), cache);

@@ -13,6 +13,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -50,6 +51,7 @@ public final class Daemon implements AutoCloseable {
     private final CompletableFuture<Void> closed = new CompletableFuture<>();
     private final Deque<Taken> taken = new ArrayDeque<>();
     private final Metrics metrics = new Metrics();
+    private @Nullable Vertx vertx;
 
     private Daemon(RuntimeConfig config) {
         this.config = config;
@@ -82,14 +84,15 @@ public final class Daemon implements AutoCloseable {
         Path run = config.data().run();
         DataFolder.prepare(config);
         take("lock", DataFolderLock.acquire(run, command, LOCK_PATIENCE));
-        // Whatever an earlier daemon left here, it is gone: we hold the lock.
+        // Whatever daemon left it here, it is gone: we hold the lock.
         Files.deleteIfExists(run.resolve(ReadyFile.NAME));
-        Files.deleteIfExists(config.bridge().socket());
+        StaleSocket.remove(config.bridge().socket());
         Logging.setLevel(config.log().level());
         Logging.toFile(config.data().logs().resolve("daemon.log"));
         String token = TokenFile.readOrCreate(run);
         take("metrics", metrics);
         Vertx vertx = buildVertx();
+        this.vertx = vertx;
         take("Vert.x", () -> await(vertx.close(), CLOSE_DEADLINE));
         Readiness readiness = Readiness.of(vertx);
         readiness.expect(Readiness.DOOR);
@@ -200,7 +203,7 @@ public final class Daemon implements AutoCloseable {
 
     /** For calls from within the process. */
     Vertx vertx() {
-        return vertx;
+        return Objects.requireNonNull(vertx, "the daemon has not started");
     }
 
     Path readyFile() {
@@ -255,7 +258,7 @@ public final class Daemon implements AutoCloseable {
             Thread.currentThread().interrupt();
             throw new NeuralCoreException(ErrorCode.SHUTTING_DOWN, "interrupted", e);
         } catch (ExecutionException e) {
-            throw StartFailure.explain(e.getCause());
+            throw StartFailure.explain(e.getCause() == null ? e : e.getCause());
         }
     }
 }

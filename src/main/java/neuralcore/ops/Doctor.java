@@ -3,10 +3,7 @@ package neuralcore.ops;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.lang.management.ManagementFactory;
-import java.net.StandardProtocolFamily;
-import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
-import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -192,10 +189,9 @@ public final class Doctor {
 
     private void daemon(RuntimeConfig config) {
         Path socket = config.bridge().socket();
-        try (SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX)) {
-            channel.connect(UnixDomainSocketAddress.of(socket));
+        if (StaleSocket.answers(socket)) {
             add(Verdict.OK, "daemon", "answers on " + socket + describeReady(config));
-        } catch (IOException e) {
+        } else {
             add(Verdict.OK, "daemon", "none is running; it would answer on " + socket);
         }
     }

@@ -21,7 +21,7 @@ public final class Readiness implements Shareable {
     public static final String DOOR = "door";
 
     /** The part that is ready when the default model has run once. */
-    public static final String MODEL = "embedding";
+    public static final String MODEL = "model";
 
     private static final String MAP = "neuralcore.ops";
 

@@ -9,8 +9,8 @@ import org.jspecify.annotations.Nullable;
 final class StartFailure {
     private StartFailure() {}
 
-    static NeuralCoreException explain(@Nullable Throwable failure) {
-        for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
+    static NeuralCoreException explain(Throwable failure) {
+        for (@Nullable Throwable cause = failure; cause != null; cause = cause.getCause()) {
             if (cause instanceof NeuralCoreException told) {
                 return told;
             }

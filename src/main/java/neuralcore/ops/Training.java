@@ -9,7 +9,6 @@ import java.net.Socket;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.channels.Channels;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
@@ -24,6 +23,8 @@ import java.util.concurrent.TimeoutException;
 import neuralcore.config.RuntimeConfig;
 import neuralcore.eventbus.Addresses;
 import neuralcore.eventbus.Services;
+import neuralcore.wire.Frame;
+import neuralcore.wire.FrameCodec;
 import neuralcore.wire.Json;
 import neuralcore.wire.Params;
 import neuralcore.wire.Request;
@@ -47,17 +48,12 @@ public final class Training {
     public static void run(Daemon daemon, RuntimeConfig config) {
         Vertx vertx = daemon.vertx();
         waitForModel(vertx);
+        Tensor texts = Tensor.ofStrings(List.of("A first text.", "And another one."));
         call(vertx, Addresses.SYSTEM_INFO, Map.of());
-        call(vertx, Addresses.SYSTEM_ECHO, Map.of("text", "hello"));
         call(vertx, Addresses.EMBEDDING_MODELS, Map.of());
-        call(
-                vertx,
-                Addresses.EMBEDDING_EMBED,
-                Map.of("kind", "document"),
-                Tensor.strings(List.of("A first text.", "And another one.")));
+        call(vertx, Addresses.EMBEDDING_EMBED, Map.of("kind", "document"), texts);
         call(vertx, Addresses.VECTORS_LIST, Map.of());
-        Map<String, @Nullable Object> channel = Map.of("namespace", "private-training");
-        call(vertx, Addresses.MESSAGING_STATS, channel);
+        call(vertx, Addresses.MESSAGING_STATS, Map.of("namespace", "private-training"));
         try {
             Map<String, @Nullable Object> ready =
                     Json.readObject(ByteBuffer.wrap(Files.readAllBytes(daemon.readyFile())));
@@ -130,30 +126,33 @@ public final class Training {
     private static Socket connect(Map<String, @Nullable Object> ready, String port)
             throws IOException {
         InetAddress host = InetAddress.getByName(String.valueOf(ready.get("host")));
-        Socket socket = new Socket(host, ((Long) ready.get(port)).intValue());
+        Socket socket = new Socket(host, Integer.parseInt(String.valueOf(ready.get(port))));
         socket.setSoTimeout((int) PATIENCE.toMillis());
         return socket;
     }
 
     private static void converse(InputStream in, OutputStream out, Map<String, ?> hello)
             throws IOException {
-        Map<String, ?> echo =
-                Map.of(
-                        "type",
-                        "send",
-                        "address",
-                        Addresses.SYSTEM_ECHO,
-                        "replyAddress",
-                        "training",
-                        "body",
-                        Map.of("text", "hello"));
-        for (Map<String, ?> frame : List.of(hello, Map.of("type", "ping"), echo)) {
+        for (Map<String, ?> frame : List.of(hello, Map.of("type", "ping"))) {
             byte[] json = Json.write(frame);
-            ByteBuffer framed = ByteBuffer.allocate(4 + json.length).order(ByteOrder.BIG_ENDIAN);
-            out.write(framed.putInt(json.length).put(json).array());
-            out.flush();
-            int length = ByteBuffer.wrap(in.readNBytes(4)).getInt();
-            in.readNBytes(length);
+            byte[] framed =
+                    ByteBuffer.allocate(4 + json.length).putInt(json.length).put(json).array();
+            exchange(in, out, framed);
         }
+        Frame.Call echo =
+                new Frame.Call(
+                        1,
+                        Addresses.SYSTEM_ECHO,
+                        0,
+                        Map.of("text", "hello"),
+                        List.of(Tensor.ofFloats(new float[] {1, 2, 3})));
+        exchange(in, out, FrameCodec.encodeToArray(echo));
+    }
+
+    private static void exchange(InputStream in, OutputStream out, byte[] framed)
+            throws IOException {
+        out.write(framed);
+        out.flush();
+        in.readNBytes(ByteBuffer.wrap(in.readNBytes(4)).getInt());
     }
 }

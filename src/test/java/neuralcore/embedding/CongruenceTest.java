@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -26,7 +27,7 @@ class CongruenceTest {
     void textsOfAnyLengthsSharingABatchKeepTheirVectors() {
         List<Golden> goldens = new ArrayList<>(Golden.read());
         long seed = System.nanoTime();
-        java.util.Collections.shuffle(goldens, new Random(seed));
+        Collections.shuffle(goldens, new Random(seed));
         OnnxModel.Runner runner = TestModel.get().network().newRunner();
         for (int from = 0; from < goldens.size(); from += 8) {
             List<Golden> part = goldens.subList(from, Math.min(from + 8, goldens.size()));

@@ -1,6 +1,8 @@
 package neuralcore.embedding;
 
+import java.nio.FloatBuffer;
 import java.nio.file.Path;
+import java.util.List;
 
 /** The real model, loaded once for all tests of a JVM. */
 public final class TestModel {
@@ -9,10 +11,10 @@ public final class TestModel {
 
     private static final class Holder {
         private static final EmbeddingModel MODEL =
-                EmbeddingModel.load(
-                        new EmbeddingModel.Source(
-                                "all-MiniLM-L6-v2", Path.of("target/no-models"), CACHE, 2),
-                        task -> Thread.ofPlatform().daemon().start(task));
+                ModelLoader.load(
+                                new EmbeddingModel.Source(
+                                        "all-MiniLM-L6-v2", Path.of("target/no-models"), CACHE, 2))
+                        .join();
     }
 
     private TestModel() {}
@@ -27,8 +29,8 @@ public final class TestModel {
         get().network()
                 .newRunner()
                 .run(
-                        TokenBatch.of(java.util.List.of(get().tokenizer().encode(text))),
-                        java.nio.FloatBuffer.wrap(vector));
+                        TokenBatch.of(List.of(get().tokenizer().encode(text))),
+                        FloatBuffer.wrap(vector));
         return vector;
     }
 

@@ -1,0 +1,242 @@
+package verticles;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.micrometer.core.instrument.MeterRegistry;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.vertx.core.Future;
+import io.vertx.core.Promise;
+import io.vertx.core.Vertx;
+import io.vertx.core.json.JsonObject;
+import io.vertx.junit5.VertxExtension;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import neuralcore.config.RuntimeConfig;
+import neuralcore.embedding.Golden;
+import neuralcore.embedding.TestModel;
+import neuralcore.eventbus.Addresses;
+import neuralcore.eventbus.Services;
+import neuralcore.wire.ErrorCode;
+import neuralcore.wire.NeuralCoreException;
+import neuralcore.wire.Params;
+import neuralcore.wire.Reply;
+import neuralcore.wire.Request;
+import neuralcore.wire.Tensor;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+
+/** The verticle with the real model, called over the event bus as the bridge calls it. */
+@ExtendWith(VertxExtension.class)
+class EmbeddingVerticleTest {
+    private static final String MODEL = "all-MiniLM-L6-v2";
+    private static final Duration TIMEOUT = Duration.ofSeconds(60);
+
+    private final MeterRegistry meters = new SimpleMeterRegistry();
+    private final Promise<JsonObject> readiness = Promise.promise();
+    private Vertx vertx = Vertx.vertx();
+
+    @BeforeEach
+    void prepare(Vertx given) {
+        vertx.close();
+        vertx = given;
+        Services.registerCodecs(vertx.eventBus());
+        vertx.eventBus()
+                .<JsonObject>consumer(
+                        Addresses.READINESS, message -> readiness.tryComplete(message.body()));
+    }
+
+    private static RuntimeConfig.Embedding config(String model, int maxQueued) {
+        return new RuntimeConfig.Embedding(
+                model, Path.of("target/no-models"), 2, 1, 1024, maxQueued);
+    }
+
+    private String deploy(int maxQueued) {
+        return vertx.deployVerticle(
+                        new EmbeddingVerticle(config(MODEL, maxQueued), TestModel.CACHE, meters))
+                .await();
+    }
+
+    private Future<Reply> call(String address, Map<String, ?> params, String client, Tensor... t) {
+        return Services.call(
+                vertx,
+                new Request(address, new Params(new HashMap<>(params)), List.of(t), client),
+                TIMEOUT);
+    }
+
+    private Future<Reply> embed(String client, Map<String, ?> params, String... texts) {
+        return call(
+                Addresses.EMBEDDING_EMBED, params, client, Tensor.ofStrings(Arrays.asList(texts)));
+    }
+
+    private static void assertFails(Future<?> future, ErrorCode code, String... words) {
+        assertThatThrownBy(future::await)
+                .isInstanceOfSatisfying(
+                        NeuralCoreException.class, e -> assertThat(e.code()).isEqualTo(code))
+                .hasMessageContainingAll(words);
+    }
+
+    private static String[] words(int count) {
+        String[] texts = new String[count];
+        Arrays.setAll(texts, i -> "text number " + i);
+        return texts;
+    }
+
+    private double count(String name) {
+        return meters.get("neuralcore.embedding." + name).counter().count();
+    }
+
+    @Test
+    void requestsThatComeBeforeTheModelGetTheReferencesVectors() {
+        List<Golden> goldens = new ArrayList<>(Golden.read());
+        EmbeddingVerticle.preload(config(MODEL, 1000), TestModel.CACHE);
+        deploy(1000);
+        List<Future<Reply>> replies = new ArrayList<>();
+        List<List<Golden>> parts = new ArrayList<>();
+        Collections.shuffle(goldens);
+        for (int from = 0; from < goldens.size(); from += 30) {
+            List<Golden> part = goldens.subList(from, Math.min(from + 30, goldens.size()));
+            parts.add(part);
+            replies.add(
+                    embed(
+                            "c-" + from,
+                            Map.of(),
+                            part.stream().map(Golden::text).toArray(String[]::new)));
+        }
+        for (int i = 0; i < parts.size(); i++) {
+            assertGolden(parts.get(i), replies.get(i).await());
+        }
+    }
+
+    private static void assertGolden(List<Golden> goldens, Reply reply) {
+        Tensor vectors = reply.tensors().getFirst();
+        assertThat(vectors.rows()).isEqualTo(goldens.size());
+        float[] values = vectors.toFloatArray();
+        for (int i = 0; i < goldens.size(); i++) {
+            float[] vector = Arrays.copyOfRange(values, i * 384, (i + 1) * 384);
+            assertThat(TestModel.cosine(vector, goldens.get(i).vector()))
+                    .as(goldens.get(i).shown())
+                    .isGreaterThanOrEqualTo(0.9999);
+        }
+    }
+
+    @Test
+    void replyReadinessModelsAndMetersTellWhatHappened() {
+        deploy(1000);
+        assertThat(readiness.future().await())
+                .isEqualTo(
+                        new JsonObject()
+                                .put("part", "model")
+                                .put("ready", true)
+                                .put("detail", MODEL));
+        Reply reply =
+                embed(
+                                "c-1",
+                                Map.of("kind", "query", "model", "sentence-transformers/" + MODEL),
+                                "hello world",
+                                "hello world",
+                                "other")
+                        .await();
+        assertThat(reply.result())
+                .containsExactlyInAnyOrderEntriesOf(
+                        Map.of("model", MODEL, "dimension", 384, "tokens", 11L));
+        Map<String, ?> described =
+                Map.of(
+                        "name",
+                        MODEL,
+                        "dimension",
+                        384,
+                        "max_tokens",
+                        256,
+                        "ready",
+                        true,
+                        "precision",
+                        "fp32");
+        assertThat(call(Addresses.EMBEDDING_MODELS, Map.of(), "").await().result())
+                .containsEntry("models", List.of(described));
+        assertThat(count("texts")).isEqualTo(3);
+        assertThat(count("tokens")).isEqualTo(11);
+        assertThat(meters.get("neuralcore.embedding.batch.texts").summary().totalAmount())
+                .as("texts that were run: equal ones once")
+                .isEqualTo(2);
+    }
+
+    @Test
+    void textsMayComeAsAListOfParameters() {
+        deploy(1000);
+        Reply listed =
+                call(Addresses.EMBEDDING_EMBED, Map.of("texts", List.of("a", "\uD83D b")), "c")
+                        .await();
+        Reply attached = embed("c", Map.of(), "a", "\uFFFD b").await();
+        assertThat(listed.tensors().getFirst().toFloatArray())
+                .containsExactly(attached.tensors().getFirst().toFloatArray());
+    }
+
+    @Test
+    void noTextsGiveNoVectors() {
+        deploy(1000);
+        Tensor vectors = embed("c", Map.of()).await().tensors().getFirst();
+        assertThat(vectors.rows()).isZero();
+        assertThat(vectors.columns()).isEqualTo(384);
+    }
+
+    @Test
+    void whatCannotBeDoneIsRefusedWithTheReason() {
+        deploy(40);
+        assertFails(
+                embed("c", Map.of("model", "gpt-9"), "a"),
+                ErrorCode.MODEL_NOT_FOUND,
+                "gpt-9",
+                MODEL);
+        assertFails(embed("c", Map.of("kind", "verse"), "a"), ErrorCode.INVALID_REQUEST, "verse");
+        assertFails(
+                call(Addresses.EMBEDDING_EMBED, Map.of(), "c"), ErrorCode.INVALID_REQUEST, "texts");
+        assertFails(
+                call(Addresses.EMBEDDING_EMBED, Map.of("texts", List.of(1)), "c"),
+                ErrorCode.INVALID_REQUEST,
+                "list of strings");
+        assertFails(embed("c", Map.of(), words(31)), ErrorCode.INVALID_REQUEST, "1 to 30 texts");
+        assertFails(
+                vertx.deployVerticle(
+                        new EmbeddingVerticle(config("gpt-9", 1), TestModel.CACHE, meters)),
+                ErrorCode.MODEL_NOT_FOUND,
+                "gpt-9");
+    }
+
+    @Test
+    void aFullQueueRefusesAndAClientThatLeavesMakesRoom() {
+        deploy(40);
+        Future<Reply> waiting = embed("c-1", Map.of(), words(30));
+        Future<Reply> refused = embed("c-1", Map.of(), words(30));
+        assertFails(refused, ErrorCode.UNAVAILABLE, "retry_after=");
+        vertx.eventBus().publish(Addresses.CONNECTION_CLOSED, "c-1");
+        Future<Reply> next = embed("c-2", Map.of(), words(30));
+        assertFails(waiting, ErrorCode.UNAVAILABLE, "left");
+        assertThat(next.await().tensors().getFirst().rows()).isEqualTo(30);
+    }
+
+    @Test
+    void aStopAnswersWhatWaits() {
+        String id = deploy(1000);
+        Future<Reply> waiting = embed("c-1", Map.of(), words(300));
+        vertx.undeploy(id).await();
+        assertFails(waiting, ErrorCode.SHUTTING_DOWN, "stopping");
+    }
+
+    @Test
+    void aModelThatCannotBeLoadedFailsRequestsWithTheReason() {
+        Path blocked = Path.of("pom.xml/cache");
+        vertx.deployVerticle(new EmbeddingVerticle(config(MODEL, 10), blocked, meters)).await();
+        assertFails(embed("c", Map.of(), "a"), ErrorCode.UNAVAILABLE, "pom.xml");
+        JsonObject told = readiness.future().await();
+        assertThat(told.getBoolean("ready")).isFalse();
+        assertThat(told.getString("detail")).contains("pom.xml");
+    }
+}

@@ -40,8 +40,8 @@ public final class ModelLoader {
     }
 
     /**
-     * Waits until nothing is being loaded. A process that ends while a loader is inside ONNX Runtime
-     * crashes: its exit destroys what the library is working with.
+     * Waits until nothing is being loaded. A process that ends while a loader is inside ONNX
+     * Runtime crashes: its exit destroys what the library is working with.
      */
     public static void awaitQuiet(Duration most) throws InterruptedException {
         long deadline = System.nanoTime() + most.toNanos();

@@ -56,9 +56,7 @@ def publish(connection: Connection, channel: str, *payloads: bytes) -> None:
         for payload in payloads
     ]
     batch = connection.next_id()
-    connection.send(
-        _wire.encode_publish(batch, False, "transport", connection.publisher, messages)
-    )
+    connection.send(_wire.encode_publish(batch, False, "transport", connection.publisher, messages))
 
 
 def test_the_daemon_says_what_it_is(client: Client, neuralcore_daemon: RunningDaemon) -> None:
@@ -175,9 +173,7 @@ def test_one_client_for_several_event_loops(neuralcore_daemon: RunningDaemon) ->
 async def test_cancellation_leaves_the_client_usable(neuralcore_daemon: RunningDaemon) -> None:
     async with await connect_async(neuralcore_daemon.url) as client:
         for size in (0, 3_000_000):
-            tasks = [
-                asyncio.create_task(client.call(ECHO, None, [bytes(size)])) for _ in range(20)
-            ]
+            tasks = [asyncio.create_task(client.call(ECHO, None, [bytes(size)])) for _ in range(20)]
             await asyncio.sleep(0)
             for task in tasks:
                 task.cancel()

@@ -155,7 +155,7 @@ class MessageBus:
             for them is discarded. From inside a handler nothing is waited for.
         """
         inside = self._core.handlers.is_current()
-        return run(lambda: self._core.stop(0.0 if inside else timeout), "Stopping the message bus")
+        return run(lambda: self._core.stop(timeout, inside=inside), "Stopping the message bus")
 
     close = stop
 

@@ -121,7 +121,9 @@ class Core:
 
         return LocalBackend(self.namespace, self._publisher, self._rejected)
 
-    def stop(self, timeout: float) -> None:
+    def stop(self, timeout: float, *, inside: bool) -> None:
+        """``inside`` a handler none is waited for, and none is cancelled."""
+        timeout = 0.0 if inside else timeout
         deadline = time.monotonic() + timeout
         with self._lock:
             if self.stopped:
@@ -142,7 +144,7 @@ class Core:
             self._outbox.close()
             for subscription in subscriptions:
                 subscription.cancelled = True
-            self.handlers.close()
+            self.handlers.close(cancel=not inside)
             self.requests.fail_all(_stopped_error())
             if backend is not None:
                 _quietly(backend.close, self.timeout)

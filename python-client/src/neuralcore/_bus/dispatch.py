@@ -31,8 +31,8 @@ class Dispatcher(Protocol):
     def is_current(self) -> bool:
         """Whether the caller is one of its handlers."""
 
-    def close(self) -> None:
-        """Ends it; handlers still running are cancelled where that is possible."""
+    def close(self, *, cancel: bool) -> None:
+        """Ends it; handlers still running are cancelled, if asked for and possible."""
 
 
 class LoopDispatcher:
@@ -77,10 +77,10 @@ class LoopDispatcher:
         except RuntimeError:  # no loop runs in this thread
             return False
 
-    def close(self) -> None:
+    def close(self, *, cancel: bool) -> None:
         self._closed = True
         self.queue.clear()
-        if self.is_current():
+        if not cancel:
             return
         try:
             self._loop.call_soon_threadsafe(self._cancel)
@@ -185,7 +185,7 @@ class ThreadDispatcher:
     def is_current(self) -> bool:
         return threading.current_thread() in self._threads
 
-    def close(self) -> None:
+    def close(self, *, cancel: bool) -> None:
         self.queue.clear()
         with self._condition:
             self._closed = True
@@ -223,6 +223,11 @@ class LoopThread:
         asyncio.set_event_loop(self.loop)
         try:
             self.loop.run_forever()
+            left = asyncio.all_tasks(self.loop)
+            for task in left:
+                task.cancel()
+            if left:
+                self.loop.run_until_complete(asyncio.wait(left))
         finally:
             self.loop.close()
 

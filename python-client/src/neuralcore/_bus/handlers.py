@@ -53,10 +53,11 @@ class Handlers:
             if dispatcher.can_finish():
                 dispatcher.queue.wait_idle(max(0.0, deadline - time.monotonic()))
 
-    def close(self) -> None:
+    def close(self, *, cancel: bool) -> None:
+        """Ends it all; handlers that still run are cancelled, or left to end by themselves."""
         for dispatcher in self._all():
-            dispatcher.close()
-        if self._helper is not None:
+            dispatcher.close(cancel=cancel)
+        if self._helper is not None and cancel:
             self._helper.close()
 
     def _on_loop(self, loop: asyncio.AbstractEventLoop) -> LoopDispatcher:

@@ -15,13 +15,8 @@ public final class ModelLoader {
     private static final Map<EmbeddingModel.Source, CompletableFuture<EmbeddingModel>> PRELOADED =
             new ConcurrentHashMap<>();
 
-    /**
-     * ONNX Runtime's optimizer recurses through the graph: on the usual stack of 1 MiB it ends the
-     * process with a segmentation fault.
-     */
-    private static final long STACK_BYTES = 16 << 20;
-
-    private static final Executor THREADS = ModelLoader::startThread;
+    private static final Executor THREADS =
+            task -> Thread.ofPlatform().daemon().name("model-loader").start(task);
 
     private ModelLoader() {}
 
@@ -34,12 +29,6 @@ public final class ModelLoader {
     public static CompletableFuture<EmbeddingModel> load(EmbeddingModel.Source source) {
         CompletableFuture<EmbeddingModel> preloaded = PRELOADED.remove(source);
         return preloaded == null ? start(source) : preloaded;
-    }
-
-    private static void startThread(Runnable task) {
-        Thread thread = new Thread(null, task, "model-loader", STACK_BYTES);
-        thread.setDaemon(true);
-        thread.start();
     }
 
     private static CompletableFuture<EmbeddingModel> start(EmbeddingModel.Source source) {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import report
@@ -23,7 +24,7 @@ def test_percentiles_and_medians() -> None:
 
 
 def test_the_blocking_client_sends_frames_of_the_protocol() -> None:
-    array = rtt.np.arange(12, dtype=rtt.np.float32).reshape(3, 4)
+    array = np.arange(12, dtype=np.float32).reshape(3, 4)
     data = call_frame(7, b'{"text": "x"}', array.tobytes(), rows=3)
     (length,) = LENGTH.unpack(data[: LENGTH.size])
     assert length == len(data) - LENGTH.size
@@ -31,7 +32,7 @@ def test_the_blocking_client_sends_frames_of_the_protocol() -> None:
     assert isinstance(call, _wire.Call)
     assert call.address == "neuralcore.system.echo"
     assert call.params == {"text": "x"}
-    assert rtt.np.array_equal(call.tensors[0], array)
+    assert np.array_equal(call.tensors[0], array)
 
 
 def test_a_wrong_answer_ends_the_run() -> None:

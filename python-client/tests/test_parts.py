@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+import time
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,10 @@ def test_texts_are_cut_by_number_and_by_size() -> None:
     texts = ["x" * random.Random(7).randrange(2000)] * 2500
     parts = list(_parts.text_parts(texts, LIMIT))
     assert [len(p) for p in parts] == [1000, 1000, 500]
-    assert sum(parts, []) == texts
+    assert [text for part in parts for text in part] == texts
     long = ["é" * 1_000_000] * 20
     parts = list(_parts.text_parts(long, LIMIT))
-    assert sum(parts, []) == long
+    assert [text for part in parts for text in part] == long
     assert all(sum(len(t.encode()) for t in part) < LIMIT - 60_000 for part in parts)
 
 
@@ -93,6 +94,6 @@ def test_a_deadline_is_for_all_parts() -> None:
     assert _parts.Deadline(None).left() is None
     deadline = _parts.Deadline(0.000001)
     assert deadline.left() == 0.000001
+    time.sleep(0.001)
     with pytest.raises(RequestTimeout):
-        for _ in range(1000):
-            deadline.left()
+        deadline.left()

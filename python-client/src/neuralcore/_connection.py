@@ -304,6 +304,9 @@ class Connection:
             if left <= 0 or not self._messages.wait_written(left):
                 raise RequestTimeout(
                     f"{self.queued_bytes} bytes were not sent within {timeout:g} s."
+                    if self.connected
+                    else f"The daemon was not there for {timeout:g} s;"
+                    f" {self.queued_bytes} bytes were not sent."
                 )
             left = max(0.001, deadline - time.monotonic())
             try:

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -41,12 +42,9 @@ def eventually(condition: Callable[[], object]) -> None:
 def subscribe(connection: Connection, channel: str, got: list[_wire.Delivered]) -> None:
     subscription = connection.next_id()
     connection.on_deliver(subscription, got.extend)
-    params = {
-        "namespace": "transport",
-        "channel": channel,
-        "subscription": subscription,
-        "credit": 10_000,
-    }
+    where = {"namespace": "transport", "channel": channel}
+    connection.call_async("neuralcore.messaging.create", {**where, "max_queue_size": 0}).result(30)
+    params = {**where, "subscription": subscription, "credit": 10_000}
     connection.call_async("neuralcore.messaging.subscribe", params).result(30)
 
 
@@ -90,7 +88,7 @@ def test_the_largest_frame_and_one_byte_more(client: Client) -> None:
 
 def test_over_tcp_with_the_token(neuralcore_daemon: RunningDaemon) -> None:
     ready = neuralcore_daemon.daemon.ready
-    token = open(ready.token_file, encoding="utf-8").read().strip()  # noqa: SIM115
+    token = Path(ready.token_file).read_text(encoding="utf-8").strip()
     address = f"tcp://{ready.host}:{ready.port}"
     for url in (f"{address}?token={token}", f"{address}?token_file={ready.token_file}"):
         with connect(url) as client:

@@ -63,7 +63,7 @@ def test_failures_arrive_as_errors(outcome: dict[str, Any]) -> None:
     assert outcome["refused"]["failureType"] == "RECIPIENT_FAILURE"
     assert outcome["refused"]["failureCode"] == 1
     assert "collection" in outcome["refused"]["message"]
-    assert outcome["denied"]["message"] == "access_denied"
+    assert outcome["denied"]["message"].startswith("access_denied")
 
 
 def test_pings_keep_the_connection(outcome: dict[str, Any]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
+import socket
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -16,8 +18,13 @@ from .conftest import Door
 # The client starts its threads in a way that newer Pythons warn of.
 pytestmark = pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning")
 
-ADDRESS = "test.room"
 Inbox = "queue.Queue[dict[str, Any]]"
+
+
+@pytest.fixture
+def room() -> str:
+    """An address of the test's own: the daemon may not have noticed the last client's end."""
+    return f"test.{uuid.uuid4()}"
 
 
 @pytest.fixture
@@ -32,7 +39,15 @@ def bus(door: Door, errors: Inbox) -> Iterator[EventBus]:
     bus = EventBus(door.host, door.port, options, err_handler=errors.put)
     bus.publish("test.hello", headers={"token": door.token}, body={})
     yield bus
+    close(bus)
+
+
+def close(bus: EventBus) -> None:
+    """As its user would, and the socket, which it leaves open where the daemon has hung up."""
     bus.close()
+    with contextlib.suppress(OSError):
+        bus.socket.shutdown(socket.SHUT_RDWR)
+    bus.socket.close()
 
 
 def settle(bus: EventBus) -> None:
@@ -42,30 +57,30 @@ def settle(bus: EventBus) -> None:
     assert answers.get(timeout=10)["body"] == {"settled": True}
 
 
-def register(bus: EventBus) -> Inbox:
+def register(bus: EventBus, room: str) -> Inbox:
     inbox: Inbox = queue.Queue()
-    bus.register_handler(ADDRESS, inbox.put)
+    bus.register_handler(room, inbox.put)
     settle(bus)
     return inbox
 
 
-def test_publish_reaches_who_registered(bus: EventBus) -> None:
-    inbox = register(bus)
-    bus.publish(ADDRESS, body={"text": "é"})
+def test_publish_reaches_who_registered(bus: EventBus, room: str) -> None:
+    inbox = register(bus, room)
+    bus.publish(room, body={"text": "é"})
     message = inbox.get(timeout=10)
     assert message["type"] == "message"
     assert message["body"] == {"text": "é"}
     assert not message.get("send")
 
 
-def test_send_is_answered_by_who_registered(bus: EventBus) -> None:
+def test_send_is_answered_by_who_registered(bus: EventBus, room: str) -> None:
     def answer(message: dict[str, Any]) -> None:
         bus.send(message["replyAddress"], body={"answer": message["body"]["number"] + 1})
 
-    bus.register_handler(ADDRESS, answer)
+    bus.register_handler(room, answer)
     settle(bus)
     answers: Inbox = queue.Queue()
-    bus.send(ADDRESS, body={"number": 41}, reply_handler=answers.put)
+    bus.send(room, body={"number": 41}, reply_handler=answers.put)
     assert answers.get(timeout=10)["body"] == {"answer": 42}
 
 
@@ -75,10 +90,10 @@ def test_a_service_is_called_by_send(bus: EventBus) -> None:
     assert answers.get(timeout=10)["body"]["protocol"] == 1
 
 
-def test_a_failure_reply_arrives_as_an_error(bus: EventBus, errors: Inbox) -> None:
-    inbox = register(bus)
+def test_a_failure_reply_arrives_as_an_error(bus: EventBus, room: str, errors: Inbox) -> None:
+    inbox = register(bus, room)
     reply_address = str(uuid.uuid4())
-    bus.send(ADDRESS, body={"a": 1}, reply_address=reply_address)
+    bus.send(room, body={"a": 1}, reply_address=reply_address)
     bus._send_frame(create_err_message(inbox.get(timeout=10)["replyAddress"], 42, "not today"))
     error = errors.get(timeout=10)
     assert error["type"] == "err"
@@ -96,7 +111,7 @@ def test_send_to_nobody_is_an_error(bus: EventBus, errors: Inbox) -> None:
 
 def test_an_address_off_the_lists_is_denied(bus: EventBus, errors: Inbox) -> None:
     bus.publish("other.address", body={})
-    assert errors.get(timeout=10)["message"] == "access_denied"
+    assert errors.get(timeout=10)["message"].startswith("access_denied")
 
 
 def test_pings_are_answered(bus: EventBus) -> None:
@@ -105,10 +120,10 @@ def test_pings_are_answered(bus: EventBus) -> None:
     assert bus.is_connected()
 
 
-def test_after_unregister_nothing_comes(bus: EventBus) -> None:
-    inbox = register(bus)
-    bus.unregister_handler(ADDRESS, inbox.put)
-    bus.publish(ADDRESS, body={"late": True})
+def test_after_unregister_nothing_comes(bus: EventBus, room: str) -> None:
+    inbox = register(bus, room)
+    bus.unregister_handler(room, inbox.put)
+    bus.publish(room, body={"late": True})
     settle(bus)
     assert inbox.empty()
 
@@ -120,4 +135,4 @@ def test_without_the_token_nothing_goes(door: Door, errors: Inbox) -> None:
         bus.publish("test.hello", body={})
         assert errors.get(timeout=10)["code"] == "UNAUTHENTICATED"
     finally:
-        bus.close()
+        close(bus)

@@ -23,6 +23,7 @@ LONGEST = 700
 ENOUGH = 300
 
 _HEADING = re.compile(r"#{1,6}\s+(.*?)\s*#*$")
+_FENCE = re.compile(r"^\s*(```|~~~)\w*\s*$")
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,13 @@ class Passage:
     def to_embed(self) -> str:
         """The text with its heading, which often carries the subject."""
         return self.text if self.heading in self.text else f"{self.heading}\n{self.text}"
+
+    def body(self) -> str:
+        """The text without its heading and the lines that only mark up."""
+        lines = self.text.splitlines()
+        if _HEADING.match(lines[0]) and len(lines) > 1:
+            del lines[0]
+        return "\n".join(line for line in lines if any(map(str.isalnum, _FENCE.sub("", line))))
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""``neuralcore demo``: read texts, embed them, search them, and hear of every step on the bus.
+"""``neuralcore demo``: read a folder's texts, embed and search them, and tell of it on the bus
 
 It does what a program would do, with the public interface alone: ``neuralcore.connect``,
 ``Client.embed``, ``Client.collection`` and ``neuralcore.messaging.MessageBus``. The steps are
@@ -17,17 +17,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._progress import progress
-from . import output
-from ._passages import Folder, Passage, read_files, read_folder
-from ._terminal import printable, quote, width
+from neuralcore._progress import progress
+from neuralcore.cli import output
+from neuralcore.cli._passages import Folder, Passage, read_files, read_folder
+from neuralcore.cli._terminal import printable, quote, width
 
 if TYPE_CHECKING:
-    from ..client import Client
-    from ..messaging import Message, MessageBus
-
-HELP = "Read a folder's texts, embed and search them, and tell of it on the bus."
-EXAMPLE = 'neuralcore demo ~/notes --ask "What did we decide about backups?"'
+    from neuralcore.client import Client
+    from neuralcore.messaging import Message, MessageBus
 
 EX_NOINPUT = 66
 # Channels of ATLAS, and the priority it gives to what is said there; lower is sooner.
@@ -41,13 +38,20 @@ SUBSCRIBERS = ("console", "audit")
 BATCH = 64
 HITS = 3
 OWN_QUESTIONS = (
-    "How does a client prove who it is?",
-    "What happens to a subscriber that reads too slowly?",
-    "How do I run a single test?",
+    "Why was the existing bridge not good enough?",
+    "What does a client need to get in over TCP?",
+    "How do I run just one test?",
 )
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    output.add_common(
+        parser,
+        "Reads the text and Markdown files of a folder, embeds their passages, stores them in a "
+        "collection and answers questions by semantic search, while two subscribers on the bus "
+        "receive every step. May start a daemon.",
+        'neuralcore demo ~/notes --ask "What did we decide about backups?"',
+    )
     parser.add_argument(
         "folder",
         nargs="?",
@@ -63,29 +67,29 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
 
 
-def run(args: Namespace) -> int:
+def run(options: Namespace) -> int:
     """Runs the demo; 66 if there is nothing to read."""
-    from ..client import connect
-    from ..messaging import MessageBus
-    from . import OK
+    from neuralcore.cli import OK
+    from neuralcore.client import connect
+    from neuralcore.messaging import MessageBus
 
     try:
-        found, own = read(args.folder)
+        found, own = read(options.folder)
     except FileNotFoundError as error:
-        output.fail(str(error), "NOT_FOUND", as_json=args.json)
+        output.fail(str(error), "NOT_FOUND", as_json=options.json)
         return EX_NOINPUT
-    if not args.json:
+    if not options.json:
         tell_what_was_read(found)
     if not found.passages:
         message = "there is no text to embed here: name a folder with .md or .txt files."
-        output.fail(message, "NOT_FOUND", as_json=args.json)
+        output.fail(message, "NOT_FOUND", as_json=options.json)
         return EX_NOINPUT
-    questions = args.ask or (list(OWN_QUESTIONS) if own else made_up_questions(found.passages))
+    questions = options.ask or (list(OWN_QUESTIONS) if own else made_up_questions(found.passages))
     # One worker for both subscribers: what is more urgent is then handled first, whoever gets it.
-    with connect(args.url) as client, MessageBus(worker_count=1, client=client) as bus:
-        demo = Demo(client, bus, found, quiet=args.json, timeout=args.timeout)
+    with connect(options.url) as client, MessageBus(worker_count=1, client=client) as bus:
+        demo = Demo(client, bus, found, quiet=options.json, timeout=options.timeout)
         demo.run(questions)
-        if args.json:
+        if options.json:
             output.as_json(demo.document())
     return OK
 
@@ -189,6 +193,7 @@ class Demo:
                 subscriber.free.clear()
             for question in questions:
                 self._answer(question)
+            self._bus.flush(self._timeout)
         finally:
             for subscriber in self._subscribers:
                 subscriber.free.set()
@@ -259,9 +264,10 @@ class Demo:
         self._say(f"\n{quote(question, 3, '')}")
         passages = [self._found.passages[int(hit.id)] for hit in hits]
         for hit, passage in zip(hits, passages, strict=True):
-            self._say(f"  {hit.score:.3f}  {printable(passage.file)}:{passage.line}")
-            lines = 3 if hit is hits[0] else 1
-            self._say(quote(passage.text.replace("#", ""), lines, " " * 9))
+            place = f"{printable(passage.file)}:{passage.line}"
+            heading = printable(passage.heading)
+            self._say(f"  {hit.score:.3f}  {place}" + (f"  {heading}" if heading else ""))
+            self._say(quote(passage.body(), 3 if hit is hits[0] else 1, " " * 9))
         self._tell(TOOL_RESULT, f"{passages[0].file}:{passages[0].line} for: {question}")
         found = [
             {"file": passage.file, "line": passage.line, "score": hit.score, "text": passage.text}
@@ -272,8 +278,8 @@ class Demo:
     def _show_order(self, before: int) -> None:
         """What came while the subscribers were held up: the urgent has overtaken the rest."""
         print(
-            "\nThe subscribers were held up during the questions. What waited for them came by"
-            "\npriority, lowest number first; the first message had been taken before:"
+            "\nThe subscribers were held up during the questions. In this order they then got what"
+            "\nhad waited: what they had in hand, then the rest by priority, lowest number first."
         )
         for message in self._subscribers[0].received[before:]:
             line = f"  {message.priority:>2}  {message.channel:<14} {message.payload['text']}"

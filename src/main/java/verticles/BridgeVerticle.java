@@ -28,6 +28,7 @@ import neuralcore.bridge.SocketTransport;
 import neuralcore.bridge.Token;
 import neuralcore.config.RuntimeConfig;
 import neuralcore.eventbus.Addresses;
+import neuralcore.eventbus.Services;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.FrameReader;
 import neuralcore.wire.NeuralCoreException;
@@ -99,12 +100,12 @@ public final class BridgeVerticle extends VerticleBase {
                         version);
         FrameReader reader = new FrameReader(limits.textFrame(), limits.binaryFrame());
         sessions.add(session);
-        vertx.eventBus().publish(Addresses.CONNECTIONS, 1);
+        vertx.eventBus().publish(Addresses.CONNECTIONS, 1, Services.local());
         socket.closeHandler(
                 closed -> {
                     sessions.remove(session);
                     session.closed();
-                    vertx.eventBus().publish(Addresses.CONNECTIONS, -1);
+                    vertx.eventBus().publish(Addresses.CONNECTIONS, -1, Services.local());
                 });
         socket.exceptionHandler(failure -> log.debug("connection broke", failure));
         if (sessions.size() > config.maxConnections()) {

@@ -4,7 +4,6 @@ import io.micrometer.core.instrument.MeterRegistry;
 import io.vertx.core.Future;
 import io.vertx.core.Handler;
 import io.vertx.core.VerticleBase;
-import io.vertx.core.eventbus.DeliveryOptions;
 import io.vertx.core.eventbus.Message;
 import java.util.List;
 import java.util.function.Function;
@@ -16,21 +15,23 @@ import neuralcore.eventbus.Addresses;
 import neuralcore.eventbus.CreditBatch;
 import neuralcore.eventbus.PublishBatch;
 import neuralcore.eventbus.Services;
+import neuralcore.wire.ErrorCode;
 import neuralcore.wire.Frame;
 import neuralcore.wire.Reply;
 import neuralcore.wire.Request;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The priority bus on the event bus: takes whole batches from the bridge, and sends each connection
  * what a step produced for it in as few frames as their size allows. One instance, one event loop.
  */
 public final class BusVerticle extends VerticleBase {
+    private static final Logger log = LoggerFactory.getLogger(BusVerticle.class);
+
     /** How late a message can be found to have expired while nobody takes from its queue. */
     private static final long TICK_MILLIS = 100;
-
-    // A cluster's other nodes have connections and a bus of their own.
-    private static final DeliveryOptions LOCAL = new DeliveryOptions().setLocalOnly(true);
 
     private final BusService bus;
     private final MeterRegistry registry;
@@ -77,7 +78,12 @@ public final class BusVerticle extends VerticleBase {
 
     private void publish(Message<PublishBatch> message) {
         PublishBatch batch = message.body();
-        message.reply(bus.publish(batch.connection(), batch.publish()), LOCAL);
+        try {
+            message.reply(bus.publish(batch.connection(), batch.publish()), Services.local());
+        } catch (RuntimeException e) {
+            log.error("A batch of connection {} failed", batch.connection(), e);
+            message.fail(ErrorCode.INTERNAL.number(), "The bus failed: " + e);
+        }
     }
 
     private void credit(Message<CreditBatch> message) {
@@ -89,7 +95,7 @@ public final class BusVerticle extends VerticleBase {
     }
 
     private void send(String connection, Frame frame) {
-        vertx.eventBus().send(Addresses.deliveries(connection), frame, LOCAL);
+        vertx.eventBus().send(Addresses.deliveries(connection), frame, Services.local());
     }
 
     private <T> Future<Void> consume(String address, Handler<Message<T>> handler) {

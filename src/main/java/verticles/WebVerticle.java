@@ -22,6 +22,7 @@ import neuralcore.bridge.SockJsTransport;
 import neuralcore.bridge.Token;
 import neuralcore.config.RuntimeConfig;
 import neuralcore.eventbus.Addresses;
+import neuralcore.eventbus.Services;
 import neuralcore.ops.Readiness;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.Json;
@@ -112,12 +113,12 @@ public final class WebVerticle extends VerticleBase {
                         token,
                         version);
         sessions.add(session);
-        vertx.eventBus().publish(Addresses.CONNECTIONS, 1);
+        vertx.eventBus().publish(Addresses.CONNECTIONS, 1, Services.local());
         socket.closeHandler(
                 closed -> {
                     sessions.remove(session);
                     session.closed();
-                    vertx.eventBus().publish(Addresses.CONNECTIONS, -1);
+                    vertx.eventBus().publish(Addresses.CONNECTIONS, -1, Services.local());
                 });
         socket.handler(message -> receive(session, message.getBytes()));
     }

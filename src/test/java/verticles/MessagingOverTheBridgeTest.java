@@ -120,6 +120,30 @@ class MessagingOverTheBridgeTest {
     }
 
     @Test
+    void anEvictionIsToldToThePublisherOfTheEvicted() throws IOException {
+        try (FrameClient publisher = FrameClient.unix(socket);
+                FrameClient subscriber = FrameClient.unix(socket)) {
+            publisher.call(
+                    Addresses.MESSAGING_CREATE,
+                    json(
+                            "namespace",
+                            "open",
+                            "channel",
+                            "c",
+                            "max_queue_size",
+                            1,
+                            "drop_policy",
+                            "drop_old"));
+            subscribe(subscriber, 1, 0);
+            publish(publisher, true, message(1, 5));
+            assertThat(published(publisher).accepted()).isEqualTo(1);
+            publish(publisher, false, message(2, 3));
+            assertThat(published(publisher).rejections())
+                    .containsExactly(new Frame.Rejection(1, ErrorCode.QUEUE_FULL));
+        }
+    }
+
+    @Test
     void jsonAndBinaryClientsShareAChannel() throws IOException {
         String address = "neuralcore.bus.open.c";
         try (FrameClient binary = FrameClient.unix(socket);

@@ -119,7 +119,9 @@ final class BinaryFrames {
         session.vertx()
                 .eventBus()
                 .<Frame.Published>request(
-                        Addresses.BUS_PUBLISH, new PublishBatch(session.id(), publish))
+                        Addresses.BUS_PUBLISH,
+                        new PublishBatch(session.id(), publish),
+                        Services.local())
                 .map(Message::body)
                 .onComplete(
                         published -> {
@@ -155,10 +157,7 @@ final class BinaryFrames {
     }
 
     private void rejectAll(Frame.Publish publish, Throwable failure) {
-        ErrorCode code =
-                Services.isNoHandlers(failure)
-                        ? ErrorCode.UNKNOWN_ADDRESS
-                        : failure instanceof NeuralCoreException e ? e.code() : ErrorCode.TIMEOUT;
+        ErrorCode code = Services.codeOf(failure);
         session.write(
                 new Frame.Published(
                         publish.batch(),

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import neuralcore.eventbus.Addresses;
 import neuralcore.eventbus.CreditBatch;
+import neuralcore.eventbus.Services;
 import neuralcore.wire.Delivery;
 import neuralcore.wire.Envelope;
 import neuralcore.wire.ErrorCode;
@@ -148,7 +149,8 @@ final class Deliveries {
                     .eventBus()
                     .send(
                             Addresses.BUS_CREDIT,
-                            new CreditBatch(session.id(), new Frame.Credit(grants)));
+                            new CreditBatch(session.id(), new Frame.Credit(grants)),
+                            Services.local());
         }
     }
 

@@ -35,7 +35,7 @@ public final class Session {
     private final TextFrames text;
     private final BinaryFrames binary;
     private final Deliveries deliveries;
-    private final MessageConsumer<Frame.Deliver> inbox;
+    private final MessageConsumer<Frame> inbox;
     private final long openedNanos = System.nanoTime();
 
     private boolean authenticated;
@@ -73,8 +73,7 @@ public final class Session {
         this.inbox =
                 vertx.eventBus()
                         .localConsumer(
-                                Addresses.deliveries(id),
-                                message -> deliveries.deliver(message.body()));
+                                Addresses.deliveries(id), message -> fromBus(message.body()));
     }
 
     /** Takes in a frame's payload. */
@@ -129,6 +128,15 @@ public final class Session {
                                             frame.getClass()
                                                     .getSimpleName()
                                                     .toLowerCase(Locale.ROOT)));
+        }
+    }
+
+    /** Messages for this client, or word of one it published that was evicted later. */
+    private void fromBus(Frame frame) {
+        if (frame instanceof Frame.Deliver deliver) {
+            deliveries.deliver(deliver);
+        } else if (speaksBinary) {
+            write(frame);
         }
     }
 

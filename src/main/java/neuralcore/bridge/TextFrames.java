@@ -199,7 +199,9 @@ final class TextFrames {
         return session.vertx()
                 .eventBus()
                 .<Frame.Published>request(
-                        Addresses.BUS_PUBLISH, new PublishBatch(session.id(), publish))
+                        Addresses.BUS_PUBLISH,
+                        new PublishBatch(session.id(), publish),
+                        Services.local())
                 .map(
                         published -> {
                             if (!published.body().rejections().isEmpty()) {
@@ -356,16 +358,9 @@ final class TextFrames {
     private static NeuralCoreException asException(Throwable failure) {
         return switch (failure) {
             case NeuralCoreException exception -> exception;
-            case ReplyException reply -> {
-                ErrorCode code =
-                        switch (reply.failureType()) {
-                            case NO_HANDLERS -> ErrorCode.UNKNOWN_ADDRESS;
-                            case TIMEOUT -> ErrorCode.TIMEOUT;
-                            case RECIPIENT_FAILURE -> ErrorCode.ofNumber(reply.failureCode());
-                            case ERROR -> ErrorCode.INTERNAL;
-                        };
-                yield new NeuralCoreException(code, String.valueOf(reply.getMessage()), reply);
-            }
+            case ReplyException reply ->
+                    new NeuralCoreException(
+                            Services.codeOf(reply), String.valueOf(reply.getMessage()), reply);
             default -> new NeuralCoreException(ErrorCode.INTERNAL, failure.toString(), failure);
         };
     }

@@ -27,6 +27,7 @@ public final class ConfigLoader {
                     "CONFIG",
                     "JAR",
                     "JAVA",
+                    "JAVA_FOLDERS",
                     "JAVA_OPTIONS",
                     "PYTHON",
                     "REQUIRE",

@@ -288,7 +288,7 @@ final class Settings {
         StringBuilder yaml = new StringBuilder();
         yaml.append(
                 """
-                # neuralcore: every setting, with its default. To change one, remove the # and the blank
+                # Every setting of the daemon, with its default. To change one, remove the # and the blank
                 # after it before the section's name and before the key. What is set here gives way to
                 # the environment (bridge.port is NEURALCORE_BRIDGE_PORT) and to the command line (--set
                 # bridge.port=7000). `neuralcore serve --print-config` shows what holds, and why.

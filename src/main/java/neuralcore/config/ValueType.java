@@ -54,7 +54,7 @@ record ValueType<T>(String expected, Function<Given, T> parser, Function<T, Stri
                         + showDuration(min)
                         + " and "
                         + showDuration(max)
-                        + " with its unit, such as 500ms, 10s, 5m, 2h or 1d",
+                        + " with its unit (ms, s, m, h or d)",
                 given -> {
                     Duration value = parseDuration(given.scalar());
                     within(value.toMillis(), min.toMillis(), max.toMillis());

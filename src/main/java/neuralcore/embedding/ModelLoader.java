@@ -1,6 +1,8 @@
 package neuralcore.embedding;
 
+import java.time.Duration;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
@@ -22,6 +24,7 @@ public final class ModelLoader {
     private static final long STACK_BYTES = 16 << 20;
 
     private static final Executor THREADS = ModelLoader::startThread;
+    private static final Set<Thread> RUNNING = ConcurrentHashMap.newKeySet();
 
     private ModelLoader() {}
 
@@ -36,9 +39,29 @@ public final class ModelLoader {
         return preloaded == null ? start(source) : preloaded;
     }
 
+    /**
+     * Waits until nothing is being loaded. A process that ends while a loader is inside ONNX
+     * Runtime crashes: its exit destroys what the library is working with.
+     */
+    public static void awaitQuiet(Duration most) throws InterruptedException {
+        long deadline = System.nanoTime() + most.toNanos();
+        for (Thread thread : RUNNING) {
+            thread.join(Duration.ofNanos(Math.max(1, deadline - System.nanoTime())));
+        }
+    }
+
     private static void startThread(Runnable task) {
-        Thread thread = new Thread(null, task, "model-loader", STACK_BYTES);
+        Runnable tracked =
+                () -> {
+                    try {
+                        task.run();
+                    } finally {
+                        RUNNING.remove(Thread.currentThread());
+                    }
+                };
+        Thread thread = new Thread(null, tracked, "model-loader", STACK_BYTES);
         thread.setDaemon(true);
+        RUNNING.add(thread);
         thread.start();
     }
 

@@ -20,7 +20,11 @@ public record Batch(
         @Nullable List<@Nullable Map<String, @Nullable Object>> metadata) {
     private static final int MAX_ID_LENGTH = 1_024;
 
-    public Batch {
+    // Not in the compact form, whose parameters lose their type annotations in the class file.
+    public Batch(
+            List<String> ids,
+            float[] vectors,
+            @Nullable List<@Nullable Map<String, @Nullable Object>> metadata) {
         if (metadata != null && metadata.size() != ids.size()) {
             throw NeuralCoreException.invalid(
                     "'metadata' has %d entries for %d ids; give one (or null) a row."
@@ -34,6 +38,9 @@ public record Batch(
                                 .formatted(i, length, MAX_ID_LENGTH));
             }
         }
+        this.ids = ids;
+        this.vectors = vectors;
+        this.metadata = metadata;
     }
 
     /** The metadata of row i, null if it has none. */

@@ -107,7 +107,7 @@ public final class Collections {
         if (dimension > maxDimension) {
             throw new NeuralCoreException(
                     ErrorCode.LIMIT_EXCEEDED,
-                    "The dimension is %,d; vectors.max_dimension allows %,d."
+                    "The dimension is %d; vectors.max_dimension allows %d."
                             .formatted(dimension, maxDimension));
         }
     }

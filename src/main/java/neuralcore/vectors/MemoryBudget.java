@@ -28,7 +28,8 @@ final class MemoryBudget {
             used.addAndGet(-bytes);
             throw new NeuralCoreException(
                     ErrorCode.LIMIT_EXCEEDED,
-                    "Collections would take %,d bytes, of which %,d are needed now; vectors.max_bytes allows %,d."
+                    ("Collections would take %d bytes, of which %d are needed now;"
+                                    + " vectors.max_bytes allows %d.")
                             .formatted(now, bytes, limit));
         }
     }

@@ -36,7 +36,8 @@ final class NearestRows {
         if ((long) queryCount * k > MAX_NEIGHBOURS) {
             throw new NeuralCoreException(
                     ErrorCode.LIMIT_EXCEEDED,
-                    "The answer to %,d queries could hold %,d neighbours; at most %,d: lower k or send fewer queries at a time."
+                    ("The answer to %d queries could hold %d neighbours, more than %d;"
+                                    + " lower k or send fewer queries at a time.")
                             .formatted(queryCount, (long) queryCount * k, MAX_NEIGHBOURS));
         }
         if (k == 0) {

@@ -51,14 +51,22 @@ final class Scoring {
         return norm >= SMALLEST_NORM && norm <= LARGEST_NORM ? 1f / norm : Float.NaN;
     }
 
-    /** Rows of the same direction and length 1; zero vectors stay as they are. */
+    /**
+     * Rows of the same direction and length 1; zero vectors stay as they are. A row whose norm is
+     * hardly a float, or none, is first brought nearer by a power of two.
+     */
     float[] unitRows(float[] rows) {
         float[] unit = new float[rows.length];
         for (int offset = 0; offset < rows.length; offset += dimension) {
-            double norm = kernels.norm(rows, offset, dimension);
-            double factor = norm == 0 ? 0 : 1 / norm;
+            float norm = kernels.norm(rows, offset, dimension);
+            float scale = norm > LARGEST_NORM ? 0x1p-64f : norm < SMALLEST_NORM ? 0x1p64f : 1f;
             for (int i = offset; i < offset + dimension; i++) {
-                unit[i] = (float) (rows[i] * factor);
+                unit[i] = rows[i] * scale;
+            }
+            double scaledNorm = scale == 1f ? norm : kernels.norm(unit, offset, dimension);
+            double factor = norm == 0f ? 0 : 1 / scaledNorm;
+            for (int i = offset; i < offset + dimension; i++) {
+                unit[i] = (float) (unit[i] * factor);
             }
         }
         return unit;

@@ -40,7 +40,8 @@ public final class Similarity {
         if ((long) queryCount * documentCount > MAX_SCORES) {
             throw new NeuralCoreException(
                     ErrorCode.LIMIT_EXCEEDED,
-                    "The answer would hold %,d × %,d scores; at most %,d: send fewer queries at a time."
+                    ("The answer would hold %d × %d scores, more than %d;"
+                                    + " send fewer queries at a time.")
                             .formatted(queryCount, documentCount, MAX_SCORES));
         }
         if (documentCount == 0) {

@@ -6,10 +6,11 @@ package neuralcore.vectors.simd;
  * <p>A row is {@code length} consecutive elements from an offset. Elements must be finite ({@link
  * #allFinite}); then no result is NaN: sums that leave the range of float on the way are computed
  * again in double, and a result whose true value is outside that range is infinite. For every
- * dimension up to 4,096 a product or a sum of squares is within 10⁻⁶·Σ|aᵢbᵢ| of its true value.
+ * dimension up to 4,096 a sum is within 10⁻⁶ of the sum of its terms' absolute values.
  *
  * <p>Implementations are stateless and thread-safe, and allocate nothing per call but in {@link
- * #pack}. They check no more than the array bounds; callers check that lengths agree.
+ * #pack} and, less than a kilobyte, in {@link #product}. They check no more than the array bounds;
+ * callers check that lengths agree.
  */
 public interface Kernels {
 

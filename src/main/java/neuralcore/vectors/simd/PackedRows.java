@@ -17,11 +17,13 @@ public record PackedRows(float[] data, int count, int width, int length) {
         return panels() * width;
     }
 
-    int panels() {
+    /** Panels in {@code data}. */
+    public int panels() {
         return (count + width - 1) / width;
     }
 
-    static PackedRows of(float[] rows, int offset, int count, int width, int length) {
+    /** Packs {@code count} rows that stand one after the other from {@code offset}. */
+    public static PackedRows of(float[] rows, int offset, int count, int width, int length) {
         int panels = (count + width - 1) / width;
         float[] data = new float[Math.multiplyExact(Math.multiplyExact(panels, width), length)];
         for (int i = 0; i < count; i++) {

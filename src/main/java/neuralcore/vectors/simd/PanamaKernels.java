@@ -85,9 +85,8 @@ final class PanamaKernels implements Kernels {
             sum += sum0.add(sum1).add(sum2.add(sum3)).reduceLanes(VectorOperators.ADD);
         }
         sum += dotTail(a, aOffset + i, b, bOffset + i, length - i);
-        float result = (float) sum;
-        return Math.abs(result) <= Float.MAX_VALUE
-                ? result
+        return Math.abs(sum) <= Float.MAX_VALUE
+                ? (float) sum
                 : (float) Exact.dot(a, aOffset, b, bOffset, length);
     }
 
@@ -111,58 +110,29 @@ final class PanamaKernels implements Kernels {
     public float squaredEuclidean(float[] a, int aOffset, float[] b, int bOffset, int length) {
         double sum = 0;
         int i = 0;
-        int limit = length & -(4 * LANES);
+        int limit = length & -(2 * LANES);
         while (i < limit) {
             int end = Math.min(i + 2 * BLOCK, limit);
             FloatVector sum0 = FloatVector.zero(SPECIES);
             FloatVector sum1 = FloatVector.zero(SPECIES);
-            FloatVector sum2 = FloatVector.zero(SPECIES);
-            FloatVector sum3 = FloatVector.zero(SPECIES);
-            for (; i < end; i += 4 * LANES) {
+            for (; i < end; i += 2 * LANES) {
                 int p = aOffset + i;
                 int q = bOffset + i;
                 FloatVector d0 =
                         FloatVector.fromArray(SPECIES, a, p)
                                 .sub(FloatVector.fromArray(SPECIES, b, q));
-                sum0 = d0.fma(d0, sum0);
                 FloatVector d1 =
                         FloatVector.fromArray(SPECIES, a, p + LANES)
                                 .sub(FloatVector.fromArray(SPECIES, b, q + LANES));
+                sum0 = d0.fma(d0, sum0);
                 sum1 = d1.fma(d1, sum1);
-                FloatVector d2 =
-                        FloatVector.fromArray(SPECIES, a, p + 2 * LANES)
-                                .sub(FloatVector.fromArray(SPECIES, b, q + 2 * LANES));
-                sum2 = d2.fma(d2, sum2);
-                FloatVector d3 =
-                        FloatVector.fromArray(SPECIES, a, p + 3 * LANES)
-                                .sub(FloatVector.fromArray(SPECIES, b, q + 3 * LANES));
-                sum3 = d3.fma(d3, sum3);
             }
-            sum += sum0.add(sum1).add(sum2.add(sum3)).reduceLanes(VectorOperators.ADD);
+            sum += sum0.add(sum1).reduceLanes(VectorOperators.ADD);
         }
-        sum += squaredEuclideanTail(a, aOffset + i, b, bOffset + i, length - i);
-        float result = (float) sum;
-        return result <= Float.MAX_VALUE
-                ? result
+        sum += Exact.squaredEuclidean(a, aOffset + i, b, bOffset + i, length - i);
+        return sum <= Float.MAX_VALUE
+                ? (float) sum
                 : (float) Exact.squaredEuclidean(a, aOffset, b, bOffset, length);
-    }
-
-    private static double squaredEuclideanTail(
-            float[] a, int aOffset, float[] b, int bOffset, int length) {
-        FloatVector lanes = FloatVector.zero(SPECIES);
-        int i = 0;
-        for (; i <= length - LANES; i += LANES) {
-            FloatVector difference =
-                    FloatVector.fromArray(SPECIES, a, aOffset + i)
-                            .sub(FloatVector.fromArray(SPECIES, b, bOffset + i));
-            lanes = difference.fma(difference, lanes);
-        }
-        double sum = i == 0 ? 0 : lanes.reduceLanes(VectorOperators.ADD);
-        for (; i < length; i++) {
-            double difference = (double) a[aOffset + i] - b[bOffset + i];
-            sum += difference * difference;
-        }
-        return sum;
     }
 
     @Override
@@ -174,12 +144,13 @@ final class PanamaKernels implements Kernels {
         int limit = length & -(2 * LANES);
         while (i < limit) {
             int end = Math.min(i + 2 * BLOCK, limit);
-            FloatVector dot0 = FloatVector.zero(SPECIES);
-            FloatVector dot1 = FloatVector.zero(SPECIES);
-            FloatVector aSquared0 = FloatVector.zero(SPECIES);
-            FloatVector aSquared1 = FloatVector.zero(SPECIES);
-            FloatVector bSquared0 = FloatVector.zero(SPECIES);
-            FloatVector bSquared1 = FloatVector.zero(SPECIES);
+            FloatVector zero = FloatVector.zero(SPECIES);
+            FloatVector dot0 = zero;
+            FloatVector dot1 = zero;
+            FloatVector aSquared0 = zero;
+            FloatVector aSquared1 = zero;
+            FloatVector bSquared0 = zero;
+            FloatVector bSquared1 = zero;
             for (; i < end; i += 2 * LANES) {
                 FloatVector a0 = FloatVector.fromArray(SPECIES, a, aOffset + i);
                 FloatVector b0 = FloatVector.fromArray(SPECIES, b, bOffset + i);
@@ -196,33 +167,56 @@ final class PanamaKernels implements Kernels {
             aSquared += aSquared0.add(aSquared1).reduceLanes(VectorOperators.ADD);
             bSquared += bSquared0.add(bSquared1).reduceLanes(VectorOperators.ADD);
         }
-        for (; i < length; i++) {
+        return cosineOf(dot, aSquared, bSquared, a, aOffset, b, bOffset, i, length);
+    }
+
+    /** The cosine from the sums over the elements before {@code from}. */
+    private static float cosineOf(
+            double dot,
+            double aSquared,
+            double bSquared,
+            float[] a,
+            int aOffset,
+            float[] b,
+            int bOffset,
+            int from,
+            int length) {
+        double allDot = dot;
+        double allA = aSquared;
+        double allB = bSquared;
+        for (int i = from; i < length; i++) {
             double x = a[aOffset + i];
             double y = b[bOffset + i];
-            dot += x * y;
-            aSquared += x * x;
-            bSquared += y * y;
+            allDot += x * y;
+            allA += x * x;
+            allB += y * y;
         }
-        float x = (float) aSquared;
-        float y = (float) bSquared;
-        if (!(x >= SMALLEST && x <= LARGEST && y >= SMALLEST && y <= LARGEST)) {
-            return Exact.cosine(a, aOffset, b, bOffset, length);
-        }
-        // Root and quotient in float: they are a quarter of the time in double.
-        float cosine = (float) dot / (float) Math.sqrt(x * y);
+        return inRange((float) allA) && inRange((float) allB)
+                ? quotient((float) allDot, (float) allA, (float) allB)
+                : Exact.cosine(a, aOffset, b, bOffset, length);
+    }
+
+    private static boolean inRange(float squaredNorm) {
+        return squaredNorm >= SMALLEST && squaredNorm <= LARGEST;
+    }
+
+    /** Root and quotient in float: in double they would be a quarter of the time of a cosine. */
+    private static float quotient(float dot, float aSquared, float bSquared) {
+        float cosine = dot / (float) Math.sqrt(aSquared * bSquared);
         return cosine > 1f ? 1f : cosine < -1f ? -1f : cosine;
     }
 
     @Override
     public boolean allFinite(float[] a, int offset, int length) {
         // 0 · x is 0, but NaN where x is NaN or infinite, and NaN stays in a sum.
-        FloatVector sum0 = FloatVector.zero(SPECIES);
-        FloatVector sum1 = FloatVector.zero(SPECIES);
+        FloatVector zero = FloatVector.zero(SPECIES);
+        FloatVector sum0 = zero;
+        FloatVector sum1 = zero;
         int i = 0;
         int limit = length & -(2 * LANES);
         for (; i < limit; i += 2 * LANES) {
-            sum0 = FloatVector.fromArray(SPECIES, a, offset + i).mul(0f).add(sum0);
-            sum1 = FloatVector.fromArray(SPECIES, a, offset + i + LANES).mul(0f).add(sum1);
+            sum0 = FloatVector.fromArray(SPECIES, a, offset + i).fma(zero, sum0);
+            sum1 = FloatVector.fromArray(SPECIES, a, offset + i + LANES).fma(zero, sum1);
         }
         float sum = sum0.add(sum1).reduceLanes(VectorOperators.ADD);
         for (; i < length; i++) {
@@ -251,10 +245,11 @@ final class PanamaKernels implements Kernels {
         int limit = length & -LANES;
         while (i < limit) {
             int end = Math.min(i + BLOCK, limit);
-            FloatVector sum0 = FloatVector.zero(SPECIES);
-            FloatVector sum1 = FloatVector.zero(SPECIES);
-            FloatVector sum2 = FloatVector.zero(SPECIES);
-            FloatVector sum3 = FloatVector.zero(SPECIES);
+            FloatVector zero = FloatVector.zero(SPECIES);
+            FloatVector sum0 = zero;
+            FloatVector sum1 = zero;
+            FloatVector sum2 = zero;
+            FloatVector sum3 = zero;
             for (; i < end; i += LANES) {
                 FloatVector q = FloatVector.fromArray(SPECIES, query, queryOffset + i);
                 sum0 = q.fma(FloatVector.fromArray(SPECIES, rows, row0 + i), sum0);
@@ -267,17 +262,44 @@ final class PanamaKernels implements Kernels {
             total2 += sum2.reduceLanes(VectorOperators.ADD);
             total3 += sum3.reduceLanes(VectorOperators.ADD);
         }
-        for (; i < length; i++) {
-            double q = query[queryOffset + i];
-            total0 += q * rows[row0 + i];
-            total1 += q * rows[row1 + i];
-            total2 += q * rows[row2 + i];
-            total3 += q * rows[row3 + i];
-        }
         out[outOffset] = (float) total0;
         out[outOffset + 1] = (float) total1;
         out[outOffset + 2] = (float) total2;
         out[outOffset + 3] = (float) total3;
+        dot4Tail(query, queryOffset, rows, row0, row1, row2, row3, i, length, out, outOffset);
+    }
+
+    /** Adds the elements from {@code from} on, which fill no vector. */
+    private static void dot4Tail(
+            float[] query,
+            int queryOffset,
+            float[] rows,
+            int row0,
+            int row1,
+            int row2,
+            int row3,
+            int from,
+            int length,
+            float[] out,
+            int outOffset) {
+        if (from == length) {
+            return;
+        }
+        double sum0 = out[outOffset];
+        double sum1 = out[outOffset + 1];
+        double sum2 = out[outOffset + 2];
+        double sum3 = out[outOffset + 3];
+        for (int i = from; i < length; i++) {
+            double q = query[queryOffset + i];
+            sum0 += q * rows[row0 + i];
+            sum1 += q * rows[row1 + i];
+            sum2 += q * rows[row2 + i];
+            sum3 += q * rows[row3 + i];
+        }
+        out[outOffset] = (float) sum0;
+        out[outOffset + 1] = (float) sum1;
+        out[outOffset + 2] = (float) sum2;
+        out[outOffset + 3] = (float) sum3;
     }
 
     @Override
@@ -292,55 +314,44 @@ final class PanamaKernels implements Kernels {
             int length,
             float[] out,
             int outOffset) {
+        squaredEuclidean2(query, queryOffset, rows, row0, row1, length, out, outOffset);
+        squaredEuclidean2(query, queryOffset, rows, row2, row3, length, out, outOffset + 2);
+    }
+
+    private static void squaredEuclidean2(
+            float[] query,
+            int queryOffset,
+            float[] rows,
+            int row0,
+            int row1,
+            int length,
+            float[] out,
+            int outOffset) {
         double total0 = 0;
         double total1 = 0;
-        double total2 = 0;
-        double total3 = 0;
         int i = 0;
         int limit = length & -LANES;
         while (i < limit) {
             int end = Math.min(i + BLOCK, limit);
             FloatVector sum0 = FloatVector.zero(SPECIES);
             FloatVector sum1 = FloatVector.zero(SPECIES);
-            FloatVector sum2 = FloatVector.zero(SPECIES);
-            FloatVector sum3 = FloatVector.zero(SPECIES);
             for (; i < end; i += LANES) {
                 FloatVector q = FloatVector.fromArray(SPECIES, query, queryOffset + i);
                 FloatVector d0 = q.sub(FloatVector.fromArray(SPECIES, rows, row0 + i));
-                sum0 = d0.fma(d0, sum0);
                 FloatVector d1 = q.sub(FloatVector.fromArray(SPECIES, rows, row1 + i));
+                sum0 = d0.fma(d0, sum0);
                 sum1 = d1.fma(d1, sum1);
-                FloatVector d2 = q.sub(FloatVector.fromArray(SPECIES, rows, row2 + i));
-                sum2 = d2.fma(d2, sum2);
-                FloatVector d3 = q.sub(FloatVector.fromArray(SPECIES, rows, row3 + i));
-                sum3 = d3.fma(d3, sum3);
             }
             total0 += sum0.reduceLanes(VectorOperators.ADD);
             total1 += sum1.reduceLanes(VectorOperators.ADD);
-            total2 += sum2.reduceLanes(VectorOperators.ADD);
-            total3 += sum3.reduceLanes(VectorOperators.ADD);
         }
-        int rest = length - i;
-        out[outOffset] =
-                (float)
-                        (total0
-                                + Exact.squaredEuclidean(
-                                        query, queryOffset + i, rows, row0 + i, rest));
-        out[outOffset + 1] =
-                (float)
-                        (total1
-                                + Exact.squaredEuclidean(
-                                        query, queryOffset + i, rows, row1 + i, rest));
-        out[outOffset + 2] =
-                (float)
-                        (total2
-                                + Exact.squaredEuclidean(
-                                        query, queryOffset + i, rows, row2 + i, rest));
-        out[outOffset + 3] =
-                (float)
-                        (total3
-                                + Exact.squaredEuclidean(
-                                        query, queryOffset + i, rows, row3 + i, rest));
+        if (i < length) {
+            int rest = length - i;
+            total0 += Exact.squaredEuclidean(query, queryOffset + i, rows, row0 + i, rest);
+            total1 += Exact.squaredEuclidean(query, queryOffset + i, rows, row1 + i, rest);
+        }
+        out[outOffset] = (float) total0;
+        out[outOffset + 1] = (float) total1;
     }
 
     @Override

@@ -1,6 +1,6 @@
 /**
- * The shell around the engines: lifecycle, addresses, threads. A verticle receives an event, calls
- * an engine and sends what comes back; the only package that knows {@code VerticleBase}.
+ * The shell of the runtime: one verticle a role. A verticle receives an event, calls an engine of
+ * {@code neuralcore.*} and sends what comes back; it calls another verticle by address only.
  */
 @NullMarked
 package verticles;

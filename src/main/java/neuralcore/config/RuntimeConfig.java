@@ -4,6 +4,8 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Set;
+import neuralcore.wire.ErrorCode;
+import neuralcore.wire.NeuralCoreException;
 
 /**
  * Every effective setting, read once at start. {@code conf/neuralcore.yaml} documents each key; a
@@ -21,6 +23,10 @@ public record RuntimeConfig(
         Cluster cluster,
         Log log) {
 
+    public RuntimeConfig {
+        roles = Set.copyOf(roles);
+    }
+
     /** A part of the runtime that a node can run. */
     public enum Role {
         BUS,
@@ -31,11 +37,18 @@ public record RuntimeConfig(
     }
 
     /**
+     * Where things are kept.
+     *
      * @param folder everything the daemon keeps
      */
     public record Data(Path folder) {
         public Path run() {
             return folder.resolve("run");
+        }
+
+        /** What can be made again: extracted models and native libraries. */
+        public Path cache() {
+            return folder.resolve("cache");
         }
 
         public Path logs() {
@@ -75,7 +88,19 @@ public record RuntimeConfig(
             Duration idle,
             Duration handshake,
             List<String> inbound,
-            List<String> outbound) {}
+            List<String> outbound) {
+        public Bridge {
+            requirePort("bridge.port", port);
+            requirePositive("bridge.max_text_frame", maxTextFrame);
+            requirePositive("bridge.max_binary_frame", maxBinaryFrame);
+            requirePositive("bridge.max_connections", maxConnections);
+            requirePositive("bridge.max_subscriptions", maxSubscriptions);
+            requirePositive("bridge.max_pending_calls", maxPendingCalls);
+            requirePositive("bridge.outbound_bytes", outboundBytes);
+            inbound = List.copyOf(inbound);
+            outbound = List.copyOf(outbound);
+        }
+    }
 
     /**
      * HTTP: health, metrics and SockJS.
@@ -84,22 +109,44 @@ public record RuntimeConfig(
      * @param allowedOrigins origins accepted in {@code Origin}; requests without one need none
      */
     public record Web(
-            String host, int port, List<String> allowedHosts, List<String> allowedOrigins) {}
+            String host, int port, List<String> allowedHosts, List<String> allowedOrigins) {
+        public Web {
+            requirePort("web.port", port);
+            allowedHosts = List.copyOf(allowedHosts);
+            allowedOrigins = List.copyOf(allowedOrigins);
+        }
+    }
 
     /**
+     * The message bus.
+     *
      * @param maxQueueSize messages a subscription may have waiting where its channel says nothing
      * @param defaultPriority of a message that names none
      */
-    public record Bus(int maxQueueSize, long defaultPriority) {}
+    public record Bus(int maxQueueSize, long defaultPriority) {
+        public Bus {
+            requirePositive("bus.max_queue_size", maxQueueSize);
+        }
+    }
 
     /**
+     * Vector maths and collections.
+     *
      * @param maxDimension largest vector
      * @param maxBytes memory that collections may take together
      * @param threads for large products and scans; 0 means one a core
      */
-    public record Vectors(int maxDimension, long maxBytes, int threads) {}
+    public record Vectors(int maxDimension, long maxBytes, int threads) {
+        public Vectors {
+            requirePositive("vectors.max_dimension", maxDimension);
+            requirePositive("vectors.max_bytes", maxBytes);
+            requireNotNegative("vectors.threads", threads);
+        }
+    }
 
     /**
+     * Text embedding.
+     *
      * @param model name of the default model
      * @param models folder with further models
      * @param workers batches run at a time
@@ -113,25 +160,72 @@ public record RuntimeConfig(
             int workers,
             int threads,
             int batchTokens,
-            int maxQueuedTexts) {}
+            int maxQueuedTexts) {
+        public Embedding {
+            requirePositive("embedding.workers", workers);
+            requireNotNegative("embedding.threads", threads);
+            requirePositive("embedding.batch_tokens", batchTokens);
+            requirePositive("embedding.max_queued_texts", maxQueuedTexts);
+        }
+    }
 
     /**
+     * When the daemon ends.
+     *
      * @param owned end when standard input ends
      * @param idleExit end after so long without a client; zero means never
      * @param drain how long a stop waits for work in progress
      */
-    public record Lifecycle(boolean owned, Duration idleExit, Duration drain) {}
+    public record Lifecycle(boolean owned, Duration idleExit, Duration drain) {
+        public Lifecycle {
+            requireNotNegative("lifecycle.idle_exit", idleExit.toMillis());
+            requireNotNegative("lifecycle.drain", drain.toMillis());
+        }
+    }
 
     /**
+     * Joining other nodes.
+     *
      * @param enabled join other nodes
      * @param host address the node is reached at by others
      * @param port of the cluster's membership protocol
      * @param join {@code host:port} of nodes to join
      */
-    public record Cluster(boolean enabled, String host, int port, List<String> join) {}
+    public record Cluster(boolean enabled, String host, int port, List<String> join) {
+        public Cluster {
+            requirePort("cluster.port", port);
+            join = List.copyOf(join);
+        }
+    }
 
     /**
+     * The log.
+     *
      * @param level of the log: error, warn, info, debug, trace
      */
     public record Log(String level) {}
+
+    private static void requirePort(String key, int port) {
+        if (port < 0 || port > 65_535) {
+            throw impossible(key, port, "a port between 0 and 65535");
+        }
+    }
+
+    private static void requirePositive(String key, long value) {
+        if (value <= 0) {
+            throw impossible(key, value, "positive");
+        }
+    }
+
+    private static void requireNotNegative(String key, long value) {
+        if (value < 0) {
+            throw impossible(key, value, "zero or positive");
+        }
+    }
+
+    private static NeuralCoreException impossible(String key, long value, String expected) {
+        return new NeuralCoreException(
+                ErrorCode.CONFIG_INVALID,
+                "%s is %d; it must be %s.".formatted(key, value, expected));
+    }
 }

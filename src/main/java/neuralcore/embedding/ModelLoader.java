@@ -1,6 +1,8 @@
 package neuralcore.embedding;
 
+import java.time.Duration;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
@@ -15,8 +17,8 @@ public final class ModelLoader {
     private static final Map<EmbeddingModel.Source, CompletableFuture<EmbeddingModel>> PRELOADED =
             new ConcurrentHashMap<>();
 
-    private static final Executor THREADS =
-            task -> Thread.ofPlatform().daemon().name("model-loader").start(task);
+    private static final Executor THREADS = ModelLoader::startThread;
+    private static final Set<Thread> RUNNING = ConcurrentHashMap.newKeySet();
 
     private ModelLoader() {}
 
@@ -29,6 +31,34 @@ public final class ModelLoader {
     public static CompletableFuture<EmbeddingModel> load(EmbeddingModel.Source source) {
         CompletableFuture<EmbeddingModel> preloaded = PRELOADED.remove(source);
         return preloaded == null ? start(source) : preloaded;
+    }
+
+    /**
+     * Waits until nothing is being loaded, so that the end of the process does not destroy what
+     * ONNX Runtime is working with.
+     */
+    public static void awaitQuiet(Duration most) throws InterruptedException {
+        long deadline = System.nanoTime() + most.toNanos();
+        for (Thread thread : RUNNING) {
+            thread.join(Duration.ofNanos(Math.max(1, deadline - System.nanoTime())));
+        }
+    }
+
+    private static void startThread(Runnable task) {
+        Thread thread =
+                Thread.ofPlatform()
+                        .daemon()
+                        .name("model-loader")
+                        .unstarted(
+                                () -> {
+                                    try {
+                                        task.run();
+                                    } finally {
+                                        RUNNING.remove(Thread.currentThread());
+                                    }
+                                });
+        RUNNING.add(thread);
+        thread.start();
     }
 
     private static CompletableFuture<EmbeddingModel> start(EmbeddingModel.Source source) {

@@ -41,7 +41,13 @@ public final class Addresses {
     /** The id of a client connection that has ended, to whoever keeps something for it. */
     public static final String CONNECTION_CLOSED = INTERNAL_PREFIX + "connection.closed";
 
-    /** A verticle's readiness changed: {@code {part, ready, detail}}. */
+    /** An Integer: 1 when a client connected, -1 when one left. */
+    public static final String CONNECTIONS = INTERNAL_PREFIX + "connections";
+
+    /** The daemon is to end; the body is the reason, a String for the log. */
+    public static final String STOP = INTERNAL_PREFIX + "stop";
+
+    /** A verticle's readiness changed: a JsonObject {@code {part, ready, detail}}. */
     public static final String READINESS = INTERNAL_PREFIX + "readiness";
 
     private static final String EMBEDDING_WORKER = INTERNAL_PREFIX + "embedding.worker.";
@@ -49,7 +55,10 @@ public final class Addresses {
 
     private Addresses() {}
 
-    /** Where a connection takes a {@code Frame.Deliver} for its client. */
+    /**
+     * Where a connection takes a {@code Frame.Deliver} for its client, or a {@code Frame.Published}
+     * with batch 0 that takes back what was accepted earlier.
+     */
     public static String deliveries(String connection) {
         return CONNECTION + connection;
     }

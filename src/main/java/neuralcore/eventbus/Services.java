@@ -6,7 +6,6 @@ import io.vertx.core.eventbus.DeliveryOptions;
 import io.vertx.core.eventbus.EventBus;
 import io.vertx.core.eventbus.Message;
 import io.vertx.core.eventbus.ReplyException;
-import io.vertx.core.eventbus.ReplyFailure;
 import java.time.Duration;
 import java.util.function.Function;
 import neuralcore.wire.ErrorCode;
@@ -22,6 +21,11 @@ public final class Services {
     private static final Logger log = LoggerFactory.getLogger(Services.class);
 
     private Services() {}
+
+    /** For what concerns this node alone, or has no form outside its process. */
+    public static DeliveryOptions local() {
+        return new DeliveryOptions().setLocalOnly(true);
+    }
 
     /** Makes an event bus know what travels on it. Once, before the first verticle. */
     public static void registerCodecs(EventBus bus) {
@@ -43,6 +47,12 @@ public final class Services {
         return vertx.eventBus()
                 .<Request>consumer(address, message -> answer(message, service))
                 .completion();
+    }
+
+    /** Offers a service to callers on this node only: one that is about the node itself. */
+    public static void offerLocally(
+            Vertx vertx, String address, Function<Request, Future<Reply>> service) {
+        vertx.eventBus().<Request>localConsumer(address, message -> answer(message, service));
     }
 
     /** Calls a service; the future fails with a {@link NeuralCoreException}. */
@@ -104,9 +114,18 @@ public final class Services {
         };
     }
 
-    /** Whether a failure says that nobody listens at the address. */
-    public static boolean isNoHandlers(Throwable failure) {
-        return failure instanceof ReplyException reply
-                && reply.failureType() == ReplyFailure.NO_HANDLERS;
+    /** The code of a failed event-bus request. */
+    public static ErrorCode codeOf(Throwable failure) {
+        return switch (failure) {
+            case NeuralCoreException exception -> exception.code();
+            case ReplyException reply ->
+                    switch (reply.failureType()) {
+                        case NO_HANDLERS -> ErrorCode.UNKNOWN_ADDRESS;
+                        case TIMEOUT -> ErrorCode.TIMEOUT;
+                        case RECIPIENT_FAILURE -> ErrorCode.ofNumber(reply.failureCode());
+                        case ERROR -> ErrorCode.INTERNAL;
+                    };
+            default -> ErrorCode.INTERNAL;
+        };
     }
 }

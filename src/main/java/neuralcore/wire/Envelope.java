@@ -12,13 +12,16 @@ import java.util.HexFormat;
  * @param publisher random identity of the publishing client
  * @param sequence the publisher's own number of the message; (publisher, sequence) is unique
  * @param timestampNanos when it was published, nanoseconds since 1970 by the publisher's clock
- * @param priority lower is sooner; any long
+ * @param priority lower is sooner; any long, of which {@link #DEFAULT_PRIORITY} has the meaning
+ *     that the channel's default applies
  * @param ttlMillis how long it may wait, in milliseconds; 0 means for ever
  * @param payloadType one of the {@code ContentType} bytes of {@code docs/protocol.md}
  * @param metaType likewise, 0 where there is no meta
  * @param body payload, then meta
  * @param payloadLength how many bytes of {@code body} are payload
  */
+@SuppressWarnings(
+        "ArrayRecordComponent") // Compared by identity only; a wrapper would cost 16 bytes.
 public record Envelope(
         String channel,
         long publisher,
@@ -30,6 +33,9 @@ public record Envelope(
         byte metaType,
         byte[] body,
         int payloadLength) {
+
+    /** As a priority: the one that the channel's configuration names. */
+    public static final long DEFAULT_PRIORITY = Long.MIN_VALUE;
 
     public static final byte NONE = 0;
     public static final byte JSON = 1;
@@ -49,6 +55,21 @@ public record Envelope(
     public String id() {
         HexFormat hex = HexFormat.of();
         return hex.toHexDigits(publisher) + hex.toHexDigits(sequence);
+    }
+
+    /** The same message with another priority. */
+    public Envelope withPriority(long other) {
+        return new Envelope(
+                channel,
+                publisher,
+                sequence,
+                timestampNanos,
+                other,
+                ttlMillis,
+                payloadType,
+                metaType,
+                body,
+                payloadLength);
     }
 
     public int metaLength() {

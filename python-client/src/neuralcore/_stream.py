@@ -1,0 +1,432 @@
+"""A multiplexed connection: any thread writes, the I/O thread reads and repairs it.
+
+Writing. :meth:`Stream.submit` writes from the caller's thread while nothing is queued, so that a
+message needs no hop to the I/O thread; what the socket does not take is queued, and the I/O thread
+goes on with it. Frames are never interleaved: the lock is held from the first byte to the queueing
+of the last, and it may be re-entered (a finalizer that sends, run by the garbage collector inside
+``submit``), in which case the frame is queued.
+
+Losing it. A frame that was not written wholly is written again, from its beginning, to the next
+connection; calls that were written and not answered fail with ConnectionLost, since nobody knows
+whether they were carried out. What is queued meanwhile is bounded by ``limit`` bytes.
+"""
+
+from __future__ import annotations
+
+import random
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from typing import Any, NamedTuple
+
+from neuralcore import _wire
+from neuralcore._endpoint import ServerInfo
+from neuralcore.errors import (
+    ConnectError,
+    ConnectionLost,
+    NeuralCoreError,
+    QueueFull,
+    RequestTimeout,
+    error_for,
+)
+
+CallResult = tuple[dict[str, Any], list[_wire.Tensor]]
+
+_CHUNK = 256 * 1024
+_PING = _wire.encode_text({"type": "ping"})
+# Seconds of silence after which a ping is due, and after which the connection counts as dead. The
+# daemon closes what was silent for 60.
+_PING_AFTER = 20.0
+_DEAD_AFTER = 55.0
+_FIRST_RETRY = 0.05
+_LAST_RETRY = 2.0
+_NEVER = float("inf")
+
+
+class _Pending(NamedTuple):
+    future: Future[CallResult]
+    deadline: float
+
+
+class Stream:
+    """One socket and what waits for it.
+
+    Args:
+        open_socket: an authenticated socket; called on the I/O thread, raises ConnectError.
+        deliver: takes each payload that is not the answer of a call; on the I/O thread.
+        wake: makes the I/O thread look at this stream again.
+        limit: bytes that may be queued.
+        patience: seconds for which calls wait for a lost connection to come back.
+    """
+
+    def __init__(
+        self,
+        open_socket: Callable[[], tuple[socket.socket, ServerInfo | None]],
+        deliver: Callable[[_wire.Frame], None],
+        wake: Callable[[], None],
+        *,
+        limit: int,
+        patience: float,
+    ) -> None:
+        self._open_socket = open_socket
+        self._deliver = deliver
+        self._wake = wake
+        self._limit = limit
+        self._patience = patience
+        self._lock = threading.RLock()
+        self._room = threading.Condition(self._lock)
+        self._writing = False
+        self._queue: deque[tuple[bytes, int]] = deque()
+        self._offset = 0  # how much of the queue's first frame is written
+        self._queued = 0
+        self._calls: dict[int, _Pending] = {}
+        self._backlog: deque[tuple[bytes, int]] = deque()
+        self._window = 768
+        self._next_deadline = _NEVER
+        self._closed = False
+        self._ahead: list[tuple[bytes, int]] | None = None
+        self._reader = _wire.FrameReader()
+        self._last_in = self._last_out = self._last_ping = 0.0
+        self._io_thread = 0
+        self._lost_at = 0.0
+        self._retry_at = 0.0
+        self._retries = 0
+        self._last_error: NeuralCoreError | None = None
+        self.sock: socket.socket | None = None
+
+    # Any thread
+
+    @property
+    def connected(self) -> bool:
+        return self.sock is not None and self._ahead is None
+
+    @property
+    def queued_bytes(self) -> int:
+        return self._queued
+
+    def submit(self, frame: bytes, *, wait: float = 0.0, call: int = 0) -> None:
+        """Writes or queues a frame.
+
+        Args:
+            wait: seconds to wait for room in the queue.
+            call: its correlation if it is a call.
+
+        Raises:
+            QueueFull: ``limit`` bytes are queued.
+        """
+        with self._lock:
+            self._check_open()
+            if self._ahead is not None and threading.get_ident() == self._io_thread:
+                self._ahead.append((frame, call))
+                return
+            if self.sock is not None and not self._queue and not self._writing:
+                written = self._write_now(frame)
+                if written == len(frame):
+                    return
+                # Before what a re-entrant call may have queued meanwhile.
+                self._queue.appendleft((frame, call))
+                self._offset = written
+            else:
+                if wait > 0 and not self._writing:
+                    self._room.wait_for(lambda: self._has_room(frame), wait)
+                    self._check_open()
+                if not call and not self._has_room(frame):
+                    raise QueueFull(
+                        f"{self._queued} bytes wait to be sent, {self._limit} are allowed.",
+                        hint="Publish more slowly."
+                        if self.connected
+                        else "The daemon is not there; the connection is being rebuilt.",
+                    )
+                self._queue.append((frame, call))
+            self._queued += len(frame)
+        self._wake()
+
+    def call(self, frame: bytes, correlation: int, timeout: float) -> Future[CallResult]:
+        """Sends a call. Its future can be cancelled; the answer is then ignored."""
+        future: Future[CallResult] = Future()
+        deadline = time.monotonic() + timeout
+        with self._lock:
+            self._check_open()
+            if self._ahead is None and self._lost_for() > self._patience:
+                raise self._lost()
+            self._calls[correlation] = _Pending(future, deadline)
+            sooner = deadline < self._next_deadline
+            if sooner:
+                self._next_deadline = deadline
+            if len(self._calls) > self._window:
+                self._backlog.append((frame, correlation))
+            else:
+                self.submit(frame, call=correlation)
+        future.add_done_callback(lambda f: self._forget(correlation) if f.cancelled() else None)
+        if sooner:
+            self._wake()
+        return future
+
+    def wait_written(self, timeout: float) -> bool:
+        """Whether everything queued was written within ``timeout`` seconds."""
+        with self._lock:
+            return self._room.wait_for(lambda: not self._queue or self._closed, timeout)
+
+    def close(self) -> None:
+        """Ends it; calls under way fail."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._drop_socket()
+            self._queue.clear()
+            self._queued = 0
+            self._room.notify_all()
+            calls = self._take_calls(set())
+        for pending in calls:
+            _fail(pending.future, ConnectionLost("The client was closed."))
+
+    def abandon(self) -> None:
+        """In a forked child: closes the copy of the parent's socket, without a lock."""
+        if self.sock is not None:
+            self.sock.close()
+        self.sock = None
+        self._closed = True
+
+    # The I/O thread
+
+    @property
+    def wants_write(self) -> bool:
+        return bool(self._queue)
+
+    def connect(self, before_queue: Callable[[], None] | None) -> ServerInfo | None:
+        """Connects once.
+
+        Args:
+            before_queue: run on the new connection; what it sends goes out before what is queued.
+
+        Raises:
+            ConnectError: and the next try is later than the last.
+        """
+        self._io_thread = threading.get_ident()
+        try:
+            sock, info = self._open_socket()
+        except NeuralCoreError as e:
+            with self._lock:
+                self._last_error = e
+                if not self._lost_at:
+                    self._lost_at = time.monotonic()
+                wait = min(_LAST_RETRY, _FIRST_RETRY * 2 ** min(self._retries, 10))
+                self._retries += 1
+                self._retry_at = time.monotonic() + wait * random.uniform(0.5, 1.0)
+            raise
+        sock.setblocking(False)
+        with self._lock:
+            if self._closed:
+                sock.close()
+                return info
+            if info is not None:
+                self._window = max(1, info.calls * 3 // 4)
+                self._reader = _wire.FrameReader(info.text_frame, info.binary_frame)
+            else:
+                self._reader = _wire.FrameReader()
+            self._ahead = []
+            self._lost_at = 0.0
+            self._last_in = self._last_out = self._last_ping = time.monotonic()
+        try:
+            if before_queue is not None:
+                before_queue()
+        finally:
+            with self._lock:
+                ahead, self._ahead = self._ahead, None
+                self._queue.extendleft(reversed(ahead))
+                self._queued += sum(len(frame) for frame, _ in ahead)
+                self._retries = 0
+                self._last_error = None
+                self.sock = sock
+        self.on_writable()
+        return info
+
+    def on_readable(self) -> bool:
+        """Reads what is there. False: the connection is gone."""
+        sock = self.sock
+        if sock is None:
+            return True
+        try:
+            chunk = sock.recv(_CHUNK)
+        except (BlockingIOError, InterruptedError):
+            return True
+        except OSError:
+            return False
+        if not chunk:
+            return False
+        self._last_in = time.monotonic()
+        try:
+            payloads = self._reader.feed(chunk)
+            for payload in payloads:
+                frame = _wire.decode(payload)
+                if isinstance(frame, _wire.Answer):
+                    self._answered(frame.correlation, (frame.result, frame.tensors), None)
+                elif isinstance(frame, _wire.Failure) and frame.correlation:
+                    self._answered(frame.correlation, None, failure(frame.error))
+                else:
+                    self._deliver(frame)
+        except NeuralCoreError as e:
+            self._last_error = e
+            return False
+        return True
+
+    def on_writable(self) -> None:
+        """Writes what is queued, as far as the socket takes it."""
+        with self._lock:
+            while self._queue and self.sock is not None and not self._writing:
+                frame, call = self._queue[0]
+                if call and not self._offset and call not in self._calls:
+                    self._queue.popleft()  # cancelled or timed out before it was sent
+                    self._queued -= len(frame)
+                    continue
+                written = self._write_now(memoryview(frame)[self._offset :])
+                self._offset += written
+                if self._offset < len(frame):
+                    return
+                self._queue.popleft()
+                self._queued -= len(frame)
+                self._offset = 0
+            self._room.notify_all()
+
+    def on_lost(self) -> NeuralCoreError | None:
+        """Forgets the connection; what is not wholly written stays queued. Says why, if known."""
+        with self._lock:
+            self._drop_socket()
+            self._lost_at = time.monotonic()
+            self._retry_at = self._lost_at + _FIRST_RETRY * random.uniform(0.1, 1.0)
+            unsent = {call for _, call in (*self._queue, *self._backlog) if call}
+            calls = self._take_calls(unsent)
+            reason = self._last_error
+        for pending in calls:
+            _fail(
+                pending.future,
+                ConnectionLost(
+                    "The connection to the daemon broke before the answer; it is being rebuilt."
+                ),
+            )
+        return reason
+
+    def on_time(self, now: float) -> float:
+        """Ends calls whose time is up and pings; when to be called again (monotonic)."""
+        due = _NEVER
+        with self._lock:
+            late = self._take_late(now) if now >= self._next_deadline else []
+            lost = self._take_calls(set()) if self._lost_for() > self._patience else []
+            if self.sock is not None:
+                # Either direction: the daemon closes what it has not heard of, and a daemon that
+                # only ever reads must be heard of too.
+                due = max(min(self._last_out, self._last_in), self._last_ping) + _PING_AFTER
+                if now >= due:
+                    self._last_ping = now
+                    self.submit(_PING)
+                    due = now + _PING_AFTER
+            elif self._calls:
+                due = self._lost_at + self._patience + 0.01
+            due = min(due, self._next_deadline)
+        for pending in late:
+            _fail(pending.future, RequestTimeout("No answer came within the time given."))
+        for pending in lost:
+            _fail(pending.future, self._lost())
+        return due
+
+    @property
+    def silent_for_too_long(self) -> bool:
+        return self.sock is not None and time.monotonic() - self._last_in > _DEAD_AFTER
+
+    @property
+    def retry_at(self) -> float:
+        return self._retry_at
+
+    # Under the lock
+
+    def _write_now(self, data: bytes | memoryview) -> int:
+        assert self.sock is not None
+        self._writing = True
+        try:
+            written = self.sock.send(data)
+            self._last_out = time.monotonic()
+            return written
+        except (BlockingIOError, InterruptedError):
+            return 0
+        except OSError:
+            return 0  # the I/O thread reads the end and reconnects
+        finally:
+            self._writing = False
+
+    def _has_room(self, frame: bytes) -> bool:
+        return self._closed or not self._queued or self._queued + len(frame) <= self._limit
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ConnectError("The client is closed.")
+
+    def _drop_socket(self) -> None:
+        sock, self.sock = self.sock, None
+        self._offset = 0
+        if sock is not None:
+            sock.close()
+
+    def _lost_for(self) -> float:
+        return time.monotonic() - self._lost_at if self._lost_at else 0.0
+
+    def _lost(self) -> NeuralCoreError:
+        return ConnectionLost(
+            f"The daemon has not been there for {self._lost_for():.1f} s.",
+            hint=str(self._last_error or "The connection is being rebuilt."),
+        )
+
+    def _take_calls(self, keep: set[int]) -> list[_Pending]:
+        gone = [c for c in self._calls if c not in keep]
+        taken = [self._calls.pop(c) for c in gone]
+        if not keep:
+            self._backlog.clear()
+        return taken
+
+    def _take_late(self, now: float) -> list[_Pending]:
+        late = [c for c, pending in self._calls.items() if pending.deadline <= now]
+        taken = [self._calls.pop(c) for c in late]
+        self._next_deadline = min((p.deadline for p in self._calls.values()), default=_NEVER)
+        self._send_backlog()
+        return taken
+
+    def _send_backlog(self) -> None:
+        while self._backlog and len(self._calls) - len(self._backlog) < self._window:
+            frame, call = self._backlog.popleft()
+            if call in self._calls:
+                self.submit(frame, call=call)
+
+    def _forget(self, call: int) -> None:
+        with self._lock:
+            if self._calls.pop(call, None) is not None and self._backlog:
+                self._send_backlog()
+
+    def _answered(
+        self, call: int, result: CallResult | None, error: NeuralCoreError | None
+    ) -> None:
+        with self._lock:
+            pending = self._calls.pop(call, None)
+            if self._backlog:
+                self._send_backlog()
+        if pending is None or not pending.future.set_running_or_notify_cancel():
+            return
+        if error is not None:
+            pending.future.set_exception(error)
+        else:
+            assert result is not None
+            pending.future.set_result(result)
+
+
+def failure(error: Mapping[str, Any]) -> NeuralCoreError:
+    """The exception for a failure frame's JSON."""
+    fields = dict(error)
+    code = fields.pop("code", None) or fields.get("failureCode") or "INTERNAL"
+    return error_for(code, str(fields.pop("message", "No reason was given.")), **fields)
+
+
+def _fail(future: Future[CallResult], error: NeuralCoreError) -> None:
+    if future.set_running_or_notify_cancel():
+        future.set_exception(error)

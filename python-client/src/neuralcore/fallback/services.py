@@ -1,0 +1,205 @@
+"""The daemon's services in this process: the same addresses, parameters and answers."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from neuralcore._version import PROTOCOL, __version__
+from neuralcore.errors import InvalidRequest, NotFound, NotSupported, Unavailable
+from neuralcore.fallback import vectors as _vectors
+from neuralcore.fallback.collections import Collection, check_finite, check_k, mismatch
+from neuralcore.fallback.embedding import DEFAULT_MODEL, Embedder, check_model
+
+Answer = tuple[dict[str, Any], list[Any]]
+
+
+class Services:
+    """Answers calls. Thread-safe; a call runs in the caller's thread."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+        self._lock = threading.Lock()
+        self._collections: dict[str, Collection] = {}
+        self._embedder = Embedder()
+        self._services: dict[str, Callable[[Mapping[str, Any], Sequence[Any]], Answer]] = {
+            "neuralcore.system.info": self._info,
+            "neuralcore.system.echo": lambda params, tensors: (dict(params), list(tensors)),
+            "neuralcore.embedding.embed": self._embed,
+            "neuralcore.embedding.models": self._models,
+            "neuralcore.vectors.similarity": self._similarity,
+            "neuralcore.vectors.topk": self._top_k,
+            "neuralcore.vectors.create": self._create,
+            "neuralcore.vectors.drop": self._drop,
+            "neuralcore.vectors.list": self._list,
+            "neuralcore.vectors.upsert": self._upsert,
+            "neuralcore.vectors.get": self._get,
+            "neuralcore.vectors.delete": self._delete,
+            "neuralcore.vectors.search": self._search,
+        }
+
+    def call(self, address: str, params: Mapping[str, Any], tensors: Sequence[Any]) -> Answer:
+        """Answers one call as ``docs/protocol.md`` describes it.
+
+        :raises Unavailable: UNKNOWN_ADDRESS if there is no such service.
+        """
+        service = self._services.get(address)
+        if service is not None:
+            return service(params, tensors)
+        if address.startswith("neuralcore.messaging."):
+            raise NotSupported(f"{address} needs the daemon; MessageBus works without it.")
+        raise Unavailable(f"Nothing answers at {address}.", code="UNKNOWN_ADDRESS")
+
+    def _info(self, params: Mapping[str, Any], tensors: Sequence[Any]) -> Answer:
+        import os
+
+        return {
+            "version": __version__,
+            "protocol": PROTOCOL,
+            "pid": os.getpid(),
+            "uptime_seconds": time.monotonic() - self._started,
+            "roles": ["vectors", "embedding"] if Embedder.is_installed() else ["vectors"],
+            "kernels": "numpy",
+            "model": DEFAULT_MODEL,
+            "model_ready": self._embedder.info()["ready"],
+            "python": sys.version.split()[0],
+            "connections": 0,
+        }, []
+
+    def _embed(self, params: Mapping[str, Any], tensors: Sequence[Any]) -> Answer:
+        (texts,) = _attached(tensors, "texts")
+        check_model(params.get("model"))
+        kind = params.get("kind", "document")
+        if kind not in ("document", "query"):
+            raise InvalidRequest(f"kind is {kind!r}; it must be 'document' or 'query'.")
+        vectors = self._embedder.embed(texts)
+        answer = {
+            "model": DEFAULT_MODEL,
+            "dimension": vectors.shape[1],
+            "tokens": self._embedder.count_tokens(texts) if texts else 0,
+        }
+        return answer, [vectors]
+
+    def _models(self, params: Mapping[str, Any], tensors: Sequence[Any]) -> Answer:
+        return {"models": [self._embedder.info()]}, []
+
+    def _similarity(self, params: Mapping[str, Any], tensors: Sequence[Any]) -> Answer:
+        metric = _metric(params)
+        queries, documents = _attached(tensors, "queries", "documents")
+        _check_both(queries, documents)
+        return {}, [_vectors.scores(queries, documents, metric)]
+
+    def _top_k(self, params: Mapping[str, Any], tensors: Sequence[Any]) -> Answer:
+        import numpy as np
+
+        metric = _metric(params)
+        k = _whole(params, "k")
+        queries, documents = _attached(tensors, "queries", "documents")
+        check_k(k)
+        _check_both(queries, documents)
+        scores = _vectors.scores(queries, documents, metric)
+        k = min(k, len(documents))
+        indexes = np.array([_vectors.top_k(row, k, metric) for row in scores], dtype=np.int64)
+        indexes = indexes.reshape(len(queries), k)
+        return {}, [indexes, np.take_along_axis(scores, indexes, axis=1)]
+
+    def _create(self, params: Mapping[str, Any], tensors: Sequence[Any]) -> Answer:
+        name, dimension = _text(params, "collection"), _whole(params, "dimension")
+        metric = _metric({"metric": "cosine", **params})
+        if dimension < 1:
+            raise InvalidRequest(f"'dimension' is {dimension}; it must be at least 1.")
+        with self._lock:
+            known = self._collections.get(name)
+            if known is None:
+                self._collections[name] = Collection(name, dimension, metric)
+            elif not params.get("exist_ok", False):
+                raise InvalidRequest(
+                    f"Collection {name!r} is there already; choose another name or exist_ok.",
+                    code="ALREADY_EXISTS",
+                )
+            elif (known.dimension, known.metric) != (dimension, metric):
+                raise InvalidRequest(
+                    f"Collection {name!r} has dimension {known.dimension} and metric "
+                    f"{known.metric}, not {dimension} and {metric}.",
+                    code="ALREADY_EXISTS",
+                )
+        return {}, []
+
+    def _drop(self, params: Mapping[str, Any], tensors: Sequence[Any]) -> Answer:
+        with self._lock:
+            gone = self._collections.pop(_text(params, "collection"), None)
+        return {"dropped": gone is not None}, []
+
+    def _list(self, params: Mapping[str, Any], tensors: Sequence[Any]) -> Answer:
+        with self._lock:
+            collections = sorted(self._collections.values(), key=lambda c: c.name)
+        return {"collections": [collection.info() for collection in collections]}, []
+
+    def _upsert(self, params: Mapping[str, Any], tensors: Sequence[Any]) -> Answer:
+        ids, vectors = _attached(tensors, "ids", "vectors")
+        inserted, updated = self._collection(params).upsert(ids, vectors, params.get("metadata"))
+        return {"inserted": inserted, "updated": updated}, []
+
+    def _get(self, params: Mapping[str, Any], tensors: Sequence[Any]) -> Answer:
+        found, metadata, vectors = self._collection(params).get(*_attached(tensors, "ids"))
+        return {"found": found, "metadata": metadata}, [vectors]
+
+    def _delete(self, params: Mapping[str, Any], tensors: Sequence[Any]) -> Answer:
+        return {"deleted": self._collection(params).delete(*_attached(tensors, "ids"))}, []
+
+    def _search(self, params: Mapping[str, Any], tensors: Sequence[Any]) -> Answer:
+        import numpy as np
+
+        k = _whole(params, "k")
+        (queries,) = _attached(tensors, "queries")
+        hits = self._collection(params).search(queries, k)
+        answer: dict[str, Any] = {"counts": [len(h.ids) for h in hits]}
+        if params.get("include_metadata", False):
+            answer["metadata"] = [m for h in hits for m in h.metadata]
+        scores = [h.scores for h in hits] or [np.empty(0, dtype=np.float32)]
+        return answer, [[id_ for h in hits for id_ in h.ids], np.concatenate(scores)]
+
+    def _collection(self, params: Mapping[str, Any]) -> Collection:
+        name = _text(params, "collection")
+        with self._lock:
+            collection = self._collections.get(name)
+        if collection is None:
+            raise NotFound(f"There is no collection {name!r}.", hint="Create it first.")
+        return collection
+
+
+def _text(params: Mapping[str, Any], name: str) -> str:
+    value = params.get(name)
+    if not isinstance(value, str) or not value:
+        raise InvalidRequest(f"'{name}' is {value!r}; a text that is not empty is needed.")
+    return value
+
+
+def _whole(params: Mapping[str, Any], name: str) -> int:
+    value = params.get(name)
+    if not isinstance(value, int):
+        raise InvalidRequest(f"'{name}' is {value!r}; a whole number is needed.")
+    return value
+
+
+def _metric(params: Mapping[str, Any]) -> str:
+    metric = _text(params, "metric")
+    if metric not in _vectors.METRICS:
+        raise InvalidRequest(f"'metric' is {metric!r}; one of {_vectors.METRICS} is needed.")
+    return metric
+
+
+def _attached(tensors: Sequence[Any], *names: str) -> Sequence[Any]:
+    if len(tensors) != len(names):
+        raise InvalidRequest(f"{len(tensors)} arrays came; needed are: {', '.join(names)}.")
+    return tensors
+
+
+def _check_both(queries: Any, documents: Any) -> None:
+    if len(queries) and len(documents) and queries.shape[1] != documents.shape[1]:
+        raise mismatch(queries.shape[1], documents.shape[1])
+    check_finite(queries, "queries")
+    check_finite(documents, "documents")

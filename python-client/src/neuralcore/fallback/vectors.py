@@ -1,0 +1,196 @@
+"""Vector maths in this process: numkong for pairs of arrays if installed, NumPy, or pure Python.
+
+Nothing here talks to a daemon. Functions take validated input of :mod:`neuralcore.vectors`; the
+metrics are named as in ``docs/protocol.md``. All functions are thread-safe.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from neuralcore.fallback import _purepython
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Matrix = NDArray[np.float32]
+
+METRICS = ("cosine", "euclidean", "squared_euclidean", "dot_product")
+
+LONG_LIST = 1024
+"""From this length on a list is worth importing NumPy and converting it to an array."""
+_MEDIUM_LIST = 128
+"""From this length on converting is worth it if NumPy is there and Python's sums are slow."""
+
+_BLOCK = 1 << 22
+"""How many scores are made at once where a block needs double precision."""
+
+
+@functools.cache
+def has_numpy() -> bool:
+    """Whether NumPy can be imported; imports it."""
+    try:
+        import numpy  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def higher_is_nearer(metric: str) -> bool:
+    """Whether scores of the metric are similarities, and not distances."""
+    return metric in ("cosine", "dot_product")
+
+
+def pair(a: Any, b: Any, metric: str) -> float:
+    """The score of two vectors of equal length: lists, tuples or one-dimensional arrays.
+
+    Sums are made in double precision whatever the input is.
+    """
+    if hasattr(a, "dtype") and hasattr(b, "dtype"):
+        if a.dtype.char == b.dtype.char == "f" and len(a):
+            simd = _simd()
+            if simd is not None:
+                try:
+                    return simd[metric](a, b)
+                except ValueError:  # not contiguous
+                    pass
+        return _array_pair(a, b, metric)
+    if _is_short(len(a)) and not hasattr(a, "dtype") and not hasattr(b, "dtype"):
+        return _purepython.PAIR[metric](a, b)
+    try:
+        return _array_pair(a, b, metric)
+    except ImportError:
+        return _purepython.PAIR[metric](a, b)
+
+
+def _is_short(length: int) -> bool:
+    """Whether plain Python is the fastest for lists of this length."""
+    if _purepython.HAS_SUMPROD or "numpy" not in sys.modules:
+        return length < LONG_LIST
+    return length < _MEDIUM_LIST
+
+
+def _array_pair(a: Any, b: Any, metric: str) -> float:
+    import numpy as np
+
+    x = np.asarray(a, dtype=np.float64)
+    y = np.asarray(b, dtype=np.float64)
+    if metric == "dot_product":
+        return float(np.dot(x, y))
+    if metric == "cosine":
+        xx, yy = float(np.dot(x, x)), float(np.dot(y, y))
+        low, high = _purepython.SAFE_SQUARE_MIN, _purepython.SAFE_SQUARE_MAX
+        if low < xx < high and low < yy < high:
+            return _purepython.clip(float(np.dot(x, y)) / (xx**0.5 * yy**0.5))
+        return _purepython.cosine(x.tolist(), y.tolist())
+    difference = x - y
+    square = float(np.dot(difference, difference))
+    return square if metric == "squared_euclidean" else square**0.5
+
+
+@functools.cache
+def _simd() -> dict[str, Callable[[Any, Any], float]] | None:
+    """numkong's kernels, looked up with the first pair of arrays (it imports NumPy)."""
+    try:
+        numkong: Any = importlib.import_module("numkong")
+    except ImportError:
+        return None
+
+    def cosine(a: Any, b: Any) -> float:
+        similarity = _purepython.clip(1.0 - float(numkong.angular(a, b)))
+        # numkong calls two zero vectors equal, and squares of tiny numbers vanish in it.
+        if similarity == 1.0 and not float(numkong.dot(a, a)) > 0.0:
+            return _array_pair(a, b, "cosine")
+        return similarity
+
+    return {
+        "cosine": cosine,
+        "dot_product": lambda a, b: float(numkong.dot(a, b)),
+        "euclidean": lambda a, b: float(numkong.euclidean(a, b)),
+        "squared_euclidean": lambda a, b: float(numkong.sqeuclidean(a, b)),
+    }
+
+
+def normalize(v: Any) -> Matrix:
+    """A float32 copy of length one; zero stays zero."""
+    import numpy as np
+
+    x = np.asarray(v, dtype=np.float64)
+    largest = float(np.max(np.abs(x))) if x.size else 0.0
+    if largest == 0.0:
+        return np.zeros(x.shape, dtype=np.float32)
+    x = x / largest
+    unit: Matrix = (x / np.sqrt(np.dot(x, x))).astype(np.float32)
+    return unit
+
+
+def unit_rows(x: Matrix) -> Matrix:
+    """A float32 copy with every row of length one; zero rows stay zero."""
+    import numpy as np
+
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        squares = np.einsum("ij,ij->i", x, x)
+        rough = ~((squares > 1e-30) & (squares < 1e30))
+        units: Matrix = x / np.sqrt(squares)[:, None]
+    for i in np.flatnonzero(rough):
+        units[i] = normalize(x[i])
+    return units
+
+
+def scores(queries: Matrix, documents: Matrix, metric: str) -> Matrix:
+    """The m × n float32 matrix of scores of m × d queries and n × d documents."""
+    import numpy as np
+
+    if metric == "cosine":
+        product: Matrix = unit_rows(queries) @ unit_rows(documents).T
+        return np.clip(product, -1.0, 1.0, out=product)
+    if metric == "dot_product":
+        products: Matrix = queries @ documents.T
+        return products
+    return _distances(queries, documents, squared=metric == "squared_euclidean")
+
+
+def _distances(queries: Matrix, documents: Matrix, *, squared: bool) -> Matrix:
+    """|q|² + |d|² - 2·q·d, in double precision because the terms cancel."""
+    import numpy as np
+
+    result = np.empty((len(queries), len(documents)), dtype=np.float32)
+    wide_documents = documents.astype(np.float64)
+    document_squares = np.einsum("ij,ij->i", wide_documents, wide_documents)
+    step = max(1, _BLOCK // max(1, len(documents)))
+    for start in range(0, len(queries), step):
+        block = queries[start : start + step].astype(np.float64)
+        squares = np.einsum("ij,ij->i", block, block)[:, None] + document_squares
+        squares -= 2.0 * (block @ wide_documents.T)
+        np.maximum(squares, 0.0, out=squares)
+        result[start : start + step] = squares if squared else np.sqrt(squares)
+    return result
+
+
+def top_k(row: NDArray[Any], k: int, metric: str) -> NDArray[np.int64]:
+    """Indexes of the k nearest of one row of scores, nearest first, ties by index."""
+    import numpy as np
+
+    distances = -row if higher_is_nearer(metric) else row
+    n = len(distances)
+    candidates = np.arange(n)
+    if 4 * k < n:
+        limit = np.partition(distances, k - 1)[k - 1]
+        candidates = np.flatnonzero(distances <= limit)
+    order = np.argsort(distances[candidates], kind="stable")[:k]
+    return candidates[order].astype(np.int64)
+
+
+def as_matrix(vectors: Sequence[Any] | NDArray[Any]) -> Matrix:
+    """A C-contiguous float32 matrix, n × d; a copy only where needed.
+
+    :raises ValueError: if the rows differ in length or hold something that is not a number.
+    """
+    import numpy as np
+
+    return np.ascontiguousarray(vectors, dtype=np.float32)

@@ -1,0 +1,303 @@
+"""Similarity and distance of vectors: of a pair, of one to many, of many to many.
+
+Pairs stay in this process: a socket round trip costs a hundred times what the maths does. They are
+computed in double precision with numkong if it is installed, else NumPy, else, for lists of up to
+1,000 numbers, plain Python, without importing NumPy. Matrices are float32. They too stay here
+unless the work is large *and* a daemon is already connected; ``where="local"`` and
+``where="daemon"`` decide it by hand, the latter starting a daemon if there is none.
+
+A vector is a sequence of numbers or a one-dimensional array; a matrix is a sequence of vectors or a
+two-dimensional array. Vectors that differ in length raise ``ValueError("Vector length mismatch:
+3 vs 4")``. The cosine of a zero vector with anything is 0.0. NaN in gives NaN out, here; the daemon
+refuses it. Without NumPy, matrices are lists of floats. All functions are thread-safe and leave
+their arguments as they are.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, Union, cast
+
+from neuralcore._calls import Caller, frame_room
+from neuralcore._index import HNSWIndex
+from neuralcore.errors import InvalidRequest
+from neuralcore.fallback import _purepython
+from neuralcore.fallback import vectors as _local
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = [
+    "DistanceMetric",
+    "HNSWIndex",
+    "cosine_distance",
+    "cosine_similarity",
+    "cosine_similarity_batch",
+    "cosine_similarity_matrix",
+    "dot_product",
+    "euclidean_distance",
+    "normalize",
+    "squared_euclidean_distance",
+    "top_k_similar",
+]
+
+Vector = Union[Sequence[float], "NDArray[Any]"]
+Vectors = Union[Sequence[Vector], "NDArray[Any]"]
+Where = Literal["auto", "local", "daemon"]
+
+_SIMILARITY = "neuralcore.vectors.similarity"
+
+LARGE_WORK = 1 << 30
+"""Multiplications from which on a matrix is worth the way to a connected daemon…"""
+LARGE_SIDE = 256
+"""…if it also has this many rows on both sides: below, sending costs more than the maths."""
+
+
+class DistanceMetric(str, enum.Enum):
+    """How two vectors are compared. Each is also its name as a ``str``."""
+
+    COSINE = "cosine"
+    EUCLIDEAN = "euclidean"
+    SQUARED_EUCLIDEAN = "squared_euclidean"
+    DOT_PRODUCT = "dot_product"
+
+    @classmethod
+    def of(cls, value: DistanceMetric | str) -> DistanceMetric:
+        """The metric of that name; ``inner_product`` and ``l2`` are understood too.
+
+        :raises ValueError: if there is none, with the names there are.
+        """
+        name = str(value.value if isinstance(value, DistanceMetric) else value).lower()
+        try:
+            return cls(
+                {"inner_product": "dot_product", "dot": "dot_product", "l2": "euclidean"}.get(
+                    name, name
+                )
+            )
+        except ValueError:
+            raise InvalidRequest(
+                f"Metric {value!r} is not one of {', '.join(metric.value for metric in cls)}."
+            ) from None
+
+    @property
+    def higher_is_nearer(self) -> bool:
+        """True for similarities, False for distances."""
+        return _local.higher_is_nearer(self.value)
+
+
+def cosine_similarity(a: Vector, b: Vector) -> float:
+    """The cosine of the angle between two vectors, in [-1, 1]; 0.0 if either is zero.
+
+    >>> cosine_similarity([1.0, 0.0], [1.0, 0.0])
+    1.0
+    """
+    _check_pair(a, b)
+    return _local.pair(a, b, "cosine")
+
+
+def cosine_distance(a: Vector, b: Vector) -> float:
+    """1 - :func:`cosine_similarity`, in [0, 2]."""
+    return 1.0 - cosine_similarity(a, b)
+
+
+def euclidean_distance(a: Vector, b: Vector) -> float:
+    """The length of the difference of two vectors."""
+    _check_pair(a, b)
+    return _local.pair(a, b, "euclidean")
+
+
+def squared_euclidean_distance(a: Vector, b: Vector) -> float:
+    """The square of :func:`euclidean_distance`, which orders the same and costs no root."""
+    _check_pair(a, b)
+    return _local.pair(a, b, "squared_euclidean")
+
+
+def dot_product(a: Vector, b: Vector) -> float:
+    """The sum of the products of two vectors' components."""
+    _check_pair(a, b)
+    return _local.pair(a, b, "dot_product")
+
+
+def normalize(v: Vector) -> NDArray[np.float32]:
+    """A float32 copy of the vector with length one; a zero vector stays zero."""
+    if _dimensions(v) != 1:
+        raise InvalidRequest("normalize takes one vector; a matrix has its rows normalized singly.")
+    if not _local.has_numpy():
+        return cast("NDArray[np.float32]", _purepython.normalize(list(v)))
+    return _local.normalize(v)
+
+
+def cosine_similarity_batch(
+    queries: Vector | Vectors | None = None,
+    documents: Vectors | None = None,
+    *,
+    query: Vector | None = None,
+    vectors: Vectors | None = None,
+    where: Where = "auto",
+) -> NDArray[np.float32]:
+    """Cosine of one vector, or of each of several, with many.
+
+    Two shapes of call, told apart by the first argument:
+
+    - ``(query, vectors)``: d and n × d give n scores;
+    - ``(queries, documents)``: m × d and n × d give m × n, ``result[i][j]`` being query i's
+      similarity with document j.
+
+    Either pair of keywords may name the arguments.
+
+    :param where: "auto", "local" or "daemon" (see the module).
+    :returns: float32, in [-1, 1].
+    """
+    first = _one_of("queries", queries, "query", query)
+    second = _one_of("documents", documents, "vectors", vectors)
+    if _dimensions(first) == 1 and len(first):
+        row: NDArray[np.float32] = _scores([first], second, DistanceMetric.COSINE, where)[0]
+        return row
+    return _scores(first, second, DistanceMetric.COSINE, where)
+
+
+def cosine_similarity_matrix(vectors: Vectors, *, where: Where = "auto") -> NDArray[np.float32]:
+    """Cosine of each of n vectors with each: n × n float32, in [-1, 1]."""
+    return _scores(vectors, vectors, DistanceMetric.COSINE, where)
+
+
+def top_k_similar(
+    query: Vector | Vectors,
+    vectors: Vectors,
+    k: int = 10,
+    *,
+    metric: DistanceMetric | str = DistanceMetric.COSINE,
+    where: Where = "auto",
+) -> Any:
+    """The k nearest vectors, nearest first, ties by index.
+
+    :param query: one vector (d), or several (m × d).
+    :param vectors: n × d.
+    :param k: at least 1; fewer come back if there are fewer.
+    :returns: a list of (index, score) for one query, a list of such lists for several. Scores are
+        similarities for cosine and dot product, distances otherwise.
+    """
+    if k < 1:
+        raise InvalidRequest(f"k is {k}; it must be at least 1.")
+    chosen = DistanceMetric.of(metric)
+    single = _dimensions(query) == 1
+    rows = [query] if single else query
+    scores: Any = _scores(rows, vectors, chosen, where)
+    if isinstance(scores, list):
+        results = [_purepython.top_k(row, k, chosen.higher_is_nearer) for row in scores]
+    else:
+        results = [
+            [(int(i), float(row[i])) for i in _local.top_k(row, k, chosen.value)] for row in scores
+        ]
+    return results[0] if single else results
+
+
+def _scores(
+    queries: Any, documents: Any, metric: DistanceMetric, where: Where
+) -> NDArray[np.float32]:
+    if not _local.has_numpy():
+        return cast("NDArray[np.float32]", _plain_scores(queries, documents, metric))
+    q = matrix(queries)
+    d = q if documents is queries else matrix(documents)
+    if not len(q) or not len(d):
+        import numpy as np
+
+        return np.zeros((len(q), len(d)), dtype=np.float32)
+    if q.shape[1] != d.shape[1]:
+        raise _length_mismatch(q.shape[1], d.shape[1])
+    client = _client_for(len(q), len(d), q.shape[1], where)
+    if client is None:
+        return _local.scores(q, d, metric.value)
+    return _remote_scores(client, q, d, metric)
+
+
+def _plain_scores(queries: Any, documents: Any, metric: DistanceMetric) -> list[list[float]]:
+    """Without NumPy: lists of floats, here."""
+    lengths = [len(row) for row in [*queries, *documents]]
+    for length in lengths:
+        if length != lengths[0]:
+            raise _length_mismatch(lengths[0], length)
+    return _purepython.scores(queries, documents, metric.value)
+
+
+def _client_for(m: int, n: int, dimension: int, where: Where) -> Caller | None:
+    """The client to send the work to, or None to do it here."""
+    if where not in ("auto", "local", "daemon"):
+        raise InvalidRequest(f"where={where!r} is not one of 'auto', 'local', 'daemon'.")
+    if where == "local":
+        return None
+    if where == "auto":
+        if min(m, n) < LARGE_SIDE or m * n * dimension < LARGE_WORK:
+            return None
+        default = sys.modules.get("neuralcore._default")
+        client = default.current_client() if default is not None else None
+        return client if client is not None and client.backend == "daemon" else None
+    from neuralcore._default import default_client
+
+    return default_client(require="daemon")
+
+
+def _remote_scores(
+    client: Caller, q: NDArray[np.float32], d: NDArray[np.float32], metric: DistanceMetric
+) -> NDArray[np.float32]:
+    """Block by block, so that no frame in either direction is over the limit."""
+    import numpy as np
+
+    room = frame_room(client)
+    rows = max(1, min(room // (8 * q.shape[1]), math.isqrt(room // 4)))
+    result = np.empty((len(q), len(d)), dtype=np.float32)
+    for i in range(0, len(q), rows):
+        for j in range(0, len(d), rows):
+            blocks = [q[i : i + rows], d[j : j + rows]]
+            _, (block,) = client.call(_SIMILARITY, {"metric": metric.value}, blocks)
+            result[i : i + rows, j : j + rows] = block
+    return result
+
+
+def matrix(vectors: Any) -> NDArray[np.float32]:
+    """n × d float32 from whatever the caller has.
+
+    :raises ValueError: if the rows differ in length.
+    """
+    try:
+        result = _local.as_matrix(vectors)
+    except ValueError:
+        lengths = [len(row) for row in vectors if hasattr(row, "__len__")]
+        different = next((n for n in lengths if n != lengths[0]), None)
+        if different is None:
+            raise
+        raise _length_mismatch(lengths[0], different) from None
+    if result.ndim == 2:
+        return result
+    if result.size == 0:
+        return result.reshape(0, 0)
+    raise InvalidRequest(f"A matrix (n × d) is needed, not an array of shape {result.shape}.")
+
+
+def _dimensions(value: Any) -> int:
+    """1 for a vector, 2 for a matrix; an empty sequence counts as a vector."""
+    ndim = getattr(value, "ndim", None)
+    if ndim is not None:
+        return int(ndim)
+    return 2 if len(value) and hasattr(value[0], "__len__") else 1
+
+
+def _check_pair(a: Any, b: Any) -> None:
+    if len(a) != len(b):
+        raise _length_mismatch(len(a), len(b))
+    if getattr(a, "ndim", 1) != 1 or getattr(b, "ndim", 1) != 1:
+        raise InvalidRequest("Two vectors are needed; for a matrix there is a batch function.")
+
+
+def _length_mismatch(m: int, n: int) -> InvalidRequest:
+    return InvalidRequest(f"Vector length mismatch: {m} vs {n}", code="DIMENSION_MISMATCH")
+
+
+def _one_of(first_name: str, first: Any, second_name: str, second: Any) -> Any:
+    if (first is None) == (second is None):
+        raise TypeError(f"Pass either {first_name} or {second_name}.")
+    return second if first is None else first

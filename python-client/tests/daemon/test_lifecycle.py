@@ -1,0 +1,172 @@
+"""Daemons that come and go."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from neuralcore import _wire, daemon
+from neuralcore._connection import Connection
+from neuralcore._endpoint import Endpoint
+from neuralcore.client import Client, connect
+from neuralcore.errors import ConnectError, DaemonStartError
+from neuralcore.testing import RunningDaemon
+
+ECHO = "neuralcore.system.echo"
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="daemons are started on POSIX systems")
+
+
+def eventually(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, "did not come true within 30 s"
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="nc-life-"))
+    yield folder
+    ready = daemon.read_ready(folder)
+    if ready is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(ready.pid, signal.SIGKILL)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def python(code: str, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_processes_that_start_one_at_once_get_one(home: Path) -> None:
+    code = """
+import sys
+from pathlib import Path
+from neuralcore.client import connect
+client = connect(home=Path(sys.argv[1]), require="daemon")
+print(client.info()["pid"], flush=True)
+sys.stdin.readline()
+"""
+    children = [python(code, str(home)) for _ in range(3)]
+    pids = {child.stdout.readline() for child in children if child.stdout}
+    for child in children:
+        child.communicate("\n", timeout=60)
+    assert len(pids) == 1
+    ready = daemon.find(home)
+    assert ready is not None, "it serves those who come later"
+    assert int(pids.pop()) == ready.pid
+    assert daemon.stop(home)
+    assert daemon.find(home) is None
+    assert not daemon.stop(home)
+
+
+def test_an_owned_daemon_ends_when_python_is_killed(home: Path) -> None:
+    code = """
+import sys, os
+from pathlib import Path
+from neuralcore import daemon
+owned = daemon.start(home=Path(sys.argv[1]), owned=True)
+# A forked child that lives on does not keep it alive.
+child = os.fork()
+if not child:
+    sys.stdin.readline()
+    os._exit(0)
+print(owned.pid, child, flush=True)
+sys.stdin.readline()
+"""
+    parent = python(code, str(home))
+    assert parent.stdout is not None
+    pid, child = map(int, parent.stdout.readline().split())
+    assert daemon._is_alive(pid)
+    parent.kill()
+    parent.wait()
+    eventually(lambda: not daemon._is_alive(pid))
+    assert daemon._is_alive(child)
+    parent.communicate()
+
+
+def test_an_owned_daemon_is_alone_in_its_home(home: Path) -> None:
+    with daemon.start(home=home, owned=True) as owned:
+        with pytest.raises(DaemonStartError, match=str(owned.pid)) as caught:
+            daemon.start(home=home, owned=True)
+        assert caught.value.code == "DATA_FOLDER_LOCKED"
+        assert daemon.start(home=home).pid == owned.pid
+    assert not daemon._is_alive(owned.pid)
+
+
+def test_a_daemon_nobody_uses_ends(home: Path) -> None:
+    started = daemon.start(home=home, idle_exit=0.5)
+    with connect(home=home, require="daemon", start=False) as client:
+        time.sleep(1)
+        assert client.info()["pid"] == started.pid
+    eventually(lambda: not daemon._is_alive(started.pid))
+
+
+def test_ctrl_c_in_the_terminal_is_not_for_the_daemon(home: Path) -> None:
+    with daemon.start(home=home, owned=True) as owned:
+        assert os.getsid(owned.pid) != os.getsid(0)
+
+
+@pytest.fixture
+def running(home: Path) -> Iterator[RunningDaemon]:
+    daemon_ = RunningDaemon(home)
+    yield daemon_
+    daemon_.stop()
+
+
+def test_clients_survive_a_killed_daemon(running: RunningDaemon) -> None:
+    # A loaded machine may take longer to start one than calls usually wait.
+    client = Client(Connection(Endpoint.parse(running.url), patience=60))
+    got: list[_wire.Delivered] = []
+    connection = client.connection
+    subscription = connection.next_id()
+    connection.on_deliver(subscription, got.extend)
+    params = {"namespace": "n", "channel": "c", "subscription": subscription, "credit": 1000}
+
+    def subscribe() -> None:
+        connection.call_async("neuralcore.messaging.subscribe", params)
+
+    def publish(i: int) -> None:
+        message = ("c", i, time.time_ns(), 5, 0, 3, b"%d" % i, 0, b"")
+        connection.send(_wire.encode_publish(i, False, "n", connection.publisher, [message]))
+
+    subscribe()
+    connection.on_reconnected(subscribe)
+    publish(1)
+    eventually(lambda: len(got) == 1)
+    assert client.call(ECHO, {"a": 1})[0] == {"a": 1}
+    running.kill()
+    eventually(lambda: not connection.connected)
+    for i in range(2, 12):
+        publish(i)
+    assert len(got) == 1
+    waiting: list[object] = []
+    waiter = threading.Thread(target=lambda: waiting.append(client.call(ECHO, {"b": 2})[0]))
+    waiter.start()
+    assert running.daemon.pid
+    eventually(lambda: len(got) == 11)
+    assert [int(d.payload) for d in got] == list(range(1, 12))
+    waiter.join(30)
+    assert waiting == [{"b": 2}]
+    client.close()
+    url = running.url
+    running.stop()
+    with pytest.raises(ConnectError, match="No daemon answers"):
+        connect(url)

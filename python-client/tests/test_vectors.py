@@ -1,0 +1,213 @@
+"""Vector maths in this process, against float64 references."""
+
+from __future__ import annotations
+
+import math
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from neuralcore import vectors
+from neuralcore.fallback import _purepython
+from neuralcore.fallback import vectors as local
+
+VALUES = st.floats(min_value=-1e6, max_value=1e6, width=32)
+VECTOR = st.integers(1, 40).flatmap(lambda n: st.lists(VALUES, min_size=n, max_size=n))
+PAIR = st.integers(0, 40).flatmap(
+    lambda n: st.tuples(
+        st.lists(VALUES, min_size=n, max_size=n), st.lists(VALUES, min_size=n, max_size=n)
+    )
+)
+PAIR_FUNCTIONS = {
+    "cosine": vectors.cosine_similarity,
+    "dot_product": vectors.dot_product,
+    "euclidean": vectors.euclidean_distance,
+    "squared_euclidean": vectors.squared_euclidean_distance,
+}
+
+
+def reference(a, b, metric):
+    x, y = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    if metric == "dot_product":
+        return float(x @ y)
+    if metric == "cosine":
+        lengths = np.sqrt(x @ x) * np.sqrt(y @ y)
+        return float(x @ y / lengths) if lengths else 0.0
+    square = float(((x - y) ** 2).sum())
+    return square if metric == "squared_euclidean" else math.sqrt(square)
+
+
+def allowed(a, b, metric):
+    x, y = np.abs(np.asarray(a, np.float64)), np.abs(np.asarray(b, np.float64))
+    if metric == "cosine":
+        return 1e-5
+    if metric == "dot_product":
+        return 1e-6 * float(x @ y) + 1e-30
+    return 1e-5 * reference(a, b, metric) + 1e-30
+
+
+@pytest.mark.parametrize("metric", PAIR_FUNCTIONS)
+@pytest.mark.parametrize("form", ["list", "tuple", "float32", "float64", "mixed", "strided"])
+@settings(max_examples=30)
+@given(pair=PAIR)
+def test_pairs_match_the_reference(metric, form, pair):
+    a, b = pair
+    given_a, given_b = {
+        "list": lambda: (a, b),
+        "tuple": lambda: (tuple(a), tuple(b)),
+        "float32": lambda: (np.array(a, np.float32), np.array(b, np.float32)),
+        "float64": lambda: (np.array(a, np.float64), np.array(b, np.float64)),
+        "mixed": lambda: (a, np.array(b, np.float32)),
+        "strided": lambda: (np.repeat(np.array(a, np.float32), 2)[::2], np.array(b, np.float32)),
+    }[form]()
+    result = PAIR_FUNCTIONS[metric](given_a, given_b)
+    assert isinstance(result, float)
+    assert result == pytest.approx(reference(a, b, metric), abs=allowed(a, b, metric), rel=1e-6)
+
+
+@given(VECTOR)
+def test_a_vector_is_like_itself(v):
+    expected = 0.0 if not any(v) else 1.0
+    assert vectors.cosine_similarity(v, v) == pytest.approx(expected, abs=1e-5)
+    assert vectors.cosine_similarity(np.array(v, np.float32), np.array(v, np.float32)) == (
+        pytest.approx(expected, abs=1e-5)
+    )
+
+
+@pytest.mark.parametrize("scale", [1e-40, 1e-30, 1e30, 3e38])
+def test_extreme_magnitudes_keep_their_angle(scale):
+    a, b = np.array([1, 0], np.float32) * np.float32(scale), np.array([1, 1], np.float32)
+    for x, y in ((a, b), (a.tolist(), b.tolist()), (a.astype(np.float64), b.tolist())):
+        assert vectors.cosine_similarity(x, y) == pytest.approx(math.sqrt(0.5), rel=1e-5)
+    assert vectors.cosine_similarity_batch(a, [b])[0] == pytest.approx(math.sqrt(0.5), rel=1e-5)
+    assert np.linalg.norm(vectors.normalize(a)) == pytest.approx(1.0, rel=1e-6)
+
+
+def test_zero_vectors_are_like_nothing():
+    zero = np.zeros(4, np.float32)
+    for a, b in ((zero, zero), (zero, np.ones(4, np.float32)), ([0.0] * 4, [1.0] * 4)):
+        assert vectors.cosine_similarity(a, b) == 0.0
+    assert vectors.cosine_similarity_batch([zero], [zero, np.ones(4)]).tolist() == [[0.0, 0.0]]
+    assert vectors.normalize(zero).tolist() == [0.0] * 4
+    assert vectors.cosine_similarity([], []) == 0.0
+
+
+@pytest.mark.parametrize("function", PAIR_FUNCTIONS.values())
+def test_lengths_must_match(function):
+    with pytest.raises(ValueError, match=r"^Vector length mismatch: 3 vs 4$"):
+        function([1.0] * 3, [1.0] * 4)
+    with pytest.raises(ValueError, match=r"^Vector length mismatch: 3 vs 4$"):
+        function(np.ones(3, np.float32), np.ones(4, np.float32))
+
+
+def test_nan_goes_in_and_comes_out():
+    assert math.isnan(vectors.cosine_similarity([math.nan, 1.0], [1.0, 1.0]))
+    array = np.array([math.nan, 1.0], np.float32)
+    assert math.isnan(vectors.cosine_similarity(array, np.ones(2, np.float32)))
+
+
+def test_normalize_makes_a_copy():
+    v = np.array([3.0, 4.0], np.float32)
+    unit = vectors.normalize(v)
+    assert unit.dtype == np.float32
+    assert unit.tolist() == pytest.approx([0.6, 0.8])
+    assert v.tolist() == [3.0, 4.0]
+
+
+def test_batch_in_both_shapes():
+    queries, documents = [[1.0, 0.0], [0.0, 1.0]], [[1.0, 0.0], [0.0, 1.0], [0.707, 0.707]]
+    many = vectors.cosine_similarity_batch(queries, documents)
+    assert (len(many), len(many[0])) == (2, 3)
+    assert many[0][0] == pytest.approx(1.0)
+    assert many[1][1] == pytest.approx(1.0)
+    one = vectors.cosine_similarity_batch([1.0, 0.0], documents)
+    assert one.dtype == np.float32
+    assert one.tolist() == pytest.approx([1.0, 0.0, 0.707], abs=1e-3)
+    assert np.array_equal(one, vectors.cosine_similarity_batch(query=[1.0, 0.0], vectors=documents))
+    assert np.array_equal(
+        many, vectors.cosine_similarity_batch(queries=queries, documents=documents)
+    )
+    assert np.array_equal(
+        many, vectors.cosine_similarity_batch(np.array(queries), np.array(documents))
+    )
+
+
+def test_batch_of_nothing():
+    assert vectors.cosine_similarity_batch([1.0, 0.0], []).shape == (0,)
+    assert vectors.cosine_similarity_batch([], [[1.0]]).shape == (0, 1)
+    assert vectors.cosine_similarity_matrix([]).shape == (0, 0)
+
+
+def test_batch_refuses_what_does_not_fit():
+    with pytest.raises(ValueError, match=r"^Vector length mismatch: 2 vs 3$"):
+        vectors.cosine_similarity_batch([1.0, 0.0], [[1.0, 0.0, 0.0]])
+    with pytest.raises(ValueError, match=r"^Vector length mismatch: 2 vs 1$"):
+        vectors.cosine_similarity_batch([1.0, 0.0], [[1.0, 0.0], [1.0]])
+    with pytest.raises(TypeError, match="either queries or query"):
+        vectors.cosine_similarity_batch(vectors=[[1.0]])
+    with pytest.raises(ValueError, match="where='moon'"):
+        vectors.cosine_similarity_batch([1.0], [[1.0]], where="moon")
+
+
+@pytest.mark.parametrize("metric", list(vectors.DistanceMetric))
+def test_matrices_match_the_pairs(metric):
+    random = np.random.default_rng(20260)
+    a = random.normal(size=(7, 33)).astype(np.float32)
+    b = random.normal(size=(11, 33)).astype(np.float32)
+    scores = local.scores(a, b, metric.value)
+    for i, x in enumerate(a):
+        for j, y in enumerate(b):
+            assert scores[i, j] == pytest.approx(reference(x, y, metric.value), abs=1e-4)
+
+
+@pytest.mark.parametrize("metric", list(vectors.DistanceMetric))
+def test_top_k_is_the_sorted_head(metric):
+    random = np.random.default_rng(4)
+    rows = random.integers(-2, 3, size=(500, 6)).astype(np.float32)  # many ties
+    query = rows[17]
+    found = vectors.top_k_similar(query, rows, 20, metric=metric)
+    scores = local.scores(query[None], rows, metric.value)[0].tolist()
+    sign = -1 if metric.higher_is_nearer else 1
+    expected = sorted(range(500), key=lambda i: (sign * scores[i], i))[:20]
+    assert [i for i, _ in found] == expected
+    assert [score for _, score in found] == [scores[i] for i in expected]
+    assert len(vectors.top_k_similar(query, rows[:3], 20, metric=metric)) == 3
+    assert vectors.top_k_similar([query, rows[0]], rows, 2, metric=metric)[0] == found[:2]
+
+
+def test_metric_names():
+    assert vectors.DistanceMetric.of("L2") is vectors.DistanceMetric.EUCLIDEAN
+    assert vectors.DistanceMetric.of("inner_product") is vectors.DistanceMetric.DOT_PRODUCT
+    assert vectors.DistanceMetric.COSINE == "cosine"
+    with pytest.raises(ValueError, match="'manhattan' is not one of cosine"):
+        vectors.DistanceMetric.of("manhattan")
+
+
+@pytest.fixture
+def without_numpy(monkeypatch):
+    monkeypatch.setattr(local, "has_numpy", lambda: False)
+    monkeypatch.setitem(sys.modules, "numpy", None)
+
+
+@pytest.mark.usefixtures("without_numpy")
+def test_everything_works_without_numpy():
+    rows = [[1.0, 0.0], [0.0, 1.0], [3.0, 4.0]]
+    assert vectors.cosine_similarity_batch([1.0, 0.0], rows) == pytest.approx([1.0, 0.0, 0.6])
+    assert vectors.cosine_similarity_batch(rows, rows)[2][2] == pytest.approx(1.0)
+    assert vectors.normalize([3.0, 4.0]) == pytest.approx([0.6, 0.8])
+    assert vectors.top_k_similar([1.0, 0.0], rows, 2) == [(0, 1.0), (2, pytest.approx(0.6))]
+    assert vectors.cosine_similarity([1.0] * 2000, [1.0] * 2000) == pytest.approx(1.0)
+    with pytest.raises(ValueError, match="mismatch: 2 vs 3"):
+        vectors.cosine_similarity_batch([1.0, 0.0], [[1.0, 2.0, 3.0]])
+
+
+@given(PAIR)
+def test_plain_python_and_numpy_agree(pair):
+    a, b = pair
+    for metric in local.METRICS:
+        assert _purepython.PAIR[metric](a, b) == pytest.approx(
+            local._array_pair(np.array(a), np.array(b), metric), rel=1e-9, abs=1e-9
+        )

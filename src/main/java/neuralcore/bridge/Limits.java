@@ -1,0 +1,43 @@
+package neuralcore.bridge;
+
+import java.time.Duration;
+import neuralcore.config.RuntimeConfig;
+
+/**
+ * What one connection may use.
+ *
+ * @param textFrame largest JSON frame in bytes
+ * @param binaryFrame largest binary frame in bytes
+ * @param subscriptions registrations and subscriptions held
+ * @param pendingCalls calls unanswered
+ * @param outboundBytes bytes waiting for the reader before it counts as slow; twice as many close
+ *     the connection at once
+ * @param slowReaderGrace how long a reader may stay slow
+ * @param idle how long a connection may be silent
+ * @param handshake how long it may take to authenticate
+ */
+public record Limits(
+        int textFrame,
+        int binaryFrame,
+        int subscriptions,
+        int pendingCalls,
+        int outboundBytes,
+        Duration slowReaderGrace,
+        Duration idle,
+        Duration handshake) {
+
+    /** Longest address, channel name or namespace, in bytes of UTF-8. */
+    public static final int NAME_BYTES = 256;
+
+    public static Limits of(RuntimeConfig.Bridge config) {
+        return new Limits(
+                config.maxTextFrame(),
+                config.maxBinaryFrame(),
+                config.maxSubscriptions(),
+                config.maxPendingCalls(),
+                config.outboundBytes(),
+                config.slowReaderGrace(),
+                config.idle(),
+                config.handshake());
+    }
+}

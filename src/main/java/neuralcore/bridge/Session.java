@@ -1,0 +1,323 @@
+package neuralcore.bridge;
+
+import io.vertx.core.Vertx;
+import io.vertx.core.eventbus.MessageConsumer;
+import java.nio.ByteBuffer;
+import java.time.Duration;
+import java.util.LinkedHashMap;
+import java.util.Locale;
+import java.util.Map;
+import neuralcore.eventbus.Addresses;
+import neuralcore.wire.ErrorCode;
+import neuralcore.wire.Frame;
+import neuralcore.wire.FrameCodec;
+import neuralcore.wire.NeuralCoreException;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One client's connection: who it is, what it may still use, and where its frames go.
+ *
+ * <p>Lives on its connection's event loop; nothing here is thread-safe. Whatever a client sends is
+ * answered by a result, by an error frame, or by an error frame and a close; never by silence.
+ */
+public final class Session {
+    private static final Logger log = LoggerFactory.getLogger(Session.class);
+    private static final int PROTOCOL = 1;
+
+    private final Vertx vertx;
+    private final String id;
+    private final Transport transport;
+    private final Limits limits;
+    private final Token token;
+    private final String version;
+    private final TextFrames text;
+    private final BinaryFrames binary;
+    private final Deliveries deliveries;
+    private final MessageConsumer<Frame> inbox;
+    private final long openedNanos = System.nanoTime();
+
+    private boolean authenticated;
+    private boolean speaksBinary;
+    private boolean closed;
+    private long lastFrameNanos = openedNanos;
+    private long waitingBytes;
+    private long slowSinceNanos;
+    private int pendingCalls;
+    private int subscriptions;
+
+    /**
+     * @param id unique among all connections of the cluster
+     * @param authenticated whether the transport has already told who the client is
+     */
+    public Session(
+            Vertx vertx,
+            String id,
+            Transport transport,
+            boolean authenticated,
+            Limits limits,
+            AddressRules rules,
+            Token token,
+            String version) {
+        this.vertx = vertx;
+        this.id = id;
+        this.transport = transport;
+        this.authenticated = authenticated;
+        this.limits = limits;
+        this.token = token;
+        this.version = version;
+        this.deliveries = new Deliveries(this);
+        this.text = new TextFrames(this, rules, deliveries);
+        this.binary = new BinaryFrames(this, rules, deliveries);
+        this.inbox =
+                vertx.eventBus()
+                        .localConsumer(
+                                Addresses.deliveries(id), message -> fromBus(message.body()));
+    }
+
+    /** Takes in a frame's payload. */
+    public void receive(ByteBuffer payload) {
+        lastFrameNanos = System.nanoTime();
+        try {
+            receive(FrameCodec.decode(payload));
+        } catch (NeuralCoreException e) {
+            fail(e);
+        } catch (RuntimeException e) {
+            log.error("connection {}: a frame could not be handled", id, e);
+            fail(new NeuralCoreException(ErrorCode.INTERNAL, "The frame failed: " + e));
+        }
+    }
+
+    private void receive(Frame frame) {
+        if (closed) {
+            return;
+        }
+        if (frame instanceof Frame.Text json && "auth".equals(json.json().get("type"))) {
+            authenticate(json.json());
+            return;
+        }
+        // Some clients ping as soon as they are connected, before they can show anything.
+        if (!authenticated && !showsToken(frame) && !isPing(frame)) {
+            refuse(
+                    new NeuralCoreException(
+                            ErrorCode.UNAUTHENTICATED,
+                            "The first frame must be an auth frame, or carry the token in its"
+                                    + " headers."));
+            return;
+        }
+        switch (frame) {
+            case Frame.Text json -> text.receive(json.json());
+            case Frame.Call call -> {
+                speaksBinary = true;
+                binary.call(call);
+            }
+            case Frame.Publish publish -> {
+                speaksBinary = true;
+                binary.publish(publish);
+            }
+            case Frame.Credit credit -> {
+                speaksBinary = true;
+                deliveries.credit(credit);
+            }
+            case Frame.Answer _, Frame.Failure _, Frame.Published _, Frame.Deliver _ ->
+                    throw new NeuralCoreException(
+                            ErrorCode.UNKNOWN_FRAME_TYPE,
+                            "A client does not send a %s frame."
+                                    .formatted(
+                                            frame.getClass()
+                                                    .getSimpleName()
+                                                    .toLowerCase(Locale.ROOT)));
+        }
+    }
+
+    /** Messages for this client, or word of one it published that was evicted later. */
+    private void fromBus(Frame frame) {
+        if (frame instanceof Frame.Deliver deliver) {
+            deliveries.deliver(deliver);
+        } else if (speaksBinary) {
+            write(frame);
+        }
+    }
+
+    private void authenticate(Map<String, @Nullable Object> json) {
+        boolean offers = json.get("token") instanceof String;
+        if (offers ? !token.matches((String) json.get("token")) : !authenticated) {
+            refuse(new NeuralCoreException(ErrorCode.UNAUTHENTICATED, "The token is wrong."));
+            return;
+        }
+        if (json.get("protocol") instanceof Number protocol && protocol.intValue() != PROTOCOL) {
+            refuse(
+                    new NeuralCoreException(
+                            ErrorCode.VERSION_MISMATCH,
+                            ("The client speaks protocol %d, this daemon (%s) speaks %d;"
+                                            + " bring both to one version.")
+                                    .formatted(protocol.intValue(), version, PROTOCOL)));
+            return;
+        }
+        authenticated = true;
+        Map<String, @Nullable Object> answer = new LinkedHashMap<>();
+        answer.put("type", "auth");
+        answer.put("ok", true);
+        answer.put("version", version);
+        answer.put("protocol", PROTOCOL);
+        answer.put("connection", id);
+        answer.put(
+                "limits",
+                Map.of(
+                        "text_frame", limits.textFrame(),
+                        "binary_frame", limits.binaryFrame(),
+                        "subscriptions", limits.subscriptions(),
+                        "calls", limits.pendingCalls()));
+        write(new Frame.Text(answer));
+    }
+
+    private static boolean isPing(Frame frame) {
+        return frame instanceof Frame.Text json && "ping".equals(json.json().get("type"));
+    }
+
+    private boolean showsToken(Frame frame) {
+        authenticated =
+                frame instanceof Frame.Text json
+                        && json.json().get("headers") instanceof Map<?, ?> headers
+                        && headers.get("token") instanceof String offered
+                        && token.matches(offered);
+        return authenticated;
+    }
+
+    /** Closes the connection if it has broken a limit of time. Called about once a second. */
+    public void enforceDeadlines() {
+        long now = System.nanoTime();
+        text.expireReplies(now);
+        if (!authenticated && passed(openedNanos, limits.handshake(), now)) {
+            refuse(
+                    new NeuralCoreException(
+                            ErrorCode.UNAUTHENTICATED,
+                            "No token came within %d ms."
+                                    .formatted(limits.handshake().toMillis())));
+        } else if (waitingBytes > limits.outboundBytes()
+                && passed(slowSinceNanos, limits.slowReaderGrace(), now)) {
+            closeSlow();
+        } else if (passed(lastFrameNanos, limits.idle(), now)) {
+            log.debug("connection {} was silent for {}", id, limits.idle());
+            transport.close();
+        }
+    }
+
+    /** Ends the session after its connection has gone. */
+    public void closed() {
+        if (closed) {
+            return;
+        }
+        closed = true;
+        inbox.unregister();
+        text.close();
+        vertx.eventBus().publish(Addresses.CONNECTION_CLOSED, id);
+    }
+
+    /** Tells the client why, and closes. */
+    public void refuse(NeuralCoreException reason) {
+        fail(reason);
+        transport.close();
+    }
+
+    // For the frames' handlers
+
+    Vertx vertx() {
+        return vertx;
+    }
+
+    String id() {
+        return id;
+    }
+
+    Transport.Dialect dialect() {
+        return transport.dialect();
+    }
+
+    boolean isClosed() {
+        return closed;
+    }
+
+    void write(Frame frame) {
+        write(frame, () -> {});
+    }
+
+    /** Writes a frame and runs {@code flushed} once the network has taken it. */
+    void write(Frame frame, Runnable flushed) {
+        if (closed) {
+            return;
+        }
+        Transport.Written written = transport.write(frame);
+        if (waitingBytes <= limits.outboundBytes()) {
+            slowSinceNanos = System.nanoTime();
+        }
+        waitingBytes += written.bytes();
+        written.flushed()
+                .onComplete(
+                        done -> {
+                            waitingBytes -= written.bytes();
+                            if (done.succeeded()) {
+                                flushed.run();
+                            }
+                        });
+        if (waitingBytes > 2L * Math.max(limits.outboundBytes(), limits.binaryFrame())) {
+            closeSlow();
+        }
+    }
+
+    /** Reports a failure that belongs to no call. */
+    void fail(NeuralCoreException exception) {
+        if (speaksBinary) {
+            write(new Frame.Failure(0, errorObject(exception)));
+        } else {
+            write(new Frame.Text(TextFrames.error(exception)));
+        }
+    }
+
+    static Map<String, @Nullable Object> errorObject(NeuralCoreException exception) {
+        Map<String, @Nullable Object> error = new LinkedHashMap<>();
+        error.put("code", exception.code().name());
+        error.put("message", exception.getMessage());
+        return error;
+    }
+
+    /** Takes one of the calls a connection may have unanswered; {@link #callDone} gives it back. */
+    void callBegins() {
+        if (pendingCalls >= limits.pendingCalls()) {
+            throw new NeuralCoreException(
+                    ErrorCode.LIMIT_EXCEEDED,
+                    "%d calls of this connection are unanswered; wait for one."
+                            .formatted(pendingCalls));
+        }
+        pendingCalls++;
+    }
+
+    void callDone() {
+        pendingCalls--;
+    }
+
+    /** Takes one of the registrations and subscriptions a connection may hold. */
+    void subscriptionBegins() {
+        if (subscriptions >= limits.subscriptions()) {
+            throw new NeuralCoreException(
+                    ErrorCode.LIMIT_EXCEEDED,
+                    "This connection holds %d subscriptions, the most it may."
+                            .formatted(subscriptions));
+        }
+        subscriptions++;
+    }
+
+    void subscriptionEnded() {
+        subscriptions--;
+    }
+
+    private void closeSlow() {
+        log.warn("connection {} reads too slowly: {} bytes wait; closed", id, waitingBytes);
+        transport.close();
+    }
+
+    private static boolean passed(long sinceNanos, Duration limit, long now) {
+        return !limit.isZero() && now - sinceNanos > limit.toNanos();
+    }
+}

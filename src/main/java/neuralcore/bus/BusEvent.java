@@ -1,0 +1,46 @@
+package neuralcore.bus;
+
+import java.util.List;
+import neuralcore.wire.Envelope;
+import neuralcore.wire.Frame;
+
+/** What can happen to a namespace. */
+public sealed interface BusEvent {
+
+    /** Milliseconds of a clock that does not jump; its zero means nothing. */
+    long nowMillis();
+
+    /** An event for the one namespace that its sender named. */
+    sealed interface InNamespace extends BusEvent {
+        String connection();
+    }
+
+    /** An event for whichever namespaces it touches. */
+    sealed interface Everywhere extends BusEvent {}
+
+    /** Messages of one client, all to be queued before any is delivered. */
+    record Publish(long nowMillis, String connection, List<Envelope> messages)
+            implements InNamespace {}
+
+    /**
+     * @param subscription chosen by the client, unique in its connection
+     * @param credit how many messages may be delivered before a {@link Credit} says more
+     */
+    record Subscribe(
+            long nowMillis, String connection, int subscription, String channel, int credit)
+            implements InNamespace {}
+
+    record CreateChannel(long nowMillis, String connection, ChannelConfig config)
+            implements InNamespace {}
+
+    record Unsubscribe(long nowMillis, String connection, int subscription) implements Everywhere {}
+
+    /** Leave to deliver more; what is granted to subscriptions that have ended is ignored. */
+    record Credit(long nowMillis, String connection, List<Frame.Grant> grants)
+            implements Everywhere {}
+
+    record ConnectionClosed(long nowMillis, String connection) implements Everywhere {}
+
+    /** Time has passed. */
+    record Tick(long nowMillis) implements Everywhere {}
+}

@@ -1,0 +1,137 @@
+package neuralcore.bus;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.function.BiConsumer;
+import java.util.function.LongSupplier;
+import neuralcore.wire.Frame;
+import neuralcore.wire.NeuralCoreException;
+import neuralcore.wire.Params;
+import neuralcore.wire.Reply;
+import neuralcore.wire.Request;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The bus in the protocol's words: frames and requests in, frames and replies out. Gives each event
+ * its time and sends what follows from it. Not thread-safe.
+ */
+public final class BusService {
+    private static final Reply DONE = Reply.of(Map.of());
+
+    private final BusSettings settings;
+    private final LongSupplier nowMillis;
+    private final Namespaces namespaces;
+    private final Outbox outbox;
+
+    /**
+     * @param nowMillis a clock that does not jump; its zero means nothing
+     * @param send takes a connection and a frame for its client: a {@link Frame.Deliver}, or a
+     *     {@link Frame.Published} with batch 0 for messages that were accepted earlier and have
+     *     lost their place since
+     */
+    public BusService(
+            BusSettings settings, LongSupplier nowMillis, BiConsumer<String, Frame> send) {
+        this.settings = settings;
+        this.nowMillis = nowMillis;
+        this.namespaces = new Namespaces(settings);
+        this.outbox = new Outbox(send);
+    }
+
+    /** The namespaces, to read counts from. */
+    public Namespaces namespaces() {
+        return namespaces;
+    }
+
+    /** Publishes a batch; a batch that is refused as a whole has each of its messages rejected. */
+    public Frame.Published publish(String connection, Frame.Publish frame) {
+        try {
+            namespaces.step(
+                    frame.namespace(),
+                    new BusEvent.Publish(now(), connection, frame.messages()),
+                    outbox);
+        } catch (NeuralCoreException e) {
+            return new Frame.Published(
+                    frame.batch(),
+                    0,
+                    frame.messages().stream()
+                            .map(message -> new Frame.Rejection(message.sequence(), e.code()))
+                            .toList());
+        }
+        return outbox.answer(frame.batch());
+    }
+
+    public void credit(String connection, Frame.Credit credit) {
+        step(new BusEvent.Credit(now(), connection, credit.grants()));
+    }
+
+    public void connectionClosed(String connection) {
+        step(new BusEvent.ConnectionClosed(now(), connection));
+    }
+
+    public void tick() {
+        step(new BusEvent.Tick(now()));
+    }
+
+    public Reply subscribe(Request request) {
+        Params params = request.params();
+        step(
+                params.string("namespace"),
+                new BusEvent.Subscribe(
+                        now(),
+                        request.connection(),
+                        (int) within(params, "subscription", 0xffff_ffffL),
+                        params.string("channel"),
+                        (int) within(params, "credit", Integer.MAX_VALUE)));
+        return DONE;
+    }
+
+    public Reply unsubscribe(Request request) {
+        int subscription = (int) within(request.params(), "subscription", 0xffff_ffffL);
+        step(new BusEvent.Unsubscribe(now(), request.connection(), subscription));
+        return DONE;
+    }
+
+    public Reply create(Request request) {
+        ChannelConfig config = ChannelConfig.of(request.params(), settings);
+        step(
+                request.params().string("namespace"),
+                new BusEvent.CreateChannel(now(), request.connection(), config));
+        return Reply.of(Map.of("created", outbox.created()));
+    }
+
+    public Reply stats(Request request) {
+        Map<String, @Nullable Object> channels = new LinkedHashMap<>();
+        namespaces
+                .stats(request.params().string("namespace"), request.connection())
+                .forEach((channel, stats) -> channels.put(channel, stats.toMap()));
+        return Reply.of(Map.of("channels", channels));
+    }
+
+    public Reply close(Request request) {
+        namespaces.close(request.params().string("namespace"), request.connection());
+        return DONE;
+    }
+
+    private void step(String namespace, BusEvent.InNamespace event) {
+        namespaces.step(namespace, event, outbox);
+        outbox.send();
+    }
+
+    private void step(BusEvent.Everywhere event) {
+        namespaces.step(event, outbox);
+        outbox.send();
+    }
+
+    private long now() {
+        return nowMillis.getAsLong();
+    }
+
+    private static long within(Params params, String name, long max) {
+        long value = params.integer(name);
+        if (value < 0 || value > max) {
+            throw NeuralCoreException.invalid(
+                    "'%s' is %d; it must be between 0 and %d.".formatted(name, value, max));
+        }
+        return value;
+    }
+}

@@ -1,0 +1,34 @@
+package neuralcore.bus;
+
+import neuralcore.wire.Delivery;
+import neuralcore.wire.ErrorCode;
+
+/**
+ * Takes what follows from an event, in order, while the event is being handled.
+ *
+ * <p>A sink and not a returned list, because most steps have one delivery a message: this way each
+ * costs its {@link Delivery} and nothing else.
+ */
+public interface Effects {
+
+    /** The next message for a connection. Those for one connection come without another between. */
+    void deliver(String connection, Delivery delivery);
+
+    /** A message of the {@link BusEvent.Publish} in hand that no subscription will get. */
+    void rejected(long sequence, ErrorCode code);
+
+    /**
+     * A message accepted earlier that no subscription has got or will get: it gave way to a more
+     * urgent or a newer one.
+     *
+     * @param connection that published it, perhaps not the one that publishes now
+     * @param sequence the publisher's number of the message
+     */
+    void evicted(String connection, long sequence);
+
+    /** The end of a {@link BusEvent.Publish}: how many of its messages were not rejected. */
+    void published(int accepted);
+
+    /** What became of a {@link BusEvent.CreateChannel}; false where it had been created before. */
+    void created(boolean created);
+}

@@ -1,0 +1,32 @@
+package neuralcore.bus;
+
+import java.nio.charset.StandardCharsets;
+import neuralcore.wire.ErrorCode;
+import neuralcore.wire.NeuralCoreException;
+
+/** What a namespace or channel may be called. */
+final class Names {
+    static final int MAX_BYTES = 256;
+
+    private Names() {}
+
+    /** Refuses an empty or over-long name, control characters, and {@code *}, kept for patterns. */
+    static void check(String kind, String name) {
+        int bytes = name.getBytes(StandardCharsets.UTF_8).length;
+        if (bytes == 0 || bytes > MAX_BYTES) {
+            throw NeuralCoreException.invalid(
+                    "The %s name has %d bytes; it must have 1 to %d."
+                            .formatted(kind, bytes, MAX_BYTES));
+        }
+        if (name.chars().anyMatch(Character::isISOControl)) {
+            throw NeuralCoreException.invalid(
+                    "The %s name holds a control character; use printable ones.".formatted(kind));
+        }
+        if (name.indexOf('*') >= 0) {
+            throw new NeuralCoreException(
+                    ErrorCode.NOT_SUPPORTED,
+                    "The %s name '%s' holds '*', which is kept for patterns; name one %s."
+                            .formatted(kind, name, kind));
+        }
+    }
+}

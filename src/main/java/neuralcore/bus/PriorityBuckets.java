@@ -1,0 +1,155 @@
+package neuralcore.bus;
+
+import java.util.Map;
+import java.util.NavigableMap;
+import java.util.NoSuchElementException;
+import java.util.TreeMap;
+import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A priority queue for any {@code long}, lower first, first in first out among equals. Not
+ * thread-safe.
+ *
+ * <p>Priorities 0 to 255 have a bucket each. A bitmap tells which hold something, so the first and
+ * the last are found by counting zeros in at most four words: pushing, taking from either end and
+ * looking are O(1). All other priorities share a sorted map and cost O(log p) in the number p of
+ * those in use. Buckets come into being with their first value, 64 at a time, so a queue that uses
+ * only 0 to 10 and 100, as ATLAS does, has two rows of them.
+ */
+final class PriorityBuckets<T> {
+    private static final int ROW = 64;
+    private static final int ROWS = 4;
+    private static final int EXACT = ROW * ROWS;
+
+    private final long[] occupied = new long[ROWS];
+
+    @SuppressWarnings({"unchecked", "rawtypes"})
+    private final @Nullable Fifo<T>[] @Nullable [] rows = new Fifo[ROWS][];
+
+    private final NavigableMap<Long, Fifo<T>> others = new TreeMap<>();
+    private int size;
+
+    int size() {
+        return size;
+    }
+
+    boolean isEmpty() {
+        return size == 0;
+    }
+
+    void push(long priority, T value) {
+        if (priority >= 0 && priority < EXACT) {
+            exact((int) priority).add(value);
+            occupied[(int) priority / ROW] |= 1L << priority;
+        } else {
+            others.computeIfAbsent(priority, Fifo::new).add(value);
+        }
+        size++;
+    }
+
+    /** The most urgent value, the oldest of its priority; there must be one. */
+    T peek() {
+        return first().peek();
+    }
+
+    /** Takes what {@link #peek} shows. */
+    T pop() {
+        return takeFrom(first());
+    }
+
+    /** The highest priority number queued; there must be one. */
+    long worstPriority() {
+        return last().priority;
+    }
+
+    /** Takes the oldest value of the worst priority; there must be one. */
+    T evict() {
+        return takeFrom(last());
+    }
+
+    /** Takes out what matches, O(size); returns how many matched. */
+    int removeIf(Predicate<? super T> matches) {
+        int removed = 0;
+        for (int row = 0; row < ROWS; row++) {
+            for (long bits = occupied[row]; bits != 0; bits &= bits - 1) {
+                int priority = row * ROW + Long.numberOfTrailingZeros(bits);
+                Fifo<T> bucket = exact(priority);
+                removed += bucket.removeIf(matches);
+                if (bucket.isEmpty()) {
+                    occupied[row] &= ~(1L << priority);
+                }
+            }
+        }
+        for (Fifo<T> bucket : others.values()) {
+            removed += bucket.removeIf(matches);
+        }
+        others.values().removeIf(Fifo::isEmpty);
+        size -= removed;
+        return removed;
+    }
+
+    private T takeFrom(Fifo<T> bucket) {
+        T value = bucket.poll();
+        size--;
+        if (bucket.isEmpty()) {
+            long priority = bucket.priority;
+            if (priority >= 0 && priority < EXACT) {
+                occupied[(int) priority / ROW] &= ~(1L << priority);
+            } else {
+                others.remove(priority);
+            }
+        }
+        return value;
+    }
+
+    private Fifo<T> first() {
+        if (!others.isEmpty() && others.firstKey() < 0) {
+            return others.firstEntry().getValue();
+        }
+        for (int row = 0; row < ROWS; row++) {
+            if (occupied[row] != 0) {
+                return exact(row * ROW + Long.numberOfTrailingZeros(occupied[row]));
+            }
+        }
+        return any(others.firstEntry());
+    }
+
+    private Fifo<T> last() {
+        if (!others.isEmpty() && others.lastKey() >= EXACT) {
+            return others.lastEntry().getValue();
+        }
+        for (int row = ROWS - 1; row >= 0; row--) {
+            if (occupied[row] != 0) {
+                return exact(row * ROW + 63 - Long.numberOfLeadingZeros(occupied[row]));
+            }
+        }
+        return any(others.lastEntry());
+    }
+
+    private Fifo<T> exact(int priority) {
+        @Nullable Fifo<T>[] row = rows[priority / ROW];
+        if (row == null) {
+            row = newRow();
+            rows[priority / ROW] = row;
+        }
+        Fifo<T> bucket = row[priority % ROW];
+        if (bucket == null) {
+            bucket = new Fifo<>(priority);
+            row[priority % ROW] = bucket;
+        }
+        return bucket;
+    }
+
+    @SuppressWarnings({"unchecked", "rawtypes"})
+    private static <T> @Nullable Fifo<T>[] newRow() {
+        return new Fifo[ROW];
+    }
+
+    private static <T> Fifo<T> any(Map.@Nullable Entry<Long, Fifo<T>> entry) {
+        if (entry == null) {
+            throw new NoSuchElementException("The queue is empty.");
+        }
+        return entry.getValue();
+    }
+}

@@ -1,0 +1,37 @@
+/**
+ * The priority bus without its I/O: namespaces of channels, the queues of their subscriptions, and
+ * who gets which message next.
+ *
+ * <p><b>A state machine.</b> {@link neuralcore.bus.Namespace} takes a {@link
+ * neuralcore.bus.BusEvent} and tells {@link neuralcore.bus.Effects} what follows from it. It starts
+ * no thread, reads no clock and draws no random number: time comes with the events, so a run can be
+ * repeated to the last message, and a simulation can hold the promises below against a model. Its
+ * owner calls it from one thread.
+ *
+ * <p><b>Order.</b> A lower priority number goes first, always; equal priorities go in the order in
+ * which they arrived. All messages of a {@code Publish} are queued before any is delivered, and a
+ * connection is served over all its subscriptions at once: each pick is the most urgent, then the
+ * oldest message that waits in any of them for which there is credit. So what one client publishes
+ * at one priority reaches another in that order across channels.
+ *
+ * <p><b>Queues.</b> Each subscription has a queue and a credit of its own, so one that is slow
+ * delays no other. A channel's {@code max_queue_size} bounds each of them and counts the messages
+ * that wait beyond the credit granted: those within the credit leave in the same step, so whether a
+ * client publishes in one frame or in many changes nothing. What a full queue does is the channel's
+ * {@link neuralcore.bus.DropPolicy}.
+ *
+ * <p><b>What is promised.</b> Nothing here is stored: a message is delivered at most once to each
+ * subscription that its channel has when it arrives, and one that meets none is discarded and
+ * counted as {@code unrouted}. Every message that goes undelivered is counted in its channel
+ * ({@link neuralcore.bus.ChannelStats} has the sums that hold). A publisher is told of each message
+ * of which no subscription got or will get a copy because queues were full; a copy that only a
+ * lagging subscription misses is counted, but not reported, for sending it again would double it
+ * elsewhere.
+ *
+ * <p><b>Time to live</b> counts from the moment a message arrives here, so no clock but the
+ * daemon's takes part.
+ */
+@NullMarked
+package neuralcore.bus;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,44 @@
+package neuralcore.ops;
+
+import com.hazelcast.config.Config;
+import com.hazelcast.config.JoinConfig;
+import com.hazelcast.config.NetworkConfig;
+import io.vertx.core.Future;
+import io.vertx.core.Vertx;
+import io.vertx.core.VertxOptions;
+import io.vertx.core.eventbus.EventBusOptions;
+import io.vertx.spi.cluster.hazelcast.ConfigUtil;
+import io.vertx.spi.cluster.hazelcast.HazelcastClusterManager;
+import neuralcore.config.RuntimeConfig;
+
+/**
+ * Builds a Vert.x that shares its event bus with other nodes. Nodes are named, never searched for:
+ * no multicast. Hazelcast keeps membership and who listens where; messages go from node to node.
+ */
+final class ClusteredVertx {
+    private ClusteredVertx() {}
+
+    static Future<Vertx> build(VertxOptions options, RuntimeConfig.Cluster cluster) {
+        System.setProperty("hazelcast.phone.home.enabled", "false");
+        System.setProperty("hazelcast.wait.seconds.before.join", "0");
+        System.setProperty("hazelcast.shutdownhook.enabled", "false");
+        options.setEventBusOptions(new EventBusOptions().setHost(cluster.host()));
+        return Vertx.builder()
+                .with(options)
+                .withClusterManager(new HazelcastClusterManager(hazelcast(cluster)))
+                .buildClustered();
+    }
+
+    private static Config hazelcast(RuntimeConfig.Cluster cluster) {
+        Config config = ConfigUtil.loadConfig();
+        config.setClusterName("neuralcore");
+        NetworkConfig network = config.getNetworkConfig();
+        network.setPort(cluster.port()).setPortAutoIncrement(cluster.port() == 0);
+        network.getInterfaces().setEnabled(true).addInterface(cluster.host());
+        JoinConfig join = network.getJoin();
+        join.getAutoDetectionConfig().setEnabled(false);
+        join.getMulticastConfig().setEnabled(false);
+        join.getTcpIpConfig().setEnabled(true).setMembers(cluster.join());
+        return config;
+    }
+}

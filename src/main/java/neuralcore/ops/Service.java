@@ -1,0 +1,82 @@
+package neuralcore.ops;
+
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import neuralcore.config.LoadedConfig;
+import neuralcore.config.RuntimeConfig;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** The daemon as this process's whole work: with signals, its owner, and an exit code. */
+public final class Service {
+    /** After the drain, for giving back the rest. */
+    private static final Duration LAST_WORK = Duration.ofSeconds(3);
+
+    private final HeadStart headStart;
+
+    private Service(HeadStart headStart) {
+        this.headStart = headStart;
+    }
+
+    /** Begins what does not depend on the configuration. */
+    public static Service prepare() {
+        return new Service(HeadStart.begin());
+    }
+
+    /**
+     * Runs a daemon until something asks it to end.
+     *
+     * @param readyFile another place for the ready file, besides the data folder
+     */
+    public ExitCode run(LoadedConfig loaded, @Nullable Path readyFile) {
+        RuntimeConfig config = loaded.config();
+        CompletableFuture<String> stop = new CompletableFuture<>();
+        Signals.handle(stop::complete);
+        if (config.lifecycle().owned()) {
+            OwnerWatch.start(System.in, stop::complete);
+        }
+        headStart.awaitLog();
+        Logger log = LoggerFactory.getLogger(Service.class);
+        Logging.setLevel(config.log().level());
+        loaded.notes().forEach(log::warn);
+        try (Daemon daemon = Daemon.start(config, readyFile, commandLine())) {
+            stop.thenAccept(daemon::requestStop);
+            endWithJvm(daemon, config.lifecycle().drain().plus(LAST_WORK));
+            log.info("Stopping: {}", daemon.awaitStop());
+        }
+        log.info("Stopped");
+        Logging.stop();
+        return ExitCode.OK;
+    }
+
+    /** Runs a daemon for as long as a walk through its services takes. */
+    public ExitCode train(LoadedConfig loaded) {
+        headStart.awaitLog();
+        try (Daemon daemon = Daemon.start(loaded.config(), null, commandLine())) {
+            endWithJvm(daemon, LAST_WORK);
+            Training.run(daemon, loaded.config());
+            daemon.requestStop("trained");
+        }
+        return ExitCode.OK;
+    }
+
+    /** A lost terminal (SIGHUP) ends the JVM its own way; it waits for what we do here. */
+    private static void endWithJvm(Daemon daemon, Duration patience) {
+        Runnable wait =
+                () -> {
+                    daemon.requestStop("the JVM is ending");
+                    try {
+                        daemon.awaitClosed(patience);
+                    } catch (InterruptedException e) {
+                        Thread.currentThread().interrupt();
+                    }
+                };
+        Runtime.getRuntime().addShutdownHook(new Thread(wait, "neuralcore-stop"));
+    }
+
+    private static String commandLine() {
+        return ProcessHandle.current().info().commandLine().orElse("java");
+    }
+}

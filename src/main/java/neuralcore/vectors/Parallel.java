@@ -1,0 +1,107 @@
+package neuralcore.vectors;
+
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Executor;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.IntConsumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Runs numbered tasks on the calling thread and, as far as they are free, on others. The caller
+ * does itself what no other thread has begun, so callers that run on the executor's own threads
+ * cannot wait for each other for ever.
+ *
+ * <p>Thread-safe.
+ */
+public final class Parallel {
+    private static final Parallel SEQUENTIAL = new Parallel(Runnable::run, 1);
+
+    private final Executor executor;
+    private final int threads;
+
+    /**
+     * @param executor where others help
+     * @param threads at work at a time, the caller's included
+     */
+    public Parallel(Executor executor, int threads) {
+        this.executor = executor;
+        this.threads = threads;
+    }
+
+    /** The calling thread alone. */
+    public static Parallel sequential() {
+        return SEQUENTIAL;
+    }
+
+    public int threads() {
+        return threads;
+    }
+
+    /**
+     * Runs the tasks 0 … {@code tasks} − 1 and returns when all have ended. After one has failed,
+     * those not yet begun are left out, and what the first threw is thrown.
+     */
+    void run(int tasks, IntConsumer task) {
+        Run run = new Run(tasks, task);
+        try {
+            for (int helper = 1; helper < Math.min(threads, tasks); helper++) {
+                executor.execute(run::work);
+            }
+        } catch (RejectedExecutionException shuttingDown) {
+            // The caller does the rest alone.
+        }
+        run.work();
+        run.await();
+    }
+
+    private static final class Run {
+        private final int tasks;
+        private final IntConsumer task;
+        private final AtomicInteger next = new AtomicInteger();
+        private final CountDownLatch ended;
+        private volatile @Nullable Throwable failure;
+
+        Run(int tasks, IntConsumer task) {
+            this.tasks = tasks;
+            this.task = task;
+            this.ended = new CountDownLatch(tasks);
+        }
+
+        void work() {
+            for (int i = next.getAndIncrement(); i < tasks; i = next.getAndIncrement()) {
+                try {
+                    if (failure == null) {
+                        task.accept(i);
+                    }
+                } catch (RuntimeException | Error e) {
+                    failure = e;
+                } finally {
+                    ended.countDown();
+                }
+            }
+        }
+
+        /** Not given up on interruption: the tasks read what the caller has locked. */
+        void await() {
+            boolean interrupted = false;
+            while (true) {
+                try {
+                    ended.await();
+                    break;
+                } catch (InterruptedException e) {
+                    interrupted = true;
+                }
+            }
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+            switch (failure) {
+                case null -> {}
+                case RuntimeException e -> throw e;
+                case Error e -> throw e;
+                case Throwable e -> throw new IllegalStateException(e);
+            }
+        }
+    }
+}

@@ -1,0 +1,200 @@
+package neuralcore.vectors;
+
+import java.util.function.IntFunction;
+import neuralcore.vectors.simd.Kernels;
+import neuralcore.vectors.simd.PackedRows;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Compares needles with rows, all with all.
+ *
+ * <p>The needles are cut into groups and the rows into blocks, so that a group, a block and their
+ * results stay in cache together, and the matrix of all results need never exist. With enough
+ * needles a block is one matrix product; else each needle is compared with four rows at a time.
+ * Groups and ranges of rows are spread over threads if there is enough to do.
+ *
+ * <p>Immutable, thread-safe.
+ */
+final class Scan {
+    /** Takes the results, a block after the other. */
+    interface Sink {
+        /**
+         * The nearness of needle {@code firstNeedle + j} to row {@code firstRow + r} is {@code
+         * values[j * needleStride + r * rowStride]}.
+         */
+        void take(
+                int firstNeedle,
+                int needles,
+                int firstRow,
+                int rows,
+                float[] values,
+                int needleStride,
+                int rowStride);
+    }
+
+    private static final int GROUP_NEEDLES = 256;
+    private static final int BLOCK_ROWS = 256;
+
+    /** From so many needles on, the matrix product is faster than needle by needle. */
+    private static final int PRODUCT_NEEDLES = 16;
+
+    /** Multiplications that are worth the hand-over to another thread. */
+    private static final long WORK_PER_THREAD = 1 << 20;
+
+    private final Scoring scoring;
+    private final Kernels kernels;
+    private final int dimension;
+    private final float[] originals;
+    private final float[] needles;
+    private final int count;
+    private final int groups;
+    private final @Nullable PackedRows[] packed;
+
+    /**
+     * @param originals the needles, rows of {@code dimension}
+     */
+    Scan(Scoring scoring, float[] originals) {
+        this.scoring = scoring;
+        this.kernels = scoring.kernels();
+        this.dimension = scoring.dimension();
+        this.originals = originals;
+        this.needles = scoring.metric() == Metric.COSINE ? scoring.unitRows(originals) : originals;
+        this.count = originals.length / dimension;
+        this.groups = Math.ceilDiv(count, GROUP_NEEDLES);
+        this.packed = new PackedRows[groups];
+        if (scoring.metric().isProduct() && count >= PRODUCT_NEEDLES) {
+            for (int group = 0; group < groups; group++) {
+                int first = first(group);
+                int size = first(group + 1) - first;
+                packed[group] = kernels.pack(needles, first * dimension, size, dimension);
+            }
+        }
+    }
+
+    /** The first needle of a group; groups are of like size. */
+    private int first(int group) {
+        return (int) ((long) count * group / groups);
+    }
+
+    /**
+     * Compares with the rows 0 … {@code rowCount} − 1.
+     *
+     * @param inverseNorms {@link Scoring#inverseNorm} of each row, or null to have them computed
+     * @param sinks makes a sink for each task; a sink is used by one thread at a time, and has all
+     *     results when this method returns
+     */
+    void run(
+            Rows rows,
+            int rowCount,
+            float @Nullable [] inverseNorms,
+            Parallel parallel,
+            IntFunction<Sink> sinks) {
+        if (rowCount == 0 || count == 0) {
+            return;
+        }
+        long work = (long) count * rowCount * dimension;
+        long threads = Math.min(parallel.threads(), Math.max(1, work / WORK_PER_THREAD));
+        int blocks = Math.ceilDiv(rowCount, BLOCK_ROWS);
+        int ranges = (int) Math.min(blocks, Math.ceilDiv(threads, (long) groups));
+        parallel.run(
+                groups * ranges,
+                task -> {
+                    int group = task % groups;
+                    long range = task / groups;
+                    int from = (int) (blocks * range / ranges) * BLOCK_ROWS;
+                    int to = Math.min(rowCount, (int) (blocks * (range + 1) / ranges) * BLOCK_ROWS);
+                    Sink sink = sinks.apply(task);
+                    new Task(group, rows, inverseNorms, sink).scan(from, to);
+                });
+    }
+
+    /** One group of needles and a range of rows, on one thread. */
+    private final class Task {
+        private final int firstNeedle;
+        private final int size;
+        private final @Nullable PackedRows group;
+        private final int needleStride;
+        private final int rowStride;
+        private final Rows rows;
+        private final float @Nullable [] inverseNorms;
+        private final Sink sink;
+        private final float[] values;
+        private final float[] sums = new float[BLOCK_ROWS];
+        private final float[] factors = new float[BLOCK_ROWS];
+
+        Task(int groupNumber, Rows rows, float @Nullable [] inverseNorms, Sink sink) {
+            this.firstNeedle = first(groupNumber);
+            this.size = first(groupNumber + 1) - firstNeedle;
+            this.group = packed[groupNumber];
+            this.needleStride = group == null ? BLOCK_ROWS : 1;
+            this.rowStride = group == null ? 1 : group.stride();
+            this.rows = rows;
+            this.inverseNorms = inverseNorms;
+            this.sink = sink;
+            this.values = new float[BLOCK_ROWS * (group == null ? size : group.stride())];
+        }
+
+        void scan(int from, int to) {
+            int next;
+            for (int row = from; row < to; row = next) {
+                next = Math.min(Math.min(row + BLOCK_ROWS, to), rows.chunkEnd(row));
+                block(row, next - row);
+                sink.take(firstNeedle, size, row, next - row, values, needleStride, rowStride);
+            }
+        }
+
+        private void block(int firstRow, int blockRows) {
+            float[] chunk = rows.chunk(firstRow);
+            int offset = rows.offset(firstRow);
+            prepareFactors(chunk, offset, firstRow, blockRows);
+            if (group != null) {
+                kernels.product(chunk, offset, blockRows, group, values);
+                for (int r = 0; r < blockRows; r++) {
+                    for (int j = 0; j < size; j++) {
+                        int at = r * rowStride + j;
+                        values[at] = nearness(values[at], j, r, chunk, offset);
+                    }
+                }
+                return;
+            }
+            for (int j = 0; j < size; j++) {
+                sums(j, chunk, offset, blockRows);
+                for (int r = 0; r < blockRows; r++) {
+                    values[j * needleStride + r] = nearness(sums[r], j, r, chunk, offset);
+                }
+            }
+        }
+
+        private void prepareFactors(float[] chunk, int offset, int firstRow, int blockRows) {
+            for (int r = 0; r < blockRows; r++) {
+                if (scoring.metric() != Metric.COSINE) {
+                    factors[r] = 1f;
+                } else if (inverseNorms != null) {
+                    factors[r] = inverseNorms[firstRow + r];
+                } else {
+                    factors[r] = scoring.inverseNorm(chunk, offset + r * dimension);
+                }
+            }
+        }
+
+        private void sums(int j, float[] chunk, int offset, int blockRows) {
+            int needle = (firstNeedle + j) * dimension;
+            if (scoring.metric().isProduct()) {
+                kernels.dotRows(needles, needle, chunk, offset, blockRows, dimension, sums);
+            } else {
+                kernels.squaredEuclideanRows(
+                        needles, needle, chunk, offset, blockRows, dimension, sums);
+            }
+        }
+
+        private float nearness(float sum, int j, int r, float[] chunk, int offset) {
+            return scoring.nearness(
+                    sum,
+                    factors[r],
+                    originals,
+                    (firstNeedle + j) * dimension,
+                    chunk,
+                    offset + r * dimension);
+        }
+    }
+}

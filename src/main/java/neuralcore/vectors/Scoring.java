@@ -1,0 +1,105 @@
+package neuralcore.vectors;
+
+import neuralcore.vectors.simd.Kernels;
+
+/**
+ * From the kernels' sums to nearness by a metric: a value that grows with nearness (the negative of
+ * a distance). Sums that have left the range of float are found here and made again exactly.
+ *
+ * <p>Immutable, thread-safe.
+ */
+final class Scoring {
+    /** Norms within these bounds keep every sum in range, with all its digits. */
+    private static final float SMALLEST_NORM = 1e-15f;
+
+    private static final float LARGEST_NORM = 1e15f;
+
+    /** Squares below this may have lost digits to underflow. */
+    private static final float SMALLEST_SQUARE = 1e-24f;
+
+    private final Kernels kernels;
+    private final Metric metric;
+    private final int dimension;
+
+    Scoring(Kernels kernels, Metric metric, int dimension) {
+        this.kernels = kernels;
+        this.metric = metric;
+        this.dimension = dimension;
+    }
+
+    Kernels kernels() {
+        return kernels;
+    }
+
+    Metric metric() {
+        return metric;
+    }
+
+    int dimension() {
+        return dimension;
+    }
+
+    /**
+     * What a row's products are multiplied with to make a cosine: 0 for a zero vector, and NaN
+     * where the norm is so large or small that only {@link Kernels#cosine} gets it right.
+     */
+    float inverseNorm(float[] rows, int offset) {
+        float norm = kernels.norm(rows, offset, dimension);
+        if (norm == 0f) {
+            return 0f;
+        }
+        return norm >= SMALLEST_NORM && norm <= LARGEST_NORM ? 1f / norm : Float.NaN;
+    }
+
+    /**
+     * Rows of the same direction and length 1; zero vectors stay as they are. A row whose norm is
+     * hardly a float, or none, is first brought nearer by a power of two.
+     */
+    float[] unitRows(float[] rows) {
+        float[] unit = new float[rows.length];
+        for (int offset = 0; offset < rows.length; offset += dimension) {
+            float norm = kernels.norm(rows, offset, dimension);
+            float scale = norm > LARGEST_NORM ? 0x1p-64f : norm < SMALLEST_NORM ? 0x1p64f : 1f;
+            for (int i = offset; i < offset + dimension; i++) {
+                unit[i] = rows[i] * scale;
+            }
+            double scaledNorm = scale == 1f ? norm : kernels.norm(unit, offset, dimension);
+            double factor = norm == 0f ? 0 : 1 / scaledNorm;
+            for (int i = offset; i < offset + dimension; i++) {
+                unit[i] = (float) (unit[i] * factor);
+            }
+        }
+        return unit;
+    }
+
+    /**
+     * Nearness of one pair from its sum.
+     *
+     * @param sum Σ aᵢ·bᵢ of a unit row with a row for {@link Metric#COSINE}, Σ aᵢ·bᵢ or Σ (aᵢ −
+     *     bᵢ)² for the others
+     * @param inverseNorm of {@code b}, see {@link #inverseNorm}; 1 where the metric is not cosine
+     */
+    float nearness(float sum, float inverseNorm, float[] a, int aOffset, float[] b, int bOffset) {
+        return switch (metric) {
+            case COSINE -> {
+                float cosine = sum * inverseNorm;
+                if (Float.isNaN(cosine)) {
+                    yield kernels.cosine(a, aOffset, b, bOffset, dimension);
+                }
+                yield Math.max(-1f, Math.min(1f, cosine));
+            }
+            case DOT_PRODUCT ->
+                    Math.abs(sum) <= Float.MAX_VALUE
+                            ? sum
+                            : kernels.dot(a, aOffset, b, bOffset, dimension);
+            case SQUARED_EUCLIDEAN ->
+                    sum <= Float.MAX_VALUE
+                            ? -sum
+                            : -kernels.squaredEuclidean(a, aOffset, b, bOffset, dimension);
+            case EUCLIDEAN ->
+                    sum >= SMALLEST_SQUARE && sum <= Float.MAX_VALUE
+                            ? -(float) Math.sqrt(sum)
+                            : -kernels.euclidean(a, aOffset, b, bOffset, dimension);
+        };
+    }
+}

@@ -1,0 +1,138 @@
+package neuralcore.vectors.simd;
+
+/**
+ * The inner loops of vector search, over rows of {@code float[]}.
+ *
+ * <p>A row is {@code length} consecutive elements from an offset. Elements must be finite ({@link
+ * #allFinite}); then no result is NaN: sums that leave the range of float on the way are computed
+ * again in double, and a result whose true value is outside that range is infinite. For every
+ * dimension up to 4,096 a sum is within 10⁻⁶ of the sum of its terms' absolute values.
+ *
+ * <p>Implementations are stateless and thread-safe, and allocate nothing per call but in {@link
+ * #pack} and, less than a kilobyte, in {@link #product}. They check no more than the array bounds;
+ * callers check that lengths agree.
+ */
+public interface Kernels {
+
+    /** For people: {@code panama-512} or {@code scalar}. */
+    String name();
+
+    /** Width of the vectors in bits; 32 means one float at a time. */
+    int vectorBits();
+
+    /** Σ aᵢ·bᵢ */
+    float dot(float[] a, int aOffset, float[] b, int bOffset, int length);
+
+    /** Σ (aᵢ − bᵢ)² */
+    float squaredEuclidean(float[] a, int aOffset, float[] b, int bOffset, int length);
+
+    /** The cosine of the angle, within [−1, 1]; 0 where a vector is zero. */
+    float cosine(float[] a, int aOffset, float[] b, int bOffset, int length);
+
+    /** Whether no element is NaN or infinite. */
+    boolean allFinite(float[] a, int offset, int length);
+
+    /**
+     * {@link #dot} of one query with four rows of one array, sharing each load of the query. Sums
+     * that leave the range of float are left infinite or NaN, for the caller to compute again.
+     *
+     * @param out takes the four results at {@code outOffset}
+     */
+    void dot4(
+            float[] query,
+            int queryOffset,
+            float[] rows,
+            int row0,
+            int row1,
+            int row2,
+            int row3,
+            int length,
+            float[] out,
+            int outOffset);
+
+    /** {@link #squaredEuclidean} of one query with four rows; see {@link #dot4}. */
+    void squaredEuclidean4(
+            float[] query,
+            int queryOffset,
+            float[] rows,
+            int row0,
+            int row1,
+            int row2,
+            int row3,
+            int length,
+            float[] out,
+            int outOffset);
+
+    /** A copy of these rows in the order that {@link #product} reads them in. */
+    PackedRows pack(float[] rows, int offset, int count, int length);
+
+    /**
+     * The products of every row with every packed row: {@code out[i * packed.stride() + j]} is row
+     * i times packed row j. As in {@link #dot4}, sums that leave the range of float stay so.
+     *
+     * @param count number of rows, consecutive from {@code offset}
+     * @param out room for {@code count * packed.stride()}; columns from {@code packed.count()} on
+     *     are zero
+     */
+    void product(float[] rows, int offset, int count, PackedRows packed, float[] out);
+
+    /** √Σ (aᵢ − bᵢ)², also where the squares leave the range of float. */
+    default float euclidean(float[] a, int aOffset, float[] b, int bOffset, int length) {
+        float squared = squaredEuclidean(a, aOffset, b, bOffset, length);
+        return Exact.isSafeSquare(squared)
+                ? (float) Math.sqrt(squared)
+                : (float) Math.sqrt(Exact.squaredEuclidean(a, aOffset, b, bOffset, length));
+    }
+
+    /** √Σ aᵢ², also where the squares leave the range of float. */
+    default float norm(float[] a, int offset, int length) {
+        float squared = dot(a, offset, a, offset, length);
+        return Exact.isSafeSquare(squared)
+                ? (float) Math.sqrt(squared)
+                : (float) Math.sqrt(Exact.dot(a, offset, a, offset, length));
+    }
+
+    /**
+     * {@link #dot4} of one query with consecutive rows. Equal rows get equal results wherever they
+     * stand.
+     *
+     * @param out takes the results from index 0; has room for {@code count} rounded up to a
+     *     multiple of four
+     */
+    default void dotRows(
+            float[] query,
+            int queryOffset,
+            float[] rows,
+            int offset,
+            int count,
+            int length,
+            float[] out) {
+        int last = offset + (count - 1) * length;
+        for (int i = 0; i < count; i += 4) {
+            int row = offset + i * length;
+            int row1 = Math.min(row + length, last);
+            int row2 = Math.min(row1 + length, last);
+            int row3 = Math.min(row2 + length, last);
+            dot4(query, queryOffset, rows, row, row1, row2, row3, length, out, i);
+        }
+    }
+
+    /** {@link #squaredEuclidean4} of one query with consecutive rows; see {@link #dotRows}. */
+    default void squaredEuclideanRows(
+            float[] query,
+            int queryOffset,
+            float[] rows,
+            int offset,
+            int count,
+            int length,
+            float[] out) {
+        int last = offset + (count - 1) * length;
+        for (int i = 0; i < count; i += 4) {
+            int row = offset + i * length;
+            int row1 = Math.min(row + length, last);
+            int row2 = Math.min(row1 + length, last);
+            int row3 = Math.min(row2 + length, last);
+            squaredEuclidean4(query, queryOffset, rows, row, row1, row2, row3, length, out, i);
+        }
+    }
+}

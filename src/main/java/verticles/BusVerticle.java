@@ -1,0 +1,109 @@
+package verticles;
+
+import io.micrometer.core.instrument.MeterRegistry;
+import io.vertx.core.Future;
+import io.vertx.core.Handler;
+import io.vertx.core.VerticleBase;
+import io.vertx.core.eventbus.Message;
+import java.util.List;
+import java.util.function.Function;
+import java.util.function.LongSupplier;
+import neuralcore.bus.BusService;
+import neuralcore.bus.BusSettings;
+import neuralcore.config.RuntimeConfig;
+import neuralcore.eventbus.Addresses;
+import neuralcore.eventbus.CreditBatch;
+import neuralcore.eventbus.PublishBatch;
+import neuralcore.eventbus.Services;
+import neuralcore.wire.ErrorCode;
+import neuralcore.wire.Frame;
+import neuralcore.wire.Reply;
+import neuralcore.wire.Request;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The priority bus on the event bus: takes whole batches from the bridge, and sends each connection
+ * what a step produced for it in as few frames as their size allows. One instance, one event loop.
+ */
+public final class BusVerticle extends VerticleBase {
+    private static final Logger log = LoggerFactory.getLogger(BusVerticle.class);
+
+    /** How late a message can be found to have expired while nobody takes from its queue. */
+    private static final long TICK_MILLIS = 100;
+
+    private final BusService bus;
+    private final MeterRegistry registry;
+    private @Nullable BusMeters meters;
+
+    /**
+     * @param nowMillis a clock that does not jump; its zero means nothing
+     */
+    public BusVerticle(RuntimeConfig.Bus config, MeterRegistry registry, LongSupplier nowMillis) {
+        BusSettings settings = BusSettings.of(config.maxQueueSize(), config.defaultPriority());
+        this.bus = new BusService(settings, nowMillis, this::send);
+        this.registry = registry;
+    }
+
+    @Override
+    public Future<?> start() {
+        BusMeters started = new BusMeters(registry, bus.namespaces());
+        meters = started;
+        vertx.setPeriodic(
+                TICK_MILLIS,
+                timer -> {
+                    bus.tick();
+                    started.sample(bus.namespaces());
+                });
+        return Future.all(
+                List.of(
+                        consume(Addresses.BUS_PUBLISH, this::publish),
+                        consume(Addresses.BUS_CREDIT, this::credit),
+                        consume(Addresses.CONNECTION_CLOSED, this::connectionClosed),
+                        offer(Addresses.MESSAGING_SUBSCRIBE, bus::subscribe),
+                        offer(Addresses.MESSAGING_UNSUBSCRIBE, bus::unsubscribe),
+                        offer(Addresses.MESSAGING_CREATE, bus::create),
+                        offer(Addresses.MESSAGING_STATS, bus::stats),
+                        offer(Addresses.MESSAGING_CLOSE, bus::close)));
+    }
+
+    @Override
+    public Future<?> stop() {
+        if (meters != null) {
+            meters.close();
+        }
+        return Future.succeededFuture();
+    }
+
+    private void publish(Message<PublishBatch> message) {
+        PublishBatch batch = message.body();
+        try {
+            message.reply(bus.publish(batch.connection(), batch.publish()), Services.local());
+        } catch (RuntimeException e) {
+            log.error("A batch of connection {} failed", batch.connection(), e);
+            message.fail(ErrorCode.INTERNAL.number(), "The bus failed: " + e);
+        }
+    }
+
+    private void credit(Message<CreditBatch> message) {
+        bus.credit(message.body().connection(), message.body().credit());
+    }
+
+    private void connectionClosed(Message<String> message) {
+        bus.connectionClosed(message.body());
+    }
+
+    private void send(String connection, Frame frame) {
+        vertx.eventBus().send(Addresses.deliveries(connection), frame, Services.local());
+    }
+
+    private <T> Future<Void> consume(String address, Handler<Message<T>> handler) {
+        return vertx.eventBus().consumer(address, handler).completion();
+    }
+
+    private Future<Void> offer(String address, Function<Request, Reply> service) {
+        return Services.offer(
+                vertx, address, request -> Future.succeededFuture(service.apply(request)));
+    }
+}

@@ -1,0 +1,87 @@
+package verticles;
+
+import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import io.vertx.core.Deployable;
+import io.vertx.core.Future;
+import io.vertx.core.VerticleBase;
+import java.util.ArrayList;
+import java.util.List;
+import neuralcore.bridge.Token;
+import neuralcore.config.RuntimeConfig;
+import neuralcore.config.RuntimeConfig.Role;
+import neuralcore.ops.Readiness;
+import neuralcore.ops.Version;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Deploys the verticles of this node's roles: first what does the work, then the doors, so that
+ * whoever gets in finds somebody there. One that fails to start fails the whole.
+ */
+public final class RuntimeVerticle extends VerticleBase {
+    private final RuntimeConfig config;
+    private final Token token;
+    private final PrometheusMeterRegistry meters;
+    private @Nullable BridgeVerticle bridge;
+    private @Nullable WebVerticle web;
+
+    public RuntimeVerticle(RuntimeConfig config, String token, PrometheusMeterRegistry meters) {
+        this.config = config;
+        this.token = new Token(token);
+        this.meters = meters;
+    }
+
+    @Override
+    public Future<?> start() {
+        return deployAll(engines()).compose(engines -> deployAll(doors()));
+    }
+
+    /** Where the node can be reached, once started. */
+    public Listening listening() {
+        return new Listening(
+                config.bridge().host(),
+                bridge == null ? 0 : bridge.port(),
+                web == null ? 0 : web.port());
+    }
+
+    private List<Deployable> engines() {
+        List<Deployable> engines = new ArrayList<>();
+        if (config.roles().contains(Role.BUS)) {
+            engines.add(new BusVerticle(config.bus(), meters, RuntimeVerticle::nowMillis));
+        }
+        if (config.roles().contains(Role.VECTORS)) {
+            engines.add(new VectorsVerticle(config.vectors(), meters));
+        }
+        if (config.roles().contains(Role.EMBEDDING)) {
+            engines.add(new EmbeddingVerticle(config.embedding(), config.data().cache(), meters));
+        }
+        return engines;
+    }
+
+    private List<Deployable> doors() {
+        List<Deployable> doors = new ArrayList<>();
+        if (config.roles().contains(Role.BRIDGE)) {
+            bridge = new BridgeVerticle(config.bridge(), token, Version.NUMBER, meters);
+            doors.add(bridge);
+        }
+        if (config.roles().contains(Role.WEB)) {
+            web =
+                    new WebVerticle(
+                            config.web(),
+                            config.bridge(),
+                            token,
+                            Version.NUMBER,
+                            Readiness.of(vertx),
+                            meters);
+            doors.add(web);
+        }
+        return doors;
+    }
+
+    private static long nowMillis() {
+        return System.nanoTime() / 1_000_000;
+    }
+
+    private Future<?> deployAll(List<Deployable> verticles) {
+        return Future.all(verticles.stream().map(vertx::deployVerticle).toList());
+    }
+}

@@ -1,0 +1,118 @@
+package verticles;
+
+import io.micrometer.core.instrument.Gauge;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.micrometer.core.instrument.Timer;
+import io.vertx.core.Future;
+import io.vertx.core.VerticleBase;
+import io.vertx.core.WorkerExecutor;
+import java.util.List;
+import java.util.concurrent.Executors;
+import java.util.function.Function;
+import java.util.function.Predicate;
+import neuralcore.config.RuntimeConfig;
+import neuralcore.eventbus.Addresses;
+import neuralcore.eventbus.Services;
+import neuralcore.vectors.Collections;
+import neuralcore.vectors.Parallel;
+import neuralcore.vectors.Similarity;
+import neuralcore.vectors.VectorRequests;
+import neuralcore.vectors.simd.KernelProvider;
+import neuralcore.vectors.simd.Kernels;
+import neuralcore.wire.Reply;
+import neuralcore.wire.Request;
+
+/**
+ * Offers the services {@code neuralcore.vectors.*}. Comparisons that take a few microseconds run on
+ * the event loop; everything else, and whatever may wait for a collection's lock, on worker threads
+ * of its own, in no fixed order.
+ *
+ * <p>Deploy it once a node: the collections are its own.
+ */
+public final class VectorsVerticle extends VerticleBase {
+    /** Multiplications up to which a comparison is not worth leaving the event loop. */
+    private static final long SMALL = 1 << 16;
+
+    private final RuntimeConfig.Vectors config;
+    private final MeterRegistry meters;
+
+    public VectorsVerticle(RuntimeConfig.Vectors config, MeterRegistry meters) {
+        this.config = config;
+        this.meters = meters;
+    }
+
+    @Override
+    public Future<?> start() {
+        int threads =
+                config.threads() > 0
+                        ? config.threads()
+                        : Runtime.getRuntime().availableProcessors();
+        WorkerExecutor workers = vertx.createSharedWorkerExecutor("neuralcore-vectors", threads);
+        Parallel parallel =
+                new Parallel(
+                        task -> workers.executeBlocking(Executors.callable(task), false), threads);
+        // Loading the kernels takes longer than an event loop may be kept.
+        return workers.executeBlocking(KernelProvider::kernels, false)
+                .compose(loaded -> offerAll(KernelProvider.kernels(), parallel, workers));
+    }
+
+    private Future<?> offerAll(Kernels kernels, Parallel parallel, WorkerExecutor workers) {
+        Collections collections =
+                new Collections(kernels, config.maxDimension(), config.maxBytes());
+        Gauge.builder("neuralcore.vectors.resident", collections, Collections::rows)
+                .description("Vectors in collections")
+                .register(meters);
+        Gauge.builder("neuralcore.vectors.memory", collections, Collections::bytes)
+                .description("Memory that collections take")
+                .baseUnit("bytes")
+                .register(meters);
+        VectorRequests does =
+                new VectorRequests(collections, new Similarity(kernels, parallel), parallel);
+        Predicate<Request> small = request -> VectorRequests.comparisonWork(request) <= SMALL;
+        Predicate<Request> always = request -> true;
+        Predicate<Request> never = request -> false;
+        return Future.all(
+                List.of(
+                        offer(Addresses.VECTORS_SIMILARITY, does::similarity, small, workers),
+                        offer(Addresses.VECTORS_TOP_K, does::topK, small, workers),
+                        offer(Addresses.VECTORS_CREATE, does::create, always, workers),
+                        offer(Addresses.VECTORS_LIST, does::list, always, workers),
+                        offer(Addresses.VECTORS_DROP, does::drop, never, workers),
+                        offer(Addresses.VECTORS_UPSERT, does::upsert, never, workers),
+                        offer(Addresses.VECTORS_GET, does::get, never, workers),
+                        offer(Addresses.VECTORS_DELETE, does::delete, never, workers),
+                        offer(Addresses.VECTORS_SEARCH, does::search, never, workers)));
+    }
+
+    /** Offers a service, on the event loop for the requests that {@code inline} holds for. */
+    private Future<Void> offer(
+            String address,
+            Function<Request, Reply> service,
+            Predicate<Request> inline,
+            WorkerExecutor workers) {
+        Timer succeeded = timer(address, "success");
+        Timer failed = timer(address, "failure");
+        return Services.offer(
+                vertx,
+                address,
+                request -> {
+                    Timer.Sample sample = Timer.start(meters);
+                    return Future.succeededFuture(request)
+                            .compose(
+                                    asked ->
+                                            inline.test(asked)
+                                                    ? Future.succeededFuture(service.apply(asked))
+                                                    : workers.executeBlocking(
+                                                            () -> service.apply(asked), false))
+                            .onComplete(done -> sample.stop(done.succeeded() ? succeeded : failed));
+                });
+    }
+
+    private Timer timer(String address, String outcome) {
+        return Timer.builder("neuralcore.vectors.requests")
+                .description("Vector requests, from arrival to reply")
+                .tag("operation", address.substring(address.lastIndexOf('.') + 1))
+                .tag("outcome", outcome)
+                .register(meters);
+    }
+}

@@ -1,0 +1,166 @@
+package verticles;
+
+import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import io.vertx.core.Future;
+import io.vertx.core.VerticleBase;
+import io.vertx.core.http.HttpServerOptions;
+import io.vertx.core.json.JsonObject;
+import io.vertx.ext.web.Router;
+import io.vertx.ext.web.RoutingContext;
+import io.vertx.ext.web.handler.sockjs.SockJSHandler;
+import io.vertx.ext.web.handler.sockjs.SockJSHandlerOptions;
+import io.vertx.ext.web.handler.sockjs.SockJSSocket;
+import java.nio.ByteBuffer;
+import java.util.Set;
+import java.util.UUID;
+import java.util.concurrent.ConcurrentHashMap;
+import neuralcore.bridge.AddressRules;
+import neuralcore.bridge.HttpGate;
+import neuralcore.bridge.Limits;
+import neuralcore.bridge.Session;
+import neuralcore.bridge.SockJsTransport;
+import neuralcore.bridge.Token;
+import neuralcore.config.RuntimeConfig;
+import neuralcore.eventbus.Addresses;
+import neuralcore.eventbus.Services;
+import neuralcore.ops.Readiness;
+import neuralcore.wire.ErrorCode;
+import neuralcore.wire.Json;
+import neuralcore.wire.NeuralCoreException;
+
+/** HTTP: health, metrics, and SockJS at {@code /eventbus}, all behind one gate. */
+public final class WebVerticle extends VerticleBase {
+    private static final long SWEEP_MILLIS = 1_000;
+
+    private final RuntimeConfig.Web config;
+    private final Limits limits;
+    private final AddressRules rules;
+    private final Token token;
+    private final String version;
+    private final Readiness readiness;
+    private final PrometheusMeterRegistry meters;
+    private final Set<Session> sessions = ConcurrentHashMap.newKeySet();
+    private volatile int port;
+
+    public WebVerticle(
+            RuntimeConfig.Web config,
+            RuntimeConfig.Bridge bridge,
+            Token token,
+            String version,
+            Readiness readiness,
+            PrometheusMeterRegistry meters) {
+        this.config = config;
+        this.limits = Limits.of(bridge);
+        this.rules = new AddressRules(bridge.inbound(), bridge.outbound());
+        this.token = token;
+        this.version = version;
+        this.readiness = readiness;
+        this.meters = meters;
+        meters.gauge("neuralcore_sockjs_connections", sessions, Set::size);
+    }
+
+    /** The HTTP port, once started. */
+    public int port() {
+        return port;
+    }
+
+    @Override
+    public Future<?> start() {
+        HttpGate gate = new HttpGate(config.allowedHosts(), config.allowedOrigins(), token);
+        Router router = Router.router(vertx);
+        router.route().handler(gate::checkHostAndOrigin);
+        router.get("/health/live").handler(context -> context.json(status("UP")));
+        router.get("/health/ready").handler(this::ready);
+        router.route().handler(gate::checkToken);
+        router.get("/health")
+                .handler(
+                        context ->
+                                context.json(new JsonObject(Json.writeText(readiness.describe()))));
+        router.get("/metrics").handler(this::metrics);
+        router.route("/eventbus/*").subRouter(sockJs());
+        vertx.setPeriodic(SWEEP_MILLIS, timer -> sessions.forEach(Session::enforceDeadlines));
+        return vertx.createHttpServer(serverOptions())
+                .requestHandler(router)
+                .listen(config.port(), config.host())
+                .onSuccess(server -> port = server.actualPort())
+                .recover(failure -> Future.failedFuture(cannotListen(failure)));
+    }
+
+    private HttpServerOptions serverOptions() {
+        return new HttpServerOptions()
+                .setHttp2ClearTextEnabled(false)
+                .setMaxWebSocketFrameSize(limits.textFrame())
+                .setMaxWebSocketMessageSize(limits.textFrame())
+                .setMaxFormAttributeSize(limits.textFrame())
+                .setIdleTimeout((int) limits.idle().toSeconds());
+    }
+
+    private Router sockJs() {
+        SockJSHandlerOptions options =
+                new SockJSHandlerOptions().setMaxBytesStreaming(limits.textFrame());
+        return SockJSHandler.create(vertx, options).socketHandler(this::accept);
+    }
+
+    private void accept(SockJSSocket socket) {
+        Session session =
+                new Session(
+                        vertx,
+                        "s-" + UUID.randomUUID(),
+                        new SockJsTransport(socket),
+                        true,
+                        limits,
+                        rules,
+                        token,
+                        version);
+        sessions.add(session);
+        vertx.eventBus().publish(Addresses.CONNECTIONS, 1, Services.local());
+        socket.closeHandler(
+                closed -> {
+                    sessions.remove(session);
+                    session.closed();
+                    vertx.eventBus().publish(Addresses.CONNECTIONS, -1, Services.local());
+                });
+        socket.handler(message -> receive(session, message.getBytes()));
+    }
+
+    /** SockJS frames messages itself; what is not JSON must not reach the binary decoder. */
+    private void receive(Session session, byte[] message) {
+        if (message.length > limits.textFrame()) {
+            session.refuse(
+                    new NeuralCoreException(
+                            ErrorCode.FRAME_TOO_LARGE,
+                            "A message of %d bytes exceeds the limit of %d."
+                                    .formatted(message.length, limits.textFrame())));
+        } else if (message.length == 0 || message[0] != '{') {
+            session.refuse(
+                    new NeuralCoreException(
+                            ErrorCode.MALFORMED_FRAME, "A SockJS message must be a JSON object."));
+        } else {
+            session.receive(ByteBuffer.wrap(message));
+        }
+    }
+
+    private void ready(RoutingContext context) {
+        boolean ready = readiness.isReady();
+        context.response().setStatusCode(ready ? 200 : 503);
+        context.json(status(ready ? "UP" : "DOWN"));
+    }
+
+    private void metrics(RoutingContext context) {
+        context.response()
+                .putHeader("content-type", "text/plain; version=0.0.4; charset=utf-8")
+                .end(meters.scrape());
+    }
+
+    private static JsonObject status(String status) {
+        return new JsonObject().put("status", status);
+    }
+
+    private NeuralCoreException cannotListen(Throwable failure) {
+        return new NeuralCoreException(
+                ErrorCode.PORT_IN_USE,
+                "Cannot listen for HTTP on %s:%d: %s. Choose another with web.port (0 picks a free one)."
+                        .formatted(config.host(), config.port(), failure.getMessage()),
+                failure);
+    }
+}

@@ -1,0 +1,61 @@
+package neuralcore.bus;
+
+import java.util.ArrayList;
+import java.util.List;
+import neuralcore.wire.Delivery;
+import neuralcore.wire.ErrorCode;
+import neuralcore.wire.Frame;
+
+/** Keeps what a step did. */
+final class RecordedEffects implements Effects {
+    record Delivered(String connection, Delivery delivery) {
+        long sequence() {
+            return delivery.envelope().sequence();
+        }
+
+        /** Subscription and the publisher's number: {@code "1:42"}. */
+        String shortly() {
+            return delivery.subscription() + ":" + sequence();
+        }
+    }
+
+    record Evicted(String connection, long sequence) {}
+
+    final List<Delivered> delivered = new ArrayList<>();
+    final List<Frame.Rejection> rejected = new ArrayList<>();
+    final List<Evicted> evicted = new ArrayList<>();
+    int accepted;
+    boolean created;
+
+    @Override
+    public void deliver(String connection, Delivery delivery) {
+        delivered.add(new Delivered(connection, delivery));
+    }
+
+    @Override
+    public void rejected(long sequence, ErrorCode code) {
+        rejected.add(new Frame.Rejection(sequence, code));
+    }
+
+    @Override
+    public void evicted(String connection, long sequence) {
+        evicted.add(new Evicted(connection, sequence));
+    }
+
+    @Override
+    public void published(int count) {
+        accepted = count;
+    }
+
+    @Override
+    public void created(boolean fresh) {
+        created = fresh;
+    }
+
+    void clear() {
+        delivered.clear();
+        rejected.clear();
+        evicted.clear();
+        accepted = 0;
+    }
+}

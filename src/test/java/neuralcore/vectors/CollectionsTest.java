@@ -1,0 +1,208 @@
+package neuralcore.vectors;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.tuple;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.stream.IntStream;
+import neuralcore.vectors.simd.KernelProvider;
+import neuralcore.wire.ErrorCode;
+import neuralcore.wire.NeuralCoreException;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
+import org.junit.jupiter.api.Test;
+
+class CollectionsTest {
+    private static final long PLENTY = 1L << 30;
+
+    private final Collections collections = of(PLENTY);
+
+    private static Collections of(long maxBytes) {
+        return new Collections(KernelProvider.kernels(), 1_000, maxBytes);
+    }
+
+    private static void assertRefused(ErrorCode code, String message, ThrowingCallable call) {
+        assertThatThrownBy(call)
+                .isInstanceOf(NeuralCoreException.class)
+                .hasMessageContaining(message)
+                .extracting(e -> ((NeuralCoreException) e).code())
+                .isEqualTo(code);
+    }
+
+    private static Batch batch(float[] vectors, String... ids) {
+        return new Batch(List.of(ids), vectors, null);
+    }
+
+    @Test
+    void collectionsAreMadeListedAndDropped() {
+        collections.create("b", 3, Metric.COSINE, false);
+        collections.create("a", 2, Metric.EUCLIDEAN, false);
+        collections.get("a").upsert(batch(new float[] {1, 2}, "x"), 2);
+        assertThat(collections.list())
+                .extracting(CollectionInfo::name, CollectionInfo::dimension, CollectionInfo::count)
+                .containsExactly(tuple("a", 2, 1), tuple("b", 3, 0));
+        assertThat(collections.rows()).isEqualTo(1);
+        assertThat(collections.drop("a")).isTrue();
+        assertThat(collections.drop("a")).isFalse();
+        assertThat(collections.bytes()).isZero();
+        assertRefused(ErrorCode.NOT_FOUND, "'a'", () -> collections.get("a"));
+    }
+
+    @Test
+    void aNameIsGivenOnce() {
+        Collection made = collections.create("c", 3, Metric.COSINE, false);
+        assertThat(collections.create("c", 3, Metric.COSINE, true)).isSameAs(made);
+        assertRefused(
+                ErrorCode.ALREADY_EXISTS,
+                "dimension 3 and metric cosine",
+                () -> collections.create("c", 3, Metric.COSINE, false));
+        assertRefused(
+                ErrorCode.ALREADY_EXISTS,
+                "It cannot have others",
+                () -> collections.create("c", 4, Metric.COSINE, true));
+    }
+
+    @Test
+    void impossibleNamesAndDimensionsAreRefused() {
+        assertRefused(
+                ErrorCode.INVALID_REQUEST,
+                "0 bytes",
+                () -> collections.create("", 3, Metric.COSINE, false));
+        assertRefused(
+                ErrorCode.INVALID_REQUEST,
+                "258 bytes",
+                () -> collections.create("é".repeat(129), 3, Metric.COSINE, false));
+        assertRefused(
+                ErrorCode.INVALID_REQUEST,
+                "at least 1",
+                () -> collections.create("c", 0, Metric.COSINE, false));
+        assertRefused(
+                ErrorCode.LIMIT_EXCEEDED,
+                "vectors.max_dimension allows 1000",
+                () -> collections.create("c", 1_001, Metric.COSINE, false));
+    }
+
+    @Test
+    void aBatchThatDoesNotFitChangesNothing() {
+        Collections small = of(100_000);
+        Collection collection = small.create("c", 100, Metric.COSINE, false);
+        collection.upsert(batch(new float[100], "kept"), 100);
+        long before = small.bytes();
+        String[] ids = IntStream.range(0, 500).mapToObj(String::valueOf).toArray(String[]::new);
+        assertRefused(
+                ErrorCode.LIMIT_EXCEEDED,
+                "vectors.max_bytes allows 100000",
+                () -> collection.upsert(batch(new float[50_000], ids), 100));
+        assertThat(small.bytes()).isEqualTo(before);
+        assertThat(collection.count()).isEqualTo(1);
+        assertThat(collection.get(List.of("kept", "0"))).hasSize(1);
+        Map<String, Object> large = Map.of("text", "x".repeat(50_000));
+        Batch described = new Batch(List.of("kept"), new float[100], List.of(large));
+        assertRefused(
+                ErrorCode.LIMIT_EXCEEDED, "max_bytes", () -> collection.upsert(described, 100));
+    }
+
+    @Test
+    void malformedRowsAreRefused() {
+        Collection collection = collections.create("c", 2, Metric.COSINE, false);
+        assertThatThrownBy(() -> collection.upsert(batch(new float[3], "x"), 3))
+                .hasMessage("Vector length mismatch: 3 vs 2");
+        assertRefused(
+                ErrorCode.DIMENSION_MISMATCH,
+                "5 vs 2",
+                () -> collection.search(new float[5], 5, 1, Parallel.sequential()));
+        assertRefused(
+                ErrorCode.NOT_FINITE,
+                "row 1, column 0 is -Infinity",
+                () ->
+                        collection.upsert(
+                                batch(new float[] {1, 2, Float.NEGATIVE_INFINITY, 4}, "x", "y"),
+                                2));
+        assertRefused(
+                ErrorCode.INVALID_REQUEST,
+                "2 ids came with 1 vectors",
+                () -> collection.upsert(batch(new float[2], "x", "y"), 2));
+        assertRefused(ErrorCode.INVALID_REQUEST, "Id 0 has 0", () -> batch(new float[2], ""));
+        assertThat(collection.count()).isZero();
+    }
+
+    @Test
+    void deletedSlotsAreUsedAgainAndTheOrderOfEqualsStays() {
+        Collection collection = collections.create("c", 1, Metric.DOT_PRODUCT, false);
+        collection.upsert(batch(new float[] {1, 1, 1}, "a", "b", "c"), 1);
+        long bytes = collections.bytes();
+        for (int i = 0; i < 1_000; i++) {
+            collection.delete(List.of("a"));
+            collection.upsert(batch(new float[] {1}, "a"), 1);
+        }
+        assertThat(collections.bytes()).isEqualTo(bytes);
+        assertThat(collection.search(new float[] {1}, 1, 3, Parallel.sequential()).getFirst())
+                .extracting(Hit::id)
+                .containsExactly("b", "c", "a");
+        collection.delete(List.of("a", "b", "c"));
+        assertThat(collection.search(new float[] {1}, 1, 3, Parallel.sequential()))
+                .containsExactly(List.of());
+    }
+
+    @Test
+    void aDroppedCollectionRefusesThoseWhoStillHoldIt() {
+        Collection collection = collections.create("c", 1, Metric.COSINE, false);
+        collections.drop("c");
+        assertRefused(
+                ErrorCode.NOT_FOUND,
+                "'c'",
+                () -> collection.upsert(batch(new float[] {1}, "a"), 1));
+        assertThat(collections.bytes()).isZero();
+    }
+
+    /**
+     * Every batch gives all its rows one value, so a search that saw half of one would show two.
+     */
+    @Test
+    void searchesSeeWholeBatches() throws Exception {
+        Collection collection = collections.create("c", 8, Metric.DOT_PRODUCT, false);
+        String[] ids = IntStream.range(0, 700).mapToObj(String::valueOf).toArray(String[]::new);
+        AtomicBoolean done = new AtomicBoolean();
+        float[] query = new float[8];
+        Arrays.fill(query, 1);
+        Callable<Boolean> reader =
+                () -> {
+                    boolean consistent = true;
+                    while (!done.get()) {
+                        List<Hit> hits =
+                                collection.search(query, 8, 700, Parallel.sequential()).getFirst();
+                        consistent &= hits.stream().map(Hit::score).distinct().count() <= 1;
+                        consistent &= hits.isEmpty() || hits.size() == 700;
+                    }
+                    return consistent;
+                };
+        try (ExecutorService pool = Executors.newFixedThreadPool(2)) {
+            List<Future<Boolean>> readers = new ArrayList<>();
+            readers.add(pool.submit(reader));
+            readers.add(pool.submit(reader));
+            Random random = new Random(8);
+            for (int i = 0; i < 300; i++) {
+                if (random.nextInt(10) == 0) {
+                    collection.delete(List.of(ids));
+                } else {
+                    float[] vectors = new float[700 * 8];
+                    Arrays.fill(vectors, i);
+                    collection.upsert(batch(vectors, ids), 8);
+                }
+            }
+            done.set(true);
+            for (Future<Boolean> each : readers) {
+                assertThat(each.get()).isTrue();
+            }
+        }
+    }
+}

@@ -1,0 +1,64 @@
+package neuralcore.wire;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class JsonTest {
+
+    @Test
+    void valuesComeBackAsTheyWere() {
+        Map<String, Object> value =
+                Map.of("text", "é\u0000\n", "list", List.of(1L, -2.5, true), "big", Long.MAX_VALUE);
+        assertThat(Json.readObject(ByteBuffer.wrap(Json.write(value)))).isEqualTo(value);
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "",
+                "{",
+                "[]",
+                "{} {}",
+                "{\"a\":1,\"a\":2}",
+                "{\"a\":NaN}",
+                "{\"a\":tru}",
+                "{'a':1}",
+                "\u0000{}"
+            })
+    void whatIsNotOneObjectIsRefused(String text) {
+        assertThatThrownBy(() -> Json.readObject(bytes(text)))
+                .isInstanceOfSatisfying(
+                        NeuralCoreException.class,
+                        e -> assertThat(e.code()).isEqualTo(ErrorCode.MALFORMED_FRAME));
+    }
+
+    @Test
+    void floodsAreRefused() {
+        assertRefused("{\"a\":" + "[".repeat(100_000));
+        assertRefused("{\"a\":" + "9".repeat(1_000_000) + "}");
+        assertRefused("{\"" + "n".repeat(1_000) + "\":1}");
+    }
+
+    @Test
+    void integersBeyondALongBecomeDoubles() {
+        assertThat(Json.readObject(bytes("{\"a\":18446744073709551616}")))
+                .containsEntry("a", 0x1p64);
+    }
+
+    private static void assertRefused(String text) {
+        assertThatThrownBy(() -> Json.readObject(bytes(text)))
+                .isInstanceOf(NeuralCoreException.class);
+    }
+
+    private static ByteBuffer bytes(String text) {
+        return ByteBuffer.wrap(text.getBytes(StandardCharsets.UTF_8));
+    }
+}

@@ -1,0 +1,277 @@
+package verticles;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static verticles.FrameClient.json;
+
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.vertx.core.Vertx;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import neuralcore.bridge.Token;
+import neuralcore.config.RuntimeConfig;
+import neuralcore.eventbus.Addresses;
+import neuralcore.eventbus.Services;
+import neuralcore.wire.Delivery;
+import neuralcore.wire.Envelope;
+import neuralcore.wire.ErrorCode;
+import neuralcore.wire.Frame;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The bus through the door: binary and JSON clients, credit, rejections, the end of a client. */
+@Timeout(60)
+class MessagingOverTheBridgeTest {
+    private static final String TOKEN = "0123456789abcdef0123456789abcdef";
+
+    @TempDir Path folder;
+    private Vertx vertx;
+    private Path socket;
+
+    @BeforeEach
+    void start() throws Exception {
+        vertx = Vertx.vertx();
+        Services.registerCodecs(vertx.eventBus());
+        socket = folder.resolve("d.sock");
+        SimpleMeterRegistry meters = new SimpleMeterRegistry();
+        RuntimeConfig.Bridge config =
+                new RuntimeConfig.Bridge(
+                        socket,
+                        "127.0.0.1",
+                        0,
+                        1 << 20,
+                        1 << 24,
+                        20,
+                        100,
+                        100,
+                        8 << 20,
+                        Duration.ofSeconds(10),
+                        Duration.ofSeconds(30),
+                        Duration.ofSeconds(5),
+                        List.of("neuralcore.messaging.*", "neuralcore.bus.*"),
+                        List.of("neuralcore.bus.open.*"));
+        BusVerticle bus =
+                new BusVerticle(
+                        new RuntimeConfig.Bus(5_000, 100),
+                        meters,
+                        () -> System.nanoTime() / 1_000_000);
+        vertx.deployVerticle(bus).await(30, TimeUnit.SECONDS);
+        vertx.deployVerticle(new BridgeVerticle(config, new Token(TOKEN), "test", meters))
+                .await(30, TimeUnit.SECONDS);
+    }
+
+    @AfterEach
+    void stop() throws Exception {
+        vertx.close().await(30, TimeUnit.SECONDS);
+    }
+
+    @Test
+    void aSubscriberGetsTheMostUrgentFirst() throws IOException {
+        try (FrameClient publisher = FrameClient.unix(socket);
+                FrameClient subscriber = FrameClient.unix(socket)) {
+            subscribe(subscriber, 1, 0);
+            publish(publisher, true, message(1, 9), message(2, -4), message(3, 0), message(4, 9));
+            assertThat(published(publisher).accepted()).isEqualTo(4);
+            subscriber.send(new Frame.Credit(List.of(new Frame.Grant(1, 10))));
+            assertThat(sequences(subscriber, 4)).containsExactly(2L, 3L, 1L, 4L);
+        }
+    }
+
+    @Test
+    void creditLargerThanTheWindowIsPassedOnAsTheSocketTakes() throws IOException {
+        int messages = 4_000;
+        try (FrameClient publisher = FrameClient.unix(socket);
+                FrameClient subscriber = FrameClient.unix(socket)) {
+            subscribe(subscriber, 1, 1_000_000);
+            for (int i = 0; i < messages; i += 100) {
+                Envelope[] batch = new Envelope[100];
+                for (int j = 0; j < 100; j++) {
+                    batch[j] = message(i + j, 5);
+                }
+                publish(publisher, false, batch);
+            }
+            List<Long> received = sequences(subscriber, messages);
+            for (int i = 0; i < messages; i++) {
+                assertThat(received.get(i)).isEqualTo(i);
+            }
+        }
+    }
+
+    @Test
+    void aFullQueueIsToldByMessage() throws IOException {
+        try (FrameClient publisher = FrameClient.unix(socket);
+                FrameClient subscriber = FrameClient.unix(socket)) {
+            publisher.call(
+                    Addresses.MESSAGING_CREATE,
+                    json("namespace", "open", "channel", "c", "max_queue_size", 2));
+            subscribe(subscriber, 1, 0);
+            publish(publisher, false, message(1, 5), message(2, 5), message(3, 5));
+            assertThat(published(publisher).rejections())
+                    .containsExactly(new Frame.Rejection(3, ErrorCode.QUEUE_FULL));
+        }
+    }
+
+    @Test
+    void anEvictionIsToldToThePublisherOfTheEvicted() throws IOException {
+        try (FrameClient publisher = FrameClient.unix(socket);
+                FrameClient subscriber = FrameClient.unix(socket)) {
+            publisher.call(
+                    Addresses.MESSAGING_CREATE,
+                    json(
+                            "namespace",
+                            "open",
+                            "channel",
+                            "c",
+                            "max_queue_size",
+                            1,
+                            "drop_policy",
+                            "drop_old"));
+            subscribe(subscriber, 1, 0);
+            publish(publisher, true, message(1, 5));
+            assertThat(published(publisher).accepted()).isEqualTo(1);
+            publish(publisher, false, message(2, 3));
+            assertThat(published(publisher).rejections())
+                    .containsExactly(new Frame.Rejection(1, ErrorCode.QUEUE_FULL));
+        }
+    }
+
+    @Test
+    void jsonAndBinaryClientsShareAChannel() throws IOException {
+        String address = "neuralcore.bus.open.c";
+        try (FrameClient binary = FrameClient.unix(socket);
+                FrameClient text = FrameClient.unix(socket)) {
+            text.send(json("type", "register", "address", address));
+            subscribe(binary, 7, 10);
+            ping(text);
+            publish(binary, false, message(1, 3));
+            Map<String, Object> received = text.receiveText();
+            assertThat(received)
+                    .containsEntry("type", "message")
+                    .containsEntry("address", address)
+                    .containsEntry("body", Map.of("n", 1L));
+            binary.receive();
+
+            text.send(
+                    json(
+                            "type",
+                            "send",
+                            "address",
+                            address,
+                            "replyAddress",
+                            "r",
+                            "headers",
+                            json("priority", 2),
+                            "body",
+                            json("from", "json")));
+            Frame.Deliver deliver = (Frame.Deliver) binary.receive();
+            Envelope envelope = deliver.deliveries().getFirst().envelope();
+            assertThat(envelope.payloadText()).isEqualTo("{\"from\":\"json\"}");
+            assertThat(envelope.priority()).isEqualTo(2);
+            List<Map<String, Object>> frames = List.of(text.receiveText(), text.receiveText());
+            assertThat(frames)
+                    .anySatisfy(
+                            frame ->
+                                    assertThat(frame)
+                                            .containsEntry("address", "r")
+                                            .containsEntry("body", Map.of("id", envelope.id())));
+
+            text.send(json("type", "unregister", "address", address));
+            ping(text);
+            publish(binary, false, message(2, 3));
+            binary.receive();
+            ping(text);
+        }
+    }
+
+    @Test
+    void channelsFollowTheListsOfAddresses() throws IOException {
+        try (FrameClient client = FrameClient.unix(socket)) {
+            Frame frame =
+                    client.call(
+                            Addresses.MESSAGING_SUBSCRIBE,
+                            json("namespace", "closed", "channel", "c", "subscription", 1));
+            assertThat(((Frame.Failure) frame).error()).containsEntry("code", "ACCESS_DENIED");
+            client.send(json("type", "register", "address", "neuralcore.bus.closed.c"));
+        }
+    }
+
+    @Test
+    void aPrivateNamespaceEndsWithItsClient() throws IOException {
+        try (FrameClient owner = FrameClient.unix(socket)) {
+            owner.call(Addresses.MESSAGING_CREATE, json("namespace", "private-1", "channel", "c"));
+            assertThat(owner.call(Addresses.MESSAGING_STATS, json("namespace", "private-1")))
+                    .isInstanceOf(Frame.Answer.class);
+        }
+        try (FrameClient other = FrameClient.unix(socket)) {
+            Frame frame = other.call(Addresses.MESSAGING_STATS, json("namespace", "private-1"));
+            while (frame instanceof Frame.Answer answer
+                    && !((Map<?, ?>) answer.result().get("channels")).isEmpty()) {
+                frame = other.call(Addresses.MESSAGING_STATS, json("namespace", "private-1"));
+            }
+        }
+    }
+
+    private static void ping(FrameClient client) throws IOException {
+        client.send(json("type", "ping"));
+        assertThat(client.receiveText()).containsEntry("type", "pong");
+    }
+
+    private static void subscribe(FrameClient client, int subscription, int credit)
+            throws IOException {
+        Frame frame =
+                client.call(
+                        Addresses.MESSAGING_SUBSCRIBE,
+                        json(
+                                "namespace",
+                                "open",
+                                "channel",
+                                "c",
+                                "subscription",
+                                subscription,
+                                "credit",
+                                credit));
+        assertThat(frame).isInstanceOf(Frame.Answer.class);
+    }
+
+    private static void publish(FrameClient client, boolean confirm, Envelope... messages)
+            throws IOException {
+        client.send(new Frame.Publish(1, confirm, "open", List.of(messages)));
+    }
+
+    private static Frame.Published published(FrameClient client) throws IOException {
+        return (Frame.Published) client.receive();
+    }
+
+    private static List<Long> sequences(FrameClient client, int count) throws IOException {
+        List<Long> sequences = new ArrayList<>();
+        while (sequences.size() < count) {
+            for (Delivery delivery : ((Frame.Deliver) client.receive()).deliveries()) {
+                sequences.add(delivery.envelope().sequence());
+            }
+        }
+        return sequences;
+    }
+
+    private static Envelope message(long sequence, long priority) {
+        byte[] payload = ("{\"n\":" + sequence + "}").getBytes(StandardCharsets.UTF_8);
+        return new Envelope(
+                "c",
+                1,
+                sequence,
+                0,
+                priority,
+                0,
+                Envelope.JSON,
+                Envelope.NONE,
+                payload,
+                payload.length);
+    }
+}

@@ -1,0 +1,5 @@
+/** The verticles on a real Vert.x. */
+@NullMarked
+package verticles;
+
+import org.jspecify.annotations.NullMarked;

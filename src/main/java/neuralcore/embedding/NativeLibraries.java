@@ -15,6 +15,10 @@ import neuralcore.wire.NeuralCoreException;
  * the tokenizer's loader asks its web site for libraries it does not find. Here they are unpacked
  * once into the cache folder and loaded from there.
  *
+ * <p>ONNX Runtime from 1.29 on reports to its maker: it keeps a device id under {@code ~/.cache},
+ * sends which process runs which model, and overruns a thread's stack if the command line is long.
+ * All of it is switched off before the library is loaded.
+ *
  * <p>Thread-safe. A process loads each once; later calls with another folder change nothing.
  */
 final class NativeLibraries {
@@ -24,10 +28,11 @@ final class NativeLibraries {
 
     private NativeLibraries() {}
 
-    /** Unpacks ONNX Runtime's libraries, where its own loader will find them. */
+    /** Unpacks ONNX Runtime's libraries, where its own loader will find them, and silences it. */
     static synchronized void provideOnnxRuntime(CacheFolder cache) {
         String property = "onnxruntime.native.path";
         if (System.getProperty(property) == null) {
+            NativeEnvironment.set("ORT_DISABLE_TELEMETRY", "1");
             List<String> resources = new ArrayList<>();
             for (String library : PLATFORM.onnxLibraries()) {
                 resources.add("ai/onnxruntime/native/" + PLATFORM.onnx() + "/" + library);

@@ -17,12 +17,6 @@ public final class ModelLoader {
     private static final Map<EmbeddingModel.Source, CompletableFuture<EmbeddingModel>> PRELOADED =
             new ConcurrentHashMap<>();
 
-    /**
-     * ONNX Runtime's optimizer recurses through the graph: on the usual stack of 1 MiB it ends the
-     * process with a segmentation fault.
-     */
-    private static final long STACK_BYTES = 16 << 20;
-
     private static final Executor THREADS = ModelLoader::startThread;
     private static final Set<Thread> RUNNING = ConcurrentHashMap.newKeySet();
 
@@ -40,8 +34,8 @@ public final class ModelLoader {
     }
 
     /**
-     * Waits until nothing is being loaded. A process that ends while a loader is inside ONNX
-     * Runtime crashes: its exit destroys what the library is working with.
+     * Waits until nothing is being loaded, so that the end of the process does not destroy what
+     * ONNX Runtime is working with.
      */
     public static void awaitQuiet(Duration most) throws InterruptedException {
         long deadline = System.nanoTime() + most.toNanos();
@@ -51,16 +45,18 @@ public final class ModelLoader {
     }
 
     private static void startThread(Runnable task) {
-        Runnable tracked =
-                () -> {
-                    try {
-                        task.run();
-                    } finally {
-                        RUNNING.remove(Thread.currentThread());
-                    }
-                };
-        Thread thread = new Thread(null, tracked, "model-loader", STACK_BYTES);
-        thread.setDaemon(true);
+        Thread thread =
+                Thread.ofPlatform()
+                        .daemon()
+                        .name("model-loader")
+                        .unstarted(
+                                () -> {
+                                    try {
+                                        task.run();
+                                    } finally {
+                                        RUNNING.remove(Thread.currentThread());
+                                    }
+                                });
         RUNNING.add(thread);
         thread.start();
     }

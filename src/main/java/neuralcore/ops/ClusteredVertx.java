@@ -2,12 +2,13 @@ package neuralcore.ops;
 
 import com.hazelcast.config.Config;
 import com.hazelcast.config.JoinConfig;
+import com.hazelcast.config.MapConfig;
+import com.hazelcast.config.MultiMapConfig;
 import com.hazelcast.config.NetworkConfig;
 import io.vertx.core.Future;
 import io.vertx.core.Vertx;
 import io.vertx.core.VertxOptions;
 import io.vertx.core.eventbus.EventBusOptions;
-import io.vertx.spi.cluster.hazelcast.ConfigUtil;
 import io.vertx.spi.cluster.hazelcast.HazelcastClusterManager;
 import neuralcore.config.RuntimeConfig;
 
@@ -30,8 +31,14 @@ final class ClusteredVertx {
     }
 
     private static Config hazelcast(RuntimeConfig.Cluster cluster) {
-        Config config = ConfigUtil.loadConfig();
-        config.setClusterName("neuralcore");
+        Config config = new Config().setClusterName("neuralcore");
+        // What vertx-hazelcast's own XML file says; reading it takes Hazelcast's XML parser.
+        config.addMultiMapConfig(
+                new MultiMapConfig("__vertx.subs")
+                        .setBackupCount(1)
+                        .setValueCollectionType(MultiMapConfig.ValueCollectionType.SET));
+        config.addMapConfig(new MapConfig("__vertx.haInfo").setBackupCount(1));
+        config.addMapConfig(new MapConfig("__vertx.nodeInfo").setBackupCount(1));
         NetworkConfig network = config.getNetworkConfig();
         network.setPort(cluster.port()).setPortAutoIncrement(cluster.port() == 0);
         network.getInterfaces().setEnabled(true).addInterface(cluster.host());

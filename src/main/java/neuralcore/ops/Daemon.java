@@ -53,11 +53,12 @@ public final class Daemon implements AutoCloseable {
     private final CompletableFuture<String> stop = new CompletableFuture<>();
     private final CompletableFuture<Void> closed = new CompletableFuture<>();
     private final Deque<Taken> taken = new ArrayDeque<>();
-    private final Metrics metrics = new Metrics();
+    private final HeadStart headStart;
     private @Nullable Vertx vertx;
 
-    private Daemon(RuntimeConfig config) {
+    private Daemon(RuntimeConfig config, HeadStart headStart) {
         this.config = config;
+        this.headStart = headStart;
     }
 
     /**
@@ -67,8 +68,9 @@ public final class Daemon implements AutoCloseable {
      * @param command how this process was started, for whoever finds the folder taken
      * @throws NeuralCoreException with the reason; everything taken is given back then
      */
-    public static Daemon start(RuntimeConfig config, @Nullable Path readyFile, String command) {
-        Daemon daemon = new Daemon(config);
+    static Daemon start(
+            RuntimeConfig config, @Nullable Path readyFile, String command, HeadStart headStart) {
+        Daemon daemon = new Daemon(config, headStart);
         try {
             daemon.open(readyFile, command);
             return daemon;
@@ -93,7 +95,6 @@ public final class Daemon implements AutoCloseable {
         Logging.setLevel(config.log().level());
         Logging.toFile(config.data().logs().resolve("daemon.log"));
         String token = TokenFile.readOrCreate(run);
-        take("metrics", metrics);
         if (config.roles().contains(RuntimeConfig.Role.EMBEDDING)) {
             take("model loading", () -> ModelLoader.awaitQuiet(LOADING_DEADLINE));
             EmbeddingVerticle.preload(config.embedding(), config.data().cache());
@@ -106,7 +107,9 @@ public final class Daemon implements AutoCloseable {
         if (config.roles().contains(RuntimeConfig.Role.EMBEDDING)) {
             readiness.expect(Readiness.MODEL);
         }
-        Listening listening = deploy(vertx, token);
+        Metrics metrics = headStart.metrics();
+        take("metrics", metrics);
+        Listening listening = deploy(vertx, token, metrics);
         readiness.set(Readiness.DOOR, true, "");
         announce(readiness, listening, readyFile);
         watch(vertx);
@@ -156,7 +159,7 @@ public final class Daemon implements AutoCloseable {
         System.setProperty("vertx.jackson.defaultMaxTokenCount", "1000000");
     }
 
-    private Listening deploy(Vertx vertx, String token) {
+    private Listening deploy(Vertx vertx, String token, Metrics metrics) {
         await(vertx.deployVerticle(new SystemVerticle(config, started)), START_DEADLINE);
         RuntimeVerticle runtime = new RuntimeVerticle(config, token, metrics.registry());
         String id = await(vertx.deployVerticle(runtime), START_DEADLINE);
@@ -173,15 +176,15 @@ public final class Daemon implements AutoCloseable {
         }
         ReadyFile ready = new ReadyFile(files);
         take("ready file", ready);
-        ready.write(contents(readiness, listening));
         readiness.onChange(
                 () -> {
                     try {
-                        ready.write(contents(readiness, listening));
+                        ready.write(() -> contents(readiness, listening));
                     } catch (IOException e) {
                         log.warn("The ready file could not be rewritten: {}", e.toString());
                     }
                 });
+        ready.write(() -> contents(readiness, listening));
     }
 
     private ReadyFile.Contents contents(Readiness readiness, Listening listening) {

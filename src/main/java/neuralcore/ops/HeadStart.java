@@ -1,24 +1,24 @@
 package neuralcore.ops;
 
 import java.util.List;
-import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.CompletableFuture;
+import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * What every start needs, whatever the configuration says, done on a second thread while the first
- * reads the configuration: setting the log up, then loading classes. Measured, it saves a fifth of
- * the time until the door answers.
+ * reads the configuration and prepares the data folder: the log, the meters, and loading classes.
  */
 final class HeadStart {
     private static final List<String> CLASSES =
             List.of(
-                    "neuralcore.ops.Metrics",
                     "io.vertx.core.impl.VertxImpl",
                     "io.netty.channel.MultiThreadIoEventLoopGroup",
                     "io.netty.buffer.AdaptiveByteBufAllocator",
                     "io.vertx.ext.web.impl.RouterImpl");
 
-    private final CountDownLatch logIsUp = new CountDownLatch(1);
+    private final CompletableFuture<Logger> log = new CompletableFuture<>();
+    private final CompletableFuture<Metrics> metrics = new CompletableFuture<>();
 
     private HeadStart() {}
 
@@ -31,9 +31,11 @@ final class HeadStart {
 
     private void run() {
         try {
-            LoggerFactory.getLogger(HeadStart.class);
-        } finally {
-            logIsUp.countDown();
+            log.complete(LoggerFactory.getLogger(Service.class));
+            metrics.complete(new Metrics());
+        } catch (RuntimeException | Error e) {
+            log.completeExceptionally(e);
+            metrics.completeExceptionally(e);
         }
         for (String name : CLASSES) {
             try {
@@ -44,12 +46,12 @@ final class HeadStart {
         }
     }
 
-    /** SLF4J's loggers are replaced once it is up: nobody may ask for one before. */
-    void awaitLog() {
-        try {
-            logIsUp.await();
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-        }
+    /** SLF4J hands out makeshift loggers until it is up: nobody may ask it for one before this. */
+    Logger log() {
+        return log.join();
+    }
+
+    Metrics metrics() {
+        return metrics.join();
     }
 }

@@ -36,8 +36,10 @@ public final class Logging extends ContextAwareBase implements Configurator {
         Logger root = context.getLogger(org.slf4j.Logger.ROOT_LOGGER_NAME);
         root.addAppender(errors);
         setLevel(root, "info");
-        // Both are chatty about what goes well.
+        // Chatty about what goes well, and about flags that would only make it faster.
         context.getLogger("com.hazelcast").setLevel(Level.WARN);
+        context.getLogger("com.hazelcast.instance.impl.HazelcastInstanceFactory")
+                .setLevel(Level.ERROR);
         context.getLogger("io.netty").setLevel(Level.WARN);
         return ExecutionStatus.DO_NOT_INVOKE_NEXT_IF_ANY;
     }

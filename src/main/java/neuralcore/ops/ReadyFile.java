@@ -7,6 +7,7 @@ import java.time.Instant;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Supplier;
 import neuralcore.wire.Json;
 import org.jspecify.annotations.Nullable;
 
@@ -60,12 +61,14 @@ final class ReadyFile implements AutoCloseable {
         this.files = List.copyOf(files);
     }
 
-    synchronized void write(Contents contents) throws IOException {
+    /** Asks for the contents when it is this call's turn: of two calls the later has newer ones. */
+    synchronized void write(Supplier<Contents> contents) throws IOException {
         if (closed) {
             return;
         }
+        byte[] json = contents.get().toJson();
         for (Path file : files) {
-            PrivateFiles.replace(file, contents.toJson());
+            PrivateFiles.replace(file, json);
         }
     }
 

@@ -7,7 +7,6 @@ import neuralcore.config.LoadedConfig;
 import neuralcore.config.RuntimeConfig;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /** The daemon as this process's whole work: with signals, its owner, and an exit code. */
 public final class Service {
@@ -37,11 +36,10 @@ public final class Service {
         if (config.lifecycle().owned()) {
             OwnerWatch.start(System.in, stop::complete);
         }
-        headStart.awaitLog();
-        Logger log = LoggerFactory.getLogger(Service.class);
+        Logger log = headStart.log();
         Logging.setLevel(config.log().level());
         loaded.notes().forEach(log::warn);
-        try (Daemon daemon = Daemon.start(config, readyFile, commandLine())) {
+        try (Daemon daemon = Daemon.start(config, readyFile, commandLine(), headStart)) {
             stop.thenAccept(daemon::requestStop);
             endWithJvm(daemon, config.lifecycle().drain().plus(LAST_WORK));
             log.info("Stopping: {}", daemon.awaitStop());
@@ -53,8 +51,8 @@ public final class Service {
 
     /** Runs a daemon for as long as a walk through its services takes. */
     public ExitCode train(LoadedConfig loaded) {
-        headStart.awaitLog();
-        try (Daemon daemon = Daemon.start(loaded.config(), null, commandLine())) {
+        headStart.log();
+        try (Daemon daemon = Daemon.start(loaded.config(), null, commandLine(), headStart)) {
             endWithJvm(daemon, LAST_WORK);
             Training.run(daemon, loaded.config());
             daemon.requestStop("trained");

@@ -32,7 +32,7 @@ class FilesOfTheDaemonTest {
     void theReadyFileSaysWhatTheProtocolShows() throws IOException {
         Path file = folder.resolve("ready.json");
         ReadyFile ready = new ReadyFile(List.of(file));
-        ready.write(contents(true));
+        ready.write(() -> contents(true));
 
         assertThat(read(file))
                 .containsEntry("pid", 4711L)
@@ -51,7 +51,7 @@ class FilesOfTheDaemonTest {
 
         ready.close();
         assertThat(file).doesNotExist();
-        ready.write(contents(true));
+        ready.write(() -> contents(true));
         assertThat(file).as("a late change does not bring it back").doesNotExist();
     }
 
@@ -78,7 +78,8 @@ class FilesOfTheDaemonTest {
                                     }
                                 });
         for (int i = 0; i < 500 || seen.get() == 0; i++) {
-            ready.write(contents(i % 2 == 0));
+            boolean modelReady = i % 2 == 0;
+            ready.write(() -> contents(modelReady));
         }
         done.set(true);
         reader.join();

@@ -6,6 +6,8 @@ import io.vertx.core.Vertx;
 import java.io.IOException;
 import java.io.PipedInputStream;
 import java.io.PipedOutputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
@@ -13,9 +15,34 @@ import java.util.concurrent.TimeUnit;
 import neuralcore.eventbus.Addresses;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 class LifecycleTest {
     private final Vertx vertx = Vertx.vertx();
+
+    @TempDir Path folder;
+
+    /** Is asked to stop, says that it heard, and never does. */
+    static final class Stubborn {
+        public static void main(String[] arguments) throws Exception {
+            CompletableFuture<String> asked = new CompletableFuture<>();
+            Signals.handle(asked::complete);
+            Files.createFile(Path.of(arguments[0], "started"));
+            Files.createFile(Path.of(arguments[0], asked.get()));
+            Thread.sleep(Long.MAX_VALUE);
+        }
+    }
+
+    @Test
+    void theSecondSignalEndsWhatTheFirstCouldNot() throws Exception {
+        try (Jvm jvm = Jvm.start(folder, Stubborn.class, folder.toString())) {
+            jvm.await(folder.resolve("started"));
+            jvm.process().destroy();
+            jvm.await(folder.resolve("SIGTERM"));
+            jvm.process().destroy();
+            assertThat(jvm.exitCode()).isEqualTo(143);
+        }
+    }
 
     @AfterEach
     void close() {

@@ -40,6 +40,13 @@ _POLL = 0.005
 _CLIENT_VARIABLES = ("NEURALCORE_URL", "NEURALCORE_TOKEN", "NEURALCORE_JAVA_FOLDERS")
 
 
+def _environment() -> dict[str, str]:
+    """The daemon's: ours, less what is for clients. ONNX Runtime reports to its maker unless told not
+    to; the daemon tells it anyway, a variable spares it the time."""
+    own = {k: v for k, v in os.environ.items() if k not in _CLIENT_VARIABLES}
+    return {**own, "ORT_DISABLE_TELEMETRY": "1"}
+
+
 class Ready(NamedTuple):
     """What a ready file says; ``docs/protocol.md`` explains it."""
 
@@ -289,7 +296,7 @@ def _launch(home: Path, owned: bool, idle_exit: float, deadline: float) -> Daemo
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=home,
-            env={k: v for k, v in os.environ.items() if k not in _CLIENT_VARIABLES},
+            env=_environment(),
             # Ctrl-C in our terminal is for us.
             start_new_session=True,
         )

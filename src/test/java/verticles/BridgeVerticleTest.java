@@ -22,6 +22,7 @@ import neuralcore.bridge.Token;
 import neuralcore.config.RuntimeConfig;
 import neuralcore.eventbus.Addresses;
 import neuralcore.eventbus.Services;
+import neuralcore.wire.ErrorCode;
 import neuralcore.wire.Frame;
 import neuralcore.wire.NeuralCoreException;
 import neuralcore.wire.Reply;
@@ -156,6 +157,22 @@ class BridgeVerticleTest {
             assertThat(answer.result()).containsEntry("a", 1L);
             assertThat(answer.tensors().get(0).toFloatArray()).containsExactly(1.5f, -2f, 3f);
             assertThat(answer.tensors().get(1).toStrings()).containsExactly("é", "");
+        }
+    }
+
+    @Test
+    void aRefusalSaysWhenToTryAgain() throws IOException {
+        Services.offer(
+                vertx,
+                "neuralcore.system.busy",
+                request -> {
+                    throw new NeuralCoreException(ErrorCode.UNAVAILABLE, "Not now.", 1.5);
+                });
+        try (FrameClient client = client()) {
+            Frame.Failure failure = (Frame.Failure) client.call("neuralcore.system.busy", Map.of());
+            assertThat(failure.error())
+                    .containsEntry("code", "UNAVAILABLE")
+                    .containsEntry("retry_after", 1.5);
         }
     }
 

@@ -215,7 +215,10 @@ class EmbeddingVerticleTest {
         deploy(40);
         Future<Reply> waiting = embed("c-1", Map.of(), words(30));
         Future<Reply> refused = embed("c-1", Map.of(), words(30));
-        assertFails(refused, ErrorCode.UNAVAILABLE, "retry_after=");
+        assertThatThrownBy(refused::await)
+                .isInstanceOfSatisfying(
+                        NeuralCoreException.class,
+                        e -> assertThat(e.retryAfterSeconds()).isPositive());
         vertx.eventBus().publish(Addresses.CONNECTION_CLOSED, "c-1");
         Future<Reply> next = embed("c-2", Map.of(), words(30));
         assertFails(waiting, ErrorCode.UNAVAILABLE, "left");

@@ -42,7 +42,7 @@ final class BinaryFrames {
         try {
             session.callBegins();
         } catch (NeuralCoreException e) {
-            session.write(new Frame.Failure(call.correlation(), Session.errorObject(e)));
+            session.write(new Frame.Failure(call.correlation(), e.toObject()));
             return;
         }
         try {
@@ -62,7 +62,7 @@ final class BinaryFrames {
                     session.write(
                             new Frame.Failure(
                                     call.correlation(),
-                                    Session.errorObject((NeuralCoreException) failure)));
+                                    ((NeuralCoreException) failure).toObject()));
                 });
     }
 

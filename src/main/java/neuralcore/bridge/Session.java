@@ -269,17 +269,10 @@ public final class Session {
     /** Reports a failure that belongs to no call. */
     void fail(NeuralCoreException exception) {
         if (speaksBinary) {
-            write(new Frame.Failure(0, errorObject(exception)));
+            write(new Frame.Failure(0, exception.toObject()));
         } else {
             write(new Frame.Text(TextFrames.error(exception)));
         }
-    }
-
-    static Map<String, @Nullable Object> errorObject(NeuralCoreException exception) {
-        Map<String, @Nullable Object> error = new LinkedHashMap<>();
-        error.put("code", exception.code().name());
-        error.put("message", exception.getMessage());
-        return error;
     }
 
     /** Takes one of the calls a connection may have unanswered; {@link #callDone} gives it back. */

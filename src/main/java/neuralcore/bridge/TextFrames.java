@@ -97,11 +97,9 @@ final class TextFrames {
     }
 
     static Map<String, @Nullable Object> error(NeuralCoreException exception) {
-        Map<String, @Nullable Object> error = new LinkedHashMap<>();
+        Map<String, @Nullable Object> error = exception.toObject();
         error.put("type", "err");
-        error.put("code", exception.code().name());
         error.put("failureCode", exception.code().number());
-        error.put("message", exception.getMessage());
         return error;
     }
 

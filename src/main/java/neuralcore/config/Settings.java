@@ -209,7 +209,7 @@ final class Settings {
             add(
                     "embedding.batch_tokens",
                     count(1 << 20),
-                    "2048",
+                    "1024",
                     "Tokens in a batch, padding included.");
     static final Setting<Integer> EMBEDDING_MAX_QUEUED_TEXTS =
             add(

@@ -6,7 +6,6 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.function.Predicate;
@@ -119,8 +118,9 @@ public final class EmbeddingScheduler {
         if (held + texts > share || waitingTexts + texts > maxQueuedTexts) {
             throw new NeuralCoreException(
                     ErrorCode.UNAVAILABLE,
-                    "%d texts wait already (%d of this client; %d and %d may). retry_after=%s"
-                            .formatted(waitingTexts, held, maxQueuedTexts, share, retryAfter()));
+                    "%d texts wait already (%d of this client; %d and %d may)."
+                            .formatted(waitingTexts, held, maxQueuedTexts, share),
+                    retryAfter());
         }
         EmbedJob job = new EmbedJob(++lastId, client, kind, texts);
         jobs.put(job.id(), job);
@@ -386,8 +386,8 @@ public final class EmbeddingScheduler {
     }
 
     /** Seconds until about half of what waits will have run. */
-    private String retryAfter() {
+    private double retryAfter() {
         double seconds = textsPerSecond == 0 ? 1 : waitingTexts / textsPerSecond / 2;
-        return String.format(Locale.ROOT, "%.1f", Math.clamp(seconds, 0.1, 60));
+        return Math.clamp(seconds, 0.1, 60);
     }
 }

@@ -3,12 +3,16 @@ package neuralcore.eventbus;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.eventbus.MessageCodec;
 import java.nio.ByteBuffer;
+import java.util.Map;
 import java.util.function.Function;
+import neuralcore.wire.ErrorCode;
 import neuralcore.wire.Frame;
 import neuralcore.wire.FrameCodec;
+import neuralcore.wire.NeuralCoreException;
 import neuralcore.wire.Params;
 import neuralcore.wire.Reply;
 import neuralcore.wire.Request;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Hands requests and replies over by reference within the process, and as the protocol's own binary
@@ -49,6 +53,21 @@ final class FramedCodec<T> implements MessageCodec<T, T> {
                     Frame.Answer answer = (Frame.Answer) frame;
                     return new Reply(answer.result(), answer.tensors());
                 });
+    }
+
+    static FramedCodec<ServiceFailure> ofFailures() {
+        return new FramedCodec<>(
+                "neuralcore.failure",
+                failure -> new Frame.Failure(0, failure.exception().toObject()),
+                frame -> new ServiceFailure(toException(((Frame.Failure) frame).error())));
+    }
+
+    private static NeuralCoreException toException(Map<String, @Nullable Object> error) {
+        Params params = new Params(error);
+        return new NeuralCoreException(
+                ErrorCode.valueOf(params.string("code")),
+                params.string("message"),
+                error.get("retry_after") instanceof Number seconds ? seconds.doubleValue() : null);
     }
 
     @Override

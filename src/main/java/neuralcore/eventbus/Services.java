@@ -31,6 +31,7 @@ public final class Services {
     public static void registerCodecs(EventBus bus) {
         bus.registerDefaultCodec(Request.class, FramedCodec.ofRequests());
         bus.registerDefaultCodec(Reply.class, FramedCodec.ofReplies());
+        bus.registerDefaultCodec(ServiceFailure.class, FramedCodec.ofFailures());
         bus.registerDefaultCodec(PublishBatch.class, new LocalCodec<>(PublishBatch.class));
         bus.registerDefaultCodec(CreditBatch.class, new LocalCodec<>(CreditBatch.class));
         bus.registerDefaultCodec(Frame.Published.class, new LocalCodec<>(Frame.Published.class));
@@ -75,8 +76,7 @@ public final class Services {
     }
 
     private static void fail(Message<Request> message, Throwable failure) {
-        NeuralCoreException exception = toException(failure, message.body().address());
-        message.fail(exception.code().number(), exception.getMessage());
+        message.reply(new ServiceFailure(toException(failure, message.body().address())));
     }
 
     private static NeuralCoreException toException(Throwable failure, String address) {
@@ -92,6 +92,9 @@ public final class Services {
 
     private static NeuralCoreException toException(
             Throwable failure, Request request, Duration timeout) {
+        if (failure instanceof ServiceFailure known) {
+            return known.exception();
+        }
         if (!(failure instanceof ReplyException reply)) {
             return toException(failure, request.address());
         }

@@ -156,8 +156,10 @@ class EmbeddingSchedulerTest {
         assertThatThrownBy(() -> scheduler.admit("a", TextKind.DOCUMENT, 51))
                 .isInstanceOfSatisfying(
                         NeuralCoreException.class,
-                        e -> assertThat(e.code()).isEqualTo(ErrorCode.UNAVAILABLE))
-                .hasMessageContaining("retry_after=1.0");
+                        e -> {
+                            assertThat(e.code()).isEqualTo(ErrorCode.UNAVAILABLE);
+                            assertThat(e.retryAfterSeconds()).isEqualTo(1.0);
+                        });
         scheduler.admit("b", TextKind.DOCUMENT, 300);
         assertThatThrownBy(() -> scheduler.admit("c", TextKind.QUERY, 1))
                 .hasMessageContaining("1000 texts wait already");

@@ -58,10 +58,11 @@ def fresh_process(python: str, code: str, **environment: str) -> dict[str, Any]:
     done = subprocess.run(
         [python, "-c", code, TEXT],
         env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
+        capture_output=True,
         text=True,
-        check=True,
     )
+    if done.returncode != 0:
+        raise RuntimeError(f"{python} ended with {done.returncode}:\n{done.stderr}")
     wall = time.perf_counter() - began
     answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return {**answer, "wall": wall}

@@ -3,11 +3,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from neuralcore._connection import Connection
 from neuralcore._endpoint import Endpoint
 
 from echo_server import EchoServer
+
+# A loaded machine is no failure.
+settings.register_profile(
+    "neuralcore", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("neuralcore")
 
 
 @pytest.fixture

@@ -107,10 +107,14 @@ class EchoServer:
             self._port = server.sockets[0].getsockname()[1]
         ready.set()
         await self._stopping.wait()
+        # Closing the server within the ticks that it takes to accept a connection leaks that one.
+        for listener in server.sockets:
+            self._loop.remove_reader(listener.fileno())
+        for _ in range(10):
+            for connection in list(self._connections):
+                connection.transport.abort()
+            await asyncio.sleep(0)
         server.close()
-        for connection in list(self._connections):
-            connection.transport.abort()
-        await asyncio.sleep(0)
 
 
 class _Connection(asyncio.Protocol):

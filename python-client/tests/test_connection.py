@@ -252,13 +252,15 @@ def test_a_caller_waits_for_a_lane_until_its_deadline(server: EchoServer) -> Non
     connection.close()
 
 
-def test_an_idle_lane_that_the_daemon_closed_is_not_used(
-    server: EchoServer, connection: Connection
-) -> None:
-    connection.call(ECHO)
-    server.break_connections()
-    eventually(lambda: server.accepted == 3)  # the messages' stream is back
-    assert connection.call(ECHO, {"a": 1})[0] == {"a": 1}
+@pytest.mark.parametrize("token", [None, "t"])
+def test_an_idle_lane_that_the_daemon_closed_is_not_used(token: str | None) -> None:
+    with EchoServer(tcp_token=token) as server:
+        connection = Connection(Endpoint.parse(server.url))
+        connection.call(ECHO)
+        server.break_connections()
+        eventually(lambda: server.accepted == 3)  # the messages' stream is back
+        assert connection.call(ECHO, {"a": 1})[0] == {"a": 1}
+        connection.close()
 
 
 # Messages
@@ -428,9 +430,11 @@ def test_a_frame_cut_by_the_loss_is_sent_again_whole(
 ) -> None:
     server.reading.clear()
     publish(connection, "a", bytes(5_000_000))
+    unsent = connection.call_async("neuralcore.messaging.stats", {"a": 1})
     assert connection.queued_bytes
     server.break_connections()
     server.reading.set()
+    assert unsent.result(20)[0] == {"a": 1}
     connection.flush(20)
     assert len(server.published) == 1
     assert server.published[0].messages[0].payload == bytes(5_000_000)

@@ -17,7 +17,13 @@ import pytest
 from neuralcore import _java, daemon
 from neuralcore.aio import connect_async
 from neuralcore.client import connect
-from neuralcore.errors import ConnectError, DaemonStartError, InvalidRequest, VersionMismatch
+from neuralcore.errors import (
+    ConnectError,
+    DaemonStartError,
+    InvalidRequest,
+    NotFound,
+    VersionMismatch,
+)
 
 from echo_server import EchoServer
 
@@ -313,3 +319,24 @@ def test_another_version_is_told_not_passed_over(home: Path) -> None:
         say_ready(home, server)
         with pytest.raises(VersionMismatch):
             connect()
+
+
+async def test_the_asynchronous_fallback(home: Path) -> None:
+    async with await connect_async("fallback:") as client:
+        assert (client.backend, client.url) == ("fallback", "fallback:")
+        docs = await client.collection("docs", 2)
+        assert await docs.upsert(["a", "b"], [[1, 0], [0, 1]]) == (2, 0)
+        assert (await docs.search([0, 1], 1))[0].id == "b"
+        none = await client.collection("none")
+        with pytest.raises(NotFound):
+            await none.delete(["a"])
+    with pytest.raises(ConnectError, match="closed"):
+        await client.info()
+
+
+def test_falling_back_is_told(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with connect(start=False) as client:
+        assert client.backend == "fallback"
+    (record,) = [r for r in caplog.records if r.name == "neuralcore"]
+    assert record.levelno == logging.WARNING
+    assert f"No daemon runs in {home}" in record.getMessage()

@@ -36,15 +36,18 @@ RENAMES = [
         r"open_backend\((.*)\)\n",
         r"asyncio.to_thread(\n        open_backend, \1\n    )\n",
     ),
-    (r"else backend\n", "else async_fallback(backend)\n"),
+    (
+        r"    return (.*) if (isinstance.*) else backend\n",
+        r"    if \2:\n        return \1\n"
+        "    from neuralcore._async_fallback import AsyncFallbackClient\n\n"
+        "    return AsyncFallbackClient(backend)\n",
+    ),
     (r"self\.connection\.call\((.*)\)\n", r"asyncio.wrap_future(\n            "
      r"self.connection.call_async(\1)\n        )\n"),
     (r"self\.connection\.close\(\)", "asyncio.to_thread(self.connection.close)"),
     (r"__enter__", "__aenter__"),
     (r"__exit__", "__aexit__"),
     (r"\nfrom collections\.abc", "\nimport asyncio\nfrom collections.abc"),
-    (r"from neuralcore\._connect import", "from neuralcore._async_fallback import async_fallback\n"
-     "from neuralcore._connect import"),
     (r"Thread-safe\.", "Usable from any number of event loops."),
 ]  # fmt: skip
 COROUTINE_CALLS = {"to_thread", "wrap_future"}

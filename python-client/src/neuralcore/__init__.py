@@ -23,6 +23,7 @@ from neuralcore._version import __version__
 
 if TYPE_CHECKING:
     from neuralcore import embedding, errors, messaging, vectors
+    from neuralcore._runtime import get_available_features, is_native_available, runtime_info
     from neuralcore.aio import AsyncClient, connect_async
     from neuralcore.client import Client, connect
     from neuralcore.embedding import EmbeddingEngine, embed_batch, embed_text

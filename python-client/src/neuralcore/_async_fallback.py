@@ -1,46 +1,53 @@
-"""The fallback's client behind the methods of :class:`neuralcore.aio.AsyncClient`."""
+"""What ``connect_async()`` gives where there is no daemon."""
 
 from __future__ import annotations
 
 import asyncio
-import inspect
-from types import TracebackType
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from neuralcore.aio import AsyncClient
+from neuralcore.errors import RequestTimeout
+
+if TYPE_CHECKING:
+    from neuralcore.fallback.client import FallbackClient
 
 
-def async_fallback(sync: Any) -> Any:
-    """An object with the methods of AsyncClient, for a synchronous client."""
-    return AsyncFallback(sync)
+class AsyncFallbackClient(AsyncClient):
+    """The fallback behind the methods of :class:`AsyncClient`; its work is done in worker threads.
 
-
-class AsyncFallback:
-    """Each method of a synchronous client or collection as a coroutine, run in a worker thread.
-
-    Args:
-        sync: what to call; its attributes that are no methods are this object's too.
+    A call that is cancelled is not awaited any more, and carried out nevertheless. There is no
+    ``connection``.
     """
 
-    def __init__(self, sync: Any) -> None:
+    backend: Literal["daemon", "fallback"] = "fallback"
+
+    def __init__(self, sync: FallbackClient) -> None:
         self._sync = sync
 
-    def __getattr__(self, name: str) -> Any:
-        value = getattr(self._sync, name)
-        if not inspect.ismethod(value):
-            return value
+    @property
+    def url(self) -> str:
+        return self._sync.url
 
-        async def in_thread(*args: Any, **kwargs: Any) -> Any:
-            result = await asyncio.to_thread(value, *args, **kwargs)
-            return AsyncFallback(result) if hasattr(result, "upsert") else result
+    @property
+    def binary_frame_limit(self) -> int:
+        return self._sync.binary_frame_limit
 
-        return in_thread
+    async def call(
+        self,
+        address: str,
+        params: Mapping[str, object] | None = None,
+        tensors: Sequence[Any] = (),
+        *,
+        timeout: float | None = None,
+    ) -> tuple[dict[str, Any], list[Any]]:
+        """Calls a service in a worker thread, and waits for at most ``timeout`` seconds."""
+        work = asyncio.to_thread(self._sync.call, address, params, tensors)
+        try:
+            return await asyncio.wait_for(work, timeout)
+        except asyncio.TimeoutError:  # before Python 3.11 not the builtin
+            raise RequestTimeout(f"{address} took longer than {timeout:g} s.") from None
 
-    async def __aenter__(self) -> AsyncFallback:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, e: BaseException | None, at: TracebackType | None
-    ) -> None:
-        await asyncio.to_thread(self._sync.close)
-
-    def __repr__(self) -> str:
-        return repr(self._sync)
+    async def close(self) -> None:
+        """Forgets its collections. Idempotent."""
+        self._sync.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from neuralcore import daemon
 from neuralcore._connection import Connection
@@ -17,6 +17,9 @@ from neuralcore.errors import (
     InvalidRequest,
     VersionMismatch,
 )
+
+if TYPE_CHECKING:
+    from neuralcore.fallback.client import FallbackClient
 
 logger = logging.getLogger("neuralcore")
 
@@ -30,7 +33,7 @@ def open_backend(
     start: bool,
     timeout: float,
     home: Path | str | None,
-) -> Connection | Any:
+) -> Connection | FallbackClient:
     """A connection to a daemon, or the fallback's client; ``connect()`` explains the order."""
     if require not in (None, "daemon"):
         raise InvalidRequest(f"require={require!r} is neither None nor 'daemon'.")
@@ -91,7 +94,7 @@ def _say(connection: Connection, why: str) -> None:
     logger.info("using the daemon %s at %s (%s)", version, connection.url, why)
 
 
-def _fallback(reason: str, level: int) -> Any:
+def _fallback(reason: str, level: int) -> FallbackClient:
     from neuralcore.fallback.client import FallbackClient
 
     logger.log(level, "using the fallback in this process, which is slower: %s", reason)

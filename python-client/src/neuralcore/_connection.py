@@ -7,11 +7,8 @@ Three ways lead to it::
     send()        the messages' stream: publishes, credit, and every call of
                   ``neuralcore.messaging.*``, in the order in which they were made
 
-so that a bulk array, whoever sends it, never holds up a message.
-
-One I/O thread serves a connection. It is a plain ``selectors`` loop: answers came as fast from an
-asyncio loop in its place, but importing asyncio costs a process more than all of this package, and
-here the caller's own thread can write.
+so that a bulk array, whoever sends it, never holds up a message. One I/O thread serves both streams
+(_io.py).
 
 A forked child has the object and none of the parent's sockets, subscriptions or queued frames: on
 first use it connects for itself, under a publisher number of its own.
@@ -25,7 +22,6 @@ import itertools
 import logging
 import math
 import os
-import selectors
 import socket
 import threading
 import time
@@ -35,6 +31,7 @@ from concurrent.futures import Future
 
 from neuralcore import _wire
 from neuralcore._endpoint import Endpoint, ServerInfo
+from neuralcore._io import IoThread
 from neuralcore._lanes import Lane, LanePool
 from neuralcore._stream import CallResult, Stream, failure
 from neuralcore._wire import Delivered, Published
@@ -57,7 +54,6 @@ _CONNECT_TIMEOUT = 5.0
 _MAX_TIMEOUT_MS = 0x7FFFFFFF
 _MESSAGING = "neuralcore.messaging."
 _EXIT_DEADLINE = 2.0
-_TRIM_EVERY = 30.0
 
 _open_connections: weakref.WeakSet[Connection] = weakref.WeakSet()
 
@@ -106,18 +102,15 @@ class Connection:
         self.server: ServerInfo | None = None
         self._ids = itertools.count(1)
         self._start_lock = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self._starting: IoThread | None = None
+        self._io: IoThread | None = None
         self._lanes = LanePool(self._open_lane, self._max_lanes)
         self._messages = self._new_stream(self._open_messages)
         self._calls: Stream | None = None
         self._deliver_callbacks: dict[int, DeliverCallback] = {}
         self._published_callbacks: list[Callable[[Published], None]] = []
         self._reconnected_callbacks: list[Callable[[], None]] = []
-        self._wake_in: socket.socket | None = None
-        self._wake_out: socket.socket | None = None
-        self._woken = False
         self._unconfirmed = False
-        self._first: Future[None] = Future()
 
     def _new_stream(self, open_socket: Callable[[], tuple[socket.socket, ServerInfo]]) -> Stream:
         return Stream(
@@ -295,7 +288,7 @@ class Connection:
         Raises:
             RequestTimeout: it has not, within so many seconds.
         """
-        if self._thread is None or self._closed:
+        if self._io is None or self._closed:
             return
         self._unconfirmed = False
         deadline = time.monotonic() + timeout
@@ -341,10 +334,10 @@ class Connection:
         self._messages.close()
         if self._calls is not None:
             self._calls.close()
-        self._wake()
-        thread = self._thread
-        if thread is not None and not self._on_io_thread():
-            thread.join(1.0)
+        if self._io is not None:
+            self._io.stop()
+            if not self._io.is_current():
+                self._io.join(1.0)
         _open_connections.discard(self)
 
     def __repr__(self) -> str:
@@ -409,132 +402,32 @@ class Connection:
     # The I/O thread
 
     def _ensure_started(self) -> None:
-        if self._thread is not None and not self._closed:
+        if self._io is not None and not self._closed:
             return
         with self._start_lock:
             if self._closed:
                 raise ConnectError("The client is closed.")
-            if self._thread is not None:
-                return
-            self._wake_in, self._wake_out = socket.socketpair()
-            self._wake_in.setblocking(False)
-            self._wake_out.setblocking(False)
-            self._first = Future()
-            thread = threading.Thread(target=self._run, name="neuralcore-io", daemon=True)
-            thread.start()
-            try:
-                self._first.result()
-            except NeuralCoreError:
-                raise  # the thread has ended; the next use tries again
-            except BaseException:
-                self._closed = True
-                self._messages.close()
-                raise
-            self._thread = thread
+            if self._io is None:
+                io = IoThread(
+                    self._streams,
+                    reconnected=self._reconnected,
+                    chores=self._lanes.trim,
+                    name=self._endpoint.url,
+                )
+                self._starting = io
+                io.start()
+                self._io = io
+
+    def _streams(self) -> list[Stream]:
+        calls = self._calls
+        return [self._messages] if calls is None else [self._messages, calls]
 
     def _on_io_thread(self) -> bool:
-        return self._thread is threading.current_thread()
+        return self._io is not None and self._io.is_current()
 
     def _wake(self) -> None:
-        if self._woken or self._wake_out is None:
-            return
-        self._woken = True
-        # Full: it is awake. Closed: it has ended.
-        with contextlib.suppress(OSError):
-            self._wake_out.send(b"\0")
-
-    def _run(self) -> None:
-        with selectors.DefaultSelector() as selector:
-            try:
-                self._loop(selector)
-            except Exception:
-                if not self._closed:
-                    logger.exception("the I/O thread of %s ended by a defect", self.url)
-                self._closed = True
-                self._messages.close()
-                if self._calls is not None:
-                    self._calls.close()
-            finally:
-                if not self._first.done():
-                    self._first.set_exception(ConnectError("The client is closed."))
-                for end in (self._wake_in, self._wake_out):
-                    if end is not None:
-                        end.close()
-
-    def _loop(self, selector: selectors.BaseSelector) -> None:
-        wake = self._wake_in
-        assert wake is not None
-        selector.register(wake, selectors.EVENT_READ)
-        try:
-            self._messages.connect(None)
-        except NeuralCoreError as e:
-            self._first.set_exception(e)
-            return
-        self._first.set_result(None)
-        watched: dict[Stream, tuple[socket.socket, int]] = {}
-        trim_at = time.monotonic() + _TRIM_EVERY
-        while not self._closed:
-            now = time.monotonic()
-            due = trim_at
-            streams = [self._messages] if self._calls is None else [self._messages, self._calls]
-            for stream in streams:
-                due = min(due, self._attend(selector, watched, stream, now))
-                _watch(selector, watched, stream)
-            for key, events in selector.select(max(0.0, due - time.monotonic())):
-                stream = key.data
-                if stream is None:
-                    with contextlib.suppress(BlockingIOError):
-                        wake.recv(1024)
-                    self._woken = False
-                    continue
-                if events & selectors.EVENT_WRITE:
-                    stream.on_writable()
-                if events & selectors.EVENT_READ and not stream.on_readable():
-                    self._lose(selector, watched, stream)
-            if time.monotonic() >= trim_at:
-                self._lanes.trim()
-                trim_at = time.monotonic() + _TRIM_EVERY
-
-    def _attend(
-        self,
-        selector: selectors.BaseSelector,
-        watched: dict[Stream, tuple[socket.socket, int]],
-        stream: Stream,
-        now: float,
-    ) -> float:
-        """Reconnects and sees to deadlines; when to look again."""
-        if stream.silent_for_too_long:
-            self._lose(selector, watched, stream)
-        due = stream.on_time(now)
-        if stream.sock is None:
-            if now < stream.retry_at:
-                return min(due, stream.retry_at)
-            again = stream.retry_at > 0
-            messages = stream is self._messages
-            try:
-                stream.connect(self._reconnected if again and messages else None)
-                if again and messages:
-                    logger.info("reconnected to the daemon at %s", self.url)
-            except NeuralCoreError:
-                return min(due, stream.retry_at)
-            due = stream.on_time(now)
-        return due
-
-    def _lose(
-        self,
-        selector: selectors.BaseSelector,
-        watched: dict[Stream, tuple[socket.socket, int]],
-        stream: Stream,
-    ) -> None:
-        sock, _ = watched.pop(stream)
-        selector.unregister(sock)
-        reason = stream.on_lost()
-        if not self._closed:
-            logger.warning(
-                "the connection to the daemon at %s is lost%s; reconnecting",
-                self.url,
-                f" ({reason})" if reason else "",
-            )
+        if self._starting is not None:
+            self._starting.wake()
 
     def _reconnected(self) -> None:
         for callback in tuple(self._reconnected_callbacks):
@@ -576,30 +469,10 @@ class Connection:
         self._messages.abandon()
         if self._calls is not None:
             self._calls.abandon()
-        for end in (self._wake_in, self._wake_out):
-            if end is not None:
-                end.close()
+        if self._starting is not None:
+            self._starting.abandon()
         if not self._closed:
             self._set_up()
-
-
-def _watch(
-    selector: selectors.BaseSelector,
-    watched: dict[Stream, tuple[socket.socket, int]],
-    stream: Stream,
-) -> None:
-    sock = stream.sock
-    if sock is None:
-        return
-    events = selectors.EVENT_READ | (selectors.EVENT_WRITE if stream.wants_write else 0)
-    known = watched.get(stream)
-    if known is None:
-        selector.register(sock, events, stream)
-    elif known[1] != events:
-        selector.modify(sock, events, stream)
-    else:
-        return
-    watched[stream] = (sock, events)
 
 
 def _register(

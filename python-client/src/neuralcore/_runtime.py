@@ -15,7 +15,9 @@ _PROBE_SECONDS = 0.004
 
 
 def is_native_available() -> bool:
-    """Whether the daemon is reachable, or could be started here. Starts nothing; takes ≤ 5 ms.
+    """Whether the daemon is reachable, or could be started here. Starts nothing.
+
+    Takes about a millisecond; the first call loads modules of the standard library, too.
 
     With ``NEURALCORE_URL`` set: whether something accepts connections there.
     """

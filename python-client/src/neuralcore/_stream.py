@@ -239,7 +239,6 @@ class Stream:
                 ahead, self._ahead = self._ahead, None
                 self._queue.extendleft(reversed(ahead))
                 self._queued += sum(len(frame) for frame, _ in ahead)
-                self._offset = 0
                 self._retries = 0
                 self._last_error = None
                 self.sock = sock

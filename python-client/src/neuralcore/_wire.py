@@ -12,17 +12,12 @@ import json
 import struct
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from neuralcore.errors import InvalidRequest, NeuralCoreError, ProtocolError
 
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
 Buffer: TypeAlias = bytes | bytearray | memoryview
 Payload: TypeAlias = bytes | bytearray
-Array: TypeAlias = "npt.NDArray[np.float32 | np.int8 | np.int32 | np.int64]"
 # What can be attached to a call: an array, opaque bytes, or a list of strings.
 Tensor: TypeAlias = Any
 

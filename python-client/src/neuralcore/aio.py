@@ -12,7 +12,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from neuralcore import _parts
-from neuralcore._async_fallback import async_fallback
 from neuralcore._connect import open_backend
 from neuralcore._connection import Connection
 from neuralcore._parts import Deadline, Hit, Record, Upserted
@@ -64,7 +63,11 @@ async def connect_async(
     backend = await asyncio.to_thread(
         open_backend, url, require=require, start=start, timeout=timeout, home=home
     )
-    return AsyncClient(backend) if isinstance(backend, Connection) else async_fallback(backend)
+    if isinstance(backend, Connection):
+        return AsyncClient(backend)
+    from neuralcore._async_fallback import AsyncFallbackClient
+
+    return AsyncFallbackClient(backend)
 
 
 class AsyncClient:

@@ -27,7 +27,6 @@ from types import TracebackType
 from typing import IO, Any, NamedTuple
 
 from neuralcore import _java
-from neuralcore._connection import Connection
 from neuralcore._endpoint import MAX_SOCKET_PATH, Endpoint
 from neuralcore.errors import DaemonStartError, NeuralCoreError, RequestTimeout
 
@@ -252,6 +251,9 @@ def stop(home: Path | None = None, *, timeout: float = 15.0) -> bool:
     ready = find(home)
     if ready is None:
         return False
+    # Not above: whether a daemon is there must be found out without loading the transport.
+    from neuralcore._connection import Connection
+
     deadline = time.monotonic() + timeout
     try:
         connection = Connection(ready.endpoint)

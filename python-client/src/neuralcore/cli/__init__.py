@@ -9,8 +9,8 @@ The first line of the module's docstring, after the colon, is its line in the ov
 what is heavy inside ``run``. Those that talk to a daemon take ``--json``, ``--url`` and
 ``--timeout`` (``output.add_common``).
 
-Exit codes: 0 done; 1 failed, with one line on stderr; 2 wrong usage; 3 no daemon runs; 4 it runs
-and something is not well; 130 interrupted.
+Exit codes: 0 done; 1 failed, with one line on stderr; 2 wrong usage; 3 no daemon runs;
+130 interrupted.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from neuralcore._version import __version__
 from neuralcore.cli import output
 from neuralcore.errors import NeuralCoreError
 
-OK, FAILED, USAGE, NOT_RUNNING, DEGRADED, INTERRUPTED = 0, 1, 2, 3, 4, 130
+OK, FAILED, USAGE, NOT_RUNNING, INTERRUPTED = 0, 1, 2, 3, 130
 
 VERBS = ("status", "info", "embed", "demo")
 

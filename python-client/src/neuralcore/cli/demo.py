@@ -35,7 +35,7 @@ SYSTEM_LOG = ("system.log", 10)
 CHANNELS = [name for name, _ in (USER_INPUT, TOOL_RESULT, TOOL_PROGRESS, SYSTEM_LOG)]
 SUBSCRIBERS = ("console", "audit")
 # Small enough for a bar that moves, large enough for full batches.
-BATCH = 64
+BATCH = 32
 HITS = 3
 OWN_QUESTIONS = (
     "Why was the existing bridge not good enough?",
@@ -99,7 +99,8 @@ def read(folder: Path | None) -> tuple[Folder, bool]:
     found = Folder()
     if folder is None:
         root = Path(__file__).resolve().parents[4]
-        paths = [root / "README.md", root / "CONTRIBUTING.md", *sorted(root.glob("docs/*.md"))]
+        # Not README.md: it quotes this demo, which would then find its own questions.
+        paths = [root / "CONTRIBUTING.md", *sorted(root.glob("docs/*.md"))]
         read_files([path for path in paths if path.exists()], root, found)
         if not found.passages:
             raise FileNotFoundError("this installation has no documents: name a folder to read.")
@@ -235,6 +236,9 @@ class Demo:
     def _store(self) -> None:
         """Embeds and stores the passages, a batch at a time."""
         passages = self._found.passages
+        began = time.perf_counter()
+        self._client.embed(passages[0].heading, timeout=self._timeout)
+        self._say(f"The model answers after {time.perf_counter() - began:.2f} s.")
         with progress(len(passages), "Embedding", sys.stderr.isatty()) as advance:
             for start in range(0, len(passages), BATCH):
                 batch = passages[start : start + BATCH]

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 Floats = Sequence[float]
 
 _sumprod: Callable[[Floats, Floats], float] | None = getattr(math, "sumprod", None)
+HAS_SUMPROD = _sumprod is not None
 
 # Squares within these bounds neither overflowed nor lost digits to underflow.
 SAFE_SQUARE_MIN = 1e-150

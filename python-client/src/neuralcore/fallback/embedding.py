@@ -32,7 +32,7 @@ _HOW = (
 
 
 class Embedder:
-    """The default model in this process. Thread-safe; one text at a time per thread lock."""
+    """The default model in this process. Thread-safe; one batch at a time."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

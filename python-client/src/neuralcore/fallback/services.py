@@ -70,7 +70,7 @@ class Services:
         }, []
 
     def _embed(self, params: Mapping[str, Any], tensors: Sequence[Any]) -> Answer:
-        (texts,) = tensors
+        (texts,) = _attached(tensors, "texts")
         check_model(params.get("model"))
         kind = params.get("kind", "document")
         if kind not in ("document", "query"):
@@ -84,33 +84,33 @@ class Services:
         return answer, [vectors]
 
     def _models(self, params: Mapping[str, Any], tensors: Sequence[Any]) -> Answer:
-        return {"models": [self._embedder.info()] if Embedder.is_installed() else []}, []
+        return {"models": [self._embedder.info()]}, []
 
     def _similarity(self, params: Mapping[str, Any], tensors: Sequence[Any]) -> Answer:
-        queries, documents = tensors
         metric = _metric(params)
+        queries, documents = _attached(tensors, "queries", "documents")
         _check_both(queries, documents)
         return {}, [_vectors.scores(queries, documents, metric)]
 
     def _top_k(self, params: Mapping[str, Any], tensors: Sequence[Any]) -> Answer:
         import numpy as np
 
-        queries, documents = tensors
         metric = _metric(params)
-        check_k(params.get("k", 0))
+        k = _whole(params, "k")
+        queries, documents = _attached(tensors, "queries", "documents")
+        check_k(k)
         _check_both(queries, documents)
         scores = _vectors.scores(queries, documents, metric)
-        k = min(params["k"], len(documents))
+        k = min(k, len(documents))
         indexes = np.array([_vectors.top_k(row, k, metric) for row in scores], dtype=np.int64)
         indexes = indexes.reshape(len(queries), k)
         return {}, [indexes, np.take_along_axis(scores, indexes, axis=1)]
 
     def _create(self, params: Mapping[str, Any], tensors: Sequence[Any]) -> Answer:
-        name, dimension, metric = params["collection"], params["dimension"], _metric(params)
-        if not isinstance(dimension, int) or dimension < 1:
-            raise InvalidRequest(f"'dimension' is {dimension!r}; it must be at least 1.")
-        if not name:
-            raise InvalidRequest("'collection' is empty; give it a name.")
+        name, dimension = _text(params, "collection"), _whole(params, "dimension")
+        metric = _metric({"metric": "cosine", **params})
+        if dimension < 1:
+            raise InvalidRequest(f"'dimension' is {dimension}; it must be at least 1.")
         with self._lock:
             known = self._collections.get(name)
             if known is None:
@@ -130,7 +130,8 @@ class Services:
 
     def _drop(self, params: Mapping[str, Any], tensors: Sequence[Any]) -> Answer:
         with self._lock:
-            return {"dropped": self._collections.pop(params["collection"], None) is not None}, []
+            gone = self._collections.pop(_text(params, "collection"), None)
+        return {"dropped": gone is not None}, []
 
     def _list(self, params: Mapping[str, Any], tensors: Sequence[Any]) -> Answer:
         with self._lock:
@@ -138,21 +139,23 @@ class Services:
         return {"collections": [collection.info() for collection in collections]}, []
 
     def _upsert(self, params: Mapping[str, Any], tensors: Sequence[Any]) -> Answer:
-        ids, vectors = tensors
+        ids, vectors = _attached(tensors, "ids", "vectors")
         inserted, updated = self._collection(params).upsert(ids, vectors, params.get("metadata"))
         return {"inserted": inserted, "updated": updated}, []
 
     def _get(self, params: Mapping[str, Any], tensors: Sequence[Any]) -> Answer:
-        found, metadata, vectors = self._collection(params).get(tensors[0])
+        found, metadata, vectors = self._collection(params).get(*_attached(tensors, "ids"))
         return {"found": found, "metadata": metadata}, [vectors]
 
     def _delete(self, params: Mapping[str, Any], tensors: Sequence[Any]) -> Answer:
-        return {"deleted": self._collection(params).delete(tensors[0])}, []
+        return {"deleted": self._collection(params).delete(*_attached(tensors, "ids"))}, []
 
     def _search(self, params: Mapping[str, Any], tensors: Sequence[Any]) -> Answer:
         import numpy as np
 
-        hits = self._collection(params).search(tensors[0], params["k"])
+        k = _whole(params, "k")
+        (queries,) = _attached(tensors, "queries")
+        hits = self._collection(params).search(queries, k)
         answer: dict[str, Any] = {"counts": [len(h.ids) for h in hits]}
         if params.get("include_metadata", False):
             answer["metadata"] = [m for h in hits for m in h.metadata]
@@ -160,7 +163,7 @@ class Services:
         return answer, [[id_ for h in hits for id_ in h.ids], np.concatenate(scores)]
 
     def _collection(self, params: Mapping[str, Any]) -> Collection:
-        name = params["collection"]
+        name = _text(params, "collection")
         with self._lock:
             collection = self._collections.get(name)
         if collection is None:
@@ -168,11 +171,31 @@ class Services:
         return collection
 
 
+def _text(params: Mapping[str, Any], name: str) -> str:
+    value = params.get(name)
+    if not isinstance(value, str) or not value:
+        raise InvalidRequest(f"'{name}' is {value!r}; a text that is not empty is needed.")
+    return value
+
+
+def _whole(params: Mapping[str, Any], name: str) -> int:
+    value = params.get(name)
+    if not isinstance(value, int):
+        raise InvalidRequest(f"'{name}' is {value!r}; a whole number is needed.")
+    return value
+
+
 def _metric(params: Mapping[str, Any]) -> str:
-    metric = params.get("metric", "cosine")
+    metric = _text(params, "metric")
     if metric not in _vectors.METRICS:
         raise InvalidRequest(f"'metric' is {metric!r}; one of {_vectors.METRICS} is needed.")
-    return str(metric)
+    return metric
+
+
+def _attached(tensors: Sequence[Any], *names: str) -> Sequence[Any]:
+    if len(tensors) != len(names):
+        raise InvalidRequest(f"{len(tensors)} arrays came; needed are: {', '.join(names)}.")
+    return tensors
 
 
 def _check_both(queries: Any, documents: Any) -> None:

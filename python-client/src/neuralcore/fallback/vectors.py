@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 METRICS = ("cosine", "euclidean", "squared_euclidean", "dot_product")
 
 LONG_LIST = 1024
-"""From this length on a list is worth converting to an array."""
+"""From this length on a list is worth importing NumPy and converting it to an array."""
+_MEDIUM_LIST = 128
+"""From this length on converting is worth it if NumPy is there and Python's sums are slow."""
 
 _BLOCK = 1 << 22
 """How many scores are made at once where a block needs double precision."""
@@ -57,12 +60,19 @@ def pair(a: Any, b: Any, metric: str) -> float:
                 except ValueError:  # not contiguous
                     pass
         return _array_pair(a, b, metric)
-    if len(a) < LONG_LIST and not hasattr(a, "dtype") and not hasattr(b, "dtype"):
+    if _is_short(len(a)) and not hasattr(a, "dtype") and not hasattr(b, "dtype"):
         return _purepython.PAIR[metric](a, b)
     try:
         return _array_pair(a, b, metric)
     except ImportError:
         return _purepython.PAIR[metric](a, b)
+
+
+def _is_short(length: int) -> bool:
+    """Whether plain Python is the fastest for lists of this length."""
+    if _purepython.HAS_SUMPROD or "numpy" not in sys.modules:
+        return length < LONG_LIST
+    return length < _MEDIUM_LIST
 
 
 def _array_pair(a: Any, b: Any, metric: str) -> float:

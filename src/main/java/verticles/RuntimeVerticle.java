@@ -52,9 +52,7 @@ public final class RuntimeVerticle extends VerticleBase {
             engines.add(new VectorsVerticle(config.vectors(), meters));
         }
         if (config.roles().contains(Role.EMBEDDING)) {
-            engines.add(
-                    new EmbeddingVerticle(
-                            config.embedding(), config.data().folder().resolve("cache"), meters));
+            engines.add(new EmbeddingVerticle(config.embedding(), config.data().cache(), meters));
         }
         return engines;
     }

@@ -5,6 +5,8 @@ import static java.util.Map.entry;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Base64;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -115,36 +117,34 @@ final class ServiceParameters {
     private static Object toList(Tensor tensor) {
         return switch (tensor.type()) {
             case STRINGS -> tensor.toStrings();
-            case FLOAT32 -> toRows(tensor);
-            case INT32 -> boxed(tensor.toIntArray());
-            case INT64 -> boxed(tensor.toLongArray());
+            case FLOAT32 -> toRows(tensor, boxed(tensor.toFloatArray()));
+            case INT32 -> toRows(tensor, Arrays.stream(tensor.toIntArray()).boxed().toList());
+            case INT64 -> toRows(tensor, Arrays.stream(tensor.toLongArray()).boxed().toList());
             case INT8, BYTES -> {
                 byte[] bytes = new byte[tensor.data().remaining()];
                 tensor.data().duplicate().get(bytes);
-                yield java.util.Base64.getEncoder().encodeToString(bytes);
+                yield Base64.getEncoder().encodeToString(bytes);
             }
         };
     }
 
-    private static Object toRows(Tensor tensor) {
-        float[] values = tensor.toFloatArray();
-        if (tensor.columns() == 0) {
-            return values;
+    private static List<?> toRows(Tensor tensor, List<?> elements) {
+        int columns = tensor.columns();
+        if (columns == 0) {
+            return elements;
         }
-        List<float[]> rows = new ArrayList<>(tensor.rows());
+        List<Object> rows = new ArrayList<>(tensor.rows());
         for (int i = 0; i < tensor.rows(); i++) {
-            rows.add(
-                    java.util.Arrays.copyOfRange(
-                            values, i * tensor.columns(), (i + 1) * tensor.columns()));
+            rows.add(elements.subList(i * columns, (i + 1) * columns));
         }
         return rows;
     }
 
-    private static List<Long> boxed(long[] values) {
-        return java.util.Arrays.stream(values).boxed().toList();
-    }
-
-    private static List<Integer> boxed(int[] values) {
-        return java.util.Arrays.stream(values).boxed().toList();
+    private static List<Float> boxed(float[] values) {
+        List<Float> boxed = new ArrayList<>(values.length);
+        for (float value : values) {
+            boxed.add(value);
+        }
+        return boxed;
     }
 }

@@ -46,6 +46,11 @@ public record RuntimeConfig(
             return folder.resolve("run");
         }
 
+        /** What can be made again: extracted models and native libraries. */
+        public Path cache() {
+            return folder.resolve("cache");
+        }
+
         public Path logs() {
             return folder.resolve("logs");
         }

@@ -9,7 +9,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.PosixFileAttributeView;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.time.Instant;
@@ -126,8 +125,7 @@ public final class CacheFolder {
     }
 
     private static void createPrivately(Path folder) throws IOException {
-        if (Files.getFileStore(existing(folder))
-                .supportsFileAttributeView(PosixFileAttributeView.class)) {
+        if (folder.getFileSystem().supportedFileAttributeViews().contains("posix")) {
             var onlyOwner = PosixFilePermissions.fromString("rwx------");
             try {
                 Files.createDirectories(folder, PosixFilePermissions.asFileAttribute(onlyOwner));
@@ -139,15 +137,6 @@ public final class CacheFolder {
         } else {
             Files.createDirectories(folder);
         }
-    }
-
-    private static Path existing(Path folder) throws IOException {
-        for (Path path = folder; path != null; path = path.getParent()) {
-            if (Files.exists(path)) {
-                return path;
-            }
-        }
-        throw new IOException("no part of " + folder + " exists");
     }
 
     private static NeuralCoreException failed(Path path, IOException e) {

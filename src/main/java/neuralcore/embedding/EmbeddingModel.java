@@ -26,10 +26,7 @@ public record EmbeddingModel(ModelSpec spec, Tokenizer tokenizer, OnnxModel netw
      */
     public record Source(String name, Path models, Path cache, int threads) {}
 
-    /**
-     * Loads a model: the network on the calling thread, which needs a stack of some megabytes, its
-     * tokenizer on another meanwhile. {@link ModelLoader} does so.
-     */
+    /** Loads a model: the network on the calling thread, its tokenizer on another meanwhile. */
     static EmbeddingModel load(Source source, Executor executor) {
         ModelSpec spec = Models.get(source.name());
         CacheFolder cache = CacheFolder.open(source.cache());

@@ -1,6 +1,8 @@
 package neuralcore.embedding;
 
+import java.time.Duration;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
@@ -15,13 +17,8 @@ public final class ModelLoader {
     private static final Map<EmbeddingModel.Source, CompletableFuture<EmbeddingModel>> PRELOADED =
             new ConcurrentHashMap<>();
 
-    /**
-     * ONNX Runtime's optimizer recurses through the graph: on the usual stack of 1 MiB it ends the
-     * process with a segmentation fault.
-     */
-    private static final long STACK_BYTES = 16 << 20;
-
     private static final Executor THREADS = ModelLoader::startThread;
+    private static final Set<Thread> RUNNING = ConcurrentHashMap.newKeySet();
 
     private ModelLoader() {}
 
@@ -36,9 +33,31 @@ public final class ModelLoader {
         return preloaded == null ? start(source) : preloaded;
     }
 
+    /**
+     * Waits until nothing is being loaded, so that the end of the process does not destroy what
+     * ONNX Runtime is working with.
+     */
+    public static void awaitQuiet(Duration most) throws InterruptedException {
+        long deadline = System.nanoTime() + most.toNanos();
+        for (Thread thread : RUNNING) {
+            thread.join(Duration.ofNanos(Math.max(1, deadline - System.nanoTime())));
+        }
+    }
+
     private static void startThread(Runnable task) {
-        Thread thread = new Thread(null, task, "model-loader", STACK_BYTES);
-        thread.setDaemon(true);
+        Thread thread =
+                Thread.ofPlatform()
+                        .daemon()
+                        .name("model-loader")
+                        .unstarted(
+                                () -> {
+                                    try {
+                                        task.run();
+                                    } finally {
+                                        RUNNING.remove(Thread.currentThread());
+                                    }
+                                });
+        RUNNING.add(thread);
         thread.start();
     }
 

@@ -77,8 +77,10 @@ public final class ModelStore {
             }
             return;
         }
-        ClassPathFile shipped =
-                file.resource().isEmpty() ? null : ClassPathFile.find(file.resource());
+        InputStream shipped =
+                file.resource().isEmpty()
+                        ? null
+                        : ModelStore.class.getClassLoader().getResourceAsStream(file.resource());
         if (shipped == null) {
             throw new NeuralCoreException(
                     ErrorCode.MODEL_NOT_FOUND,
@@ -90,8 +92,8 @@ public final class ModelStore {
                                     models.resolve(spec.name()),
                                     spec.source()));
         }
-        try (InputStream in = shipped.url().openStream()) {
-            copy(in, file, target, shipped.url().toString());
+        try (shipped) {
+            copy(shipped, file, target, file.resource());
         }
     }
 

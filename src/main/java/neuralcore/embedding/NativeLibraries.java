@@ -1,10 +1,16 @@
 package neuralcore.embedding;
 
 import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
+import java.util.Properties;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.NeuralCoreException;
 
@@ -15,6 +21,10 @@ import neuralcore.wire.NeuralCoreException;
  * the tokenizer's loader asks its web site for libraries it does not find. Here they are unpacked
  * once into the cache folder and loaded from there.
  *
+ * <p>ONNX Runtime from 1.29 on reports to its maker: it keeps a device id under {@code ~/.cache},
+ * sends which process runs which model, and overruns a thread's stack if the command line is long.
+ * All of it is switched off before the library is loaded.
+ *
  * <p>Thread-safe. A process loads each once; later calls with another folder change nothing.
  */
 final class NativeLibraries {
@@ -24,10 +34,11 @@ final class NativeLibraries {
 
     private NativeLibraries() {}
 
-    /** Unpacks ONNX Runtime's libraries, where its own loader will find them. */
+    /** Unpacks ONNX Runtime's libraries, where its own loader will find them, and silences it. */
     static synchronized void provideOnnxRuntime(CacheFolder cache) {
         String property = "onnxruntime.native.path";
         if (System.getProperty(property) == null) {
+            NativeEnvironment.set("ORT_DISABLE_TELEMETRY", "1");
             List<String> resources = new ArrayList<>();
             for (String library : PLATFORM.onnxLibraries()) {
                 resources.add("ai/onnxruntime/native/" + PLATFORM.onnx() + "/" + library);
@@ -50,28 +61,41 @@ final class NativeLibraries {
         }
     }
 
+    /**
+     * The folder with these files of the class path, of the version that the build names. The class
+     * path itself is only asked when one is missing: opening it costs as much as loading a library.
+     */
     private static Path unpack(CacheFolder cache, String name, List<String> resources) {
-        try {
-            List<ClassPathFile> files = new ArrayList<>();
-            for (String resource : resources) {
-                ClassPathFile file = ClassPathFile.find(resource);
-                if (file == null) {
-                    throw missing(resource);
-                }
-                files.add(file);
-            }
-            String folder = "native/" + name + "-" + files.getFirst().tag();
-            for (int i = 0; i < files.size(); i++) {
-                ClassPathFile file = files.get(i);
-                String resource = resources.get(i);
-                String fileName = resource.substring(resource.lastIndexOf('/') + 1);
-                cache.place(folder + "/" + fileName, file.size(), file::copyTo);
-            }
-            return cache.resolve(folder);
-        } catch (IOException e) {
-            throw new NeuralCoreException(
-                    ErrorCode.INTERNAL, "The native libraries cannot be read: " + e, e);
+        String folder = "native/" + name + "-" + version(name);
+        for (String resource : resources) {
+            String fileName = resource.substring(resource.lastIndexOf('/') + 1);
+            cache.place(
+                    folder + "/" + fileName,
+                    target -> {
+                        try (InputStream in = open(resource)) {
+                            Files.copy(in, target, StandardCopyOption.REPLACE_EXISTING);
+                        }
+                    });
         }
+        return cache.resolve(folder);
+    }
+
+    private static String version(String library) {
+        Properties versions = new Properties();
+        try (InputStream in = open("neuralcore/version.properties")) {
+            versions.load(in);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        return Objects.requireNonNull(versions.getProperty(library), library);
+    }
+
+    private static InputStream open(String resource) {
+        InputStream in = NativeLibraries.class.getClassLoader().getResourceAsStream(resource);
+        if (in == null) {
+            throw missing(resource);
+        }
+        return in;
     }
 
     private static NeuralCoreException missing(String resource) {

@@ -62,8 +62,7 @@ public final class OnnxModel implements AutoCloseable {
      */
     static OnnxModel open(ModelSpec spec, ModelStore store, CacheFolder cache, int threads) {
         NativeLibraries.provideOnnxRuntime(cache);
-        OrtEnvironment environment =
-                OrtEnvironment.getEnvironment(OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR);
+        OrtEnvironment environment = environment();
         Path file =
                 store.graph(
                         spec,
@@ -85,6 +84,19 @@ public final class OnnxModel implements AutoCloseable {
                             .formatted(spec.name(), e.getMessage(), file),
                     e);
         }
+    }
+
+    private static OrtEnvironment environment() {
+        OrtEnvironment environment =
+                OrtEnvironment.getEnvironment(OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR);
+        try {
+            // For Windows; elsewhere it has been switched off before it could begin.
+            environment.setTelemetry(false);
+        } catch (OrtException e) {
+            throw new NeuralCoreException(
+                    ErrorCode.NOT_SUPPORTED, "ONNX Runtime's telemetry cannot be switched off.", e);
+        }
+        return environment;
     }
 
     private static void optimize(OrtEnvironment environment, Path onnx, Path target) {

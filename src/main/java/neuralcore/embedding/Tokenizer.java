@@ -20,8 +20,8 @@ import neuralcore.wire.NeuralCoreException;
  * go in one by one: the library's batch call ends the process where this one throws.
  *
  * <p>Any text is valid: the empty one is {@code [CLS] [SEP]}; an unpaired surrogate counts as
- * U+FFFD. Thread-safe; costs about 3 µs a token, and not more for a text far beyond the limit than
- * for one at it if it has a place to cut.
+ * U+FFFD. Thread-safe; costs some microseconds a token, and not more for a text far beyond the
+ * limit than for one at it if it has a place to cut.
  */
 public final class Tokenizer implements AutoCloseable {
     private static final TokenizersLibrary LIBRARY = TokenizersLibrary.LIB;

@@ -19,6 +19,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import neuralcore.config.RuntimeConfig;
+import neuralcore.embedding.ModelLoader;
 import neuralcore.eventbus.Addresses;
 import neuralcore.eventbus.Services;
 import neuralcore.wire.ErrorCode;
@@ -26,6 +27,7 @@ import neuralcore.wire.NeuralCoreException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import verticles.EmbeddingVerticle;
 import verticles.Listening;
 import verticles.RuntimeVerticle;
 import verticles.SystemVerticle;
@@ -39,6 +41,7 @@ public final class Daemon implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(Daemon.class);
     private static final Duration LOCK_PATIENCE = Duration.ofMillis(500);
     private static final Duration START_DEADLINE = Duration.ofSeconds(60);
+    private static final Duration LOADING_DEADLINE = Duration.ofSeconds(30);
     private static final Duration CLOSE_DEADLINE = Duration.ofSeconds(5);
     private static final int NESTING = 64;
 
@@ -92,6 +95,10 @@ public final class Daemon implements AutoCloseable {
         Logging.setLevel(config.log().level());
         Logging.toFile(config.data().logs().resolve("daemon.log"));
         String token = TokenFile.readOrCreate(run);
+        if (config.roles().contains(RuntimeConfig.Role.EMBEDDING)) {
+            take("model loading", () -> ModelLoader.awaitQuiet(LOADING_DEADLINE));
+            EmbeddingVerticle.preload(config.embedding(), config.data().cache());
+        }
         Vertx vertx = buildVertx();
         this.vertx = vertx;
         take("Vert.x", () -> await(vertx.close(), CLOSE_DEADLINE));

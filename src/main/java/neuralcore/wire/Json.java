@@ -155,13 +155,6 @@ public final class Json {
             case Double number -> generator.writeNumber(number);
             case Boolean bool -> generator.writeBoolean(bool);
             case Enum<?> constant -> generator.writeString(constant.name());
-            case float[] numbers -> {
-                generator.writeStartArray();
-                for (float number : numbers) {
-                    generator.writeNumber(number);
-                }
-                generator.writeEndArray();
-            }
             default ->
                     throw new IllegalArgumentException(
                             "JSON has no form for " + value.getClass().getName());

@@ -39,7 +39,9 @@ public record Tensor(ElementType type, int rows, int columns, ByteBuffer data) {
 
     /** A float32 tensor of zeros, to be filled through {@link #floats()}. */
     public static Tensor ofFloats(int rows, int columns) {
-        ByteBuffer data = ByteBuffer.allocate(Math.multiplyExact(rows * Math.max(1, columns), 4));
+        ByteBuffer data =
+                ByteBuffer.allocate(
+                        Math.multiplyExact(Math.multiplyExact(rows, Math.max(1, columns)), 4));
         return new Tensor(ElementType.FLOAT32, rows, columns, data);
     }
 

@@ -29,8 +29,8 @@ class CongruenceTest {
         long seed = System.nanoTime();
         Collections.shuffle(goldens, new Random(seed));
         OnnxModel.Runner runner = TestModel.get().network().newRunner();
-        for (int from = 0; from < goldens.size(); from += 8) {
-            List<Golden> part = goldens.subList(from, Math.min(from + 8, goldens.size()));
+        for (int from = 0; from < goldens.size(); from += 4) {
+            List<Golden> part = goldens.subList(from, Math.min(from + 4, goldens.size()));
             List<int[]> ids =
                     part.stream()
                             .map(golden -> TestModel.get().tokenizer().encode(golden.text()))

@@ -1,10 +1,11 @@
-"""The fixture ``client``: a test that takes it runs with the fallback and with the daemon."""
+"""A test that takes ``client`` runs with the fallback and with the daemon."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
+
 from neuralcore.client import Client
 from neuralcore.fallback.client import FallbackClient
 

@@ -107,12 +107,12 @@ public final class Daemon implements AutoCloseable {
         if (config.roles().contains(RuntimeConfig.Role.EMBEDDING)) {
             readiness.expect(Readiness.MODEL);
         }
+        watch(vertx);
         Metrics metrics = headStart.metrics();
         take("metrics", metrics);
         Listening listening = deploy(vertx, token, metrics);
         readiness.set(Readiness.DOOR, true, "");
         announce(readiness, listening, readyFile);
-        watch(vertx);
         log.info(
                 "neuralcore {} answers on {}, TCP {}:{}, HTTP {}, {} ms after its start",
                 Version.NUMBER,

@@ -1,6 +1,5 @@
 package neuralcore.ops;
 
-import io.vertx.core.Context;
 import io.vertx.core.Vertx;
 import java.time.Duration;
 import java.util.function.Consumer;
@@ -8,7 +7,7 @@ import neuralcore.eventbus.Addresses;
 
 /**
  * Ends a daemon that nobody has been connected to for a while. The bridges tell of each connection
- * that begins or ends. All state belongs to one event-loop context.
+ * that begins or ends; so this must listen before the door opens. Thread-safe.
  */
 final class IdleExit {
     private static final long NONE = -1;
@@ -27,27 +26,30 @@ final class IdleExit {
 
     static void start(Vertx vertx, Duration patience, Consumer<String> onIdle) {
         IdleExit exit = new IdleExit(vertx, patience, onIdle);
-        Context context = vertx.getOrCreateContext();
-        context.runOnContext(
-                nothing -> {
-                    vertx.eventBus()
-                            .<Integer>localConsumer(
-                                    Addresses.CONNECTIONS, message -> exit.change(message.body()));
-                    exit.change(0);
-                });
+        vertx.eventBus()
+                .<Integer>localConsumer(
+                        Addresses.CONNECTIONS, message -> exit.change(message.body()));
+        exit.change(0);
     }
 
-    private void change(int difference) {
+    private synchronized void change(int difference) {
         connections += difference;
         if (timer != NONE) {
             vertx.cancelTimer(timer);
             timer = NONE;
         }
         if (connections <= 0) {
-            timer =
-                    vertx.setTimer(
-                            patience.toMillis(),
-                            fired -> onIdle.accept("no client for " + patience.toSeconds() + " s"));
+            timer = vertx.setTimer(patience.toMillis(), this::end);
         }
+    }
+
+    /** A client may have come while the timer was on its way here. */
+    private void end(long fired) {
+        synchronized (this) {
+            if (fired != timer) {
+                return;
+            }
+        }
+        onIdle.accept("no client for " + patience.toSeconds() + " s");
     }
 }

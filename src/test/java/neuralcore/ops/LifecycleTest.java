@@ -53,18 +53,18 @@ class LifecycleTest {
     void idleExitWaitsForTheLastClientToLeave() throws Exception {
         CompletableFuture<String> idle = new CompletableFuture<>();
         CountDownLatch connected = new CountDownLatch(2);
-        IdleExit.start(vertx, Duration.ofSeconds(2), idle::complete);
+        IdleExit.start(vertx, Duration.ofSeconds(3), idle::complete);
         vertx.eventBus()
                 .<Integer>localConsumer(Addresses.CONNECTIONS, change -> connected.countDown());
         vertx.eventBus().publish(Addresses.CONNECTIONS, 1);
         vertx.eventBus().publish(Addresses.CONNECTIONS, 1);
         assertThat(connected.await(10, TimeUnit.SECONDS)).isTrue();
         vertx.eventBus().publish(Addresses.CONNECTIONS, -1);
-        Thread.sleep(2_500);
+        Thread.sleep(3_200);
         assertThat(idle).as("one client is still there").isNotDone();
 
         vertx.eventBus().publish(Addresses.CONNECTIONS, -1);
-        assertThat(idle.get(30, TimeUnit.SECONDS)).isEqualTo("no client for 2 s");
+        assertThat(idle.get(30, TimeUnit.SECONDS)).isEqualTo("no client for 3 s");
     }
 
     @Test

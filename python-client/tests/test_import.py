@@ -9,6 +9,7 @@ import sys
 import pytest
 
 import neuralcore
+from neuralcore import _default
 
 SEED_NAMES = {
     "__version__",
@@ -97,6 +98,14 @@ def test_features():
     assert features["vectors"] is True
 
 
-def test_an_address_where_nobody_listens_is_not_native(monkeypatch, tmp_path):
+@pytest.fixture
+def no_client():
+    """A process that has not connected yet, whatever other tests did before."""
+    before = _default.set_default_client(None)
+    yield
+    _default.set_default_client(before)
+
+
+def test_an_address_where_nobody_listens_is_not_native(no_client, monkeypatch, tmp_path):
     monkeypatch.setenv("NEURALCORE_URL", f"unix:{tmp_path}/nobody.sock")
     assert neuralcore.is_native_available() is False

@@ -13,6 +13,7 @@ import neuralcore.wire.NeuralCoreException;
  */
 public record RuntimeConfig(
         Set<Role> roles,
+        int eventLoops,
         Data data,
         Bridge bridge,
         Web web,

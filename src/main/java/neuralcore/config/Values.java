@@ -34,6 +34,7 @@ final class Values {
     RuntimeConfig toConfig() {
         return new RuntimeConfig(
                 get(Settings.ROLES),
+                get(Settings.EVENT_LOOPS),
                 new RuntimeConfig.Data(get(Settings.DATA_FOLDER)),
                 bridge(),
                 new RuntimeConfig.Web(

@@ -133,7 +133,7 @@ public final class Daemon implements AutoCloseable {
         int cores = Math.max(2, Runtime.getRuntime().availableProcessors());
         VertxOptions options =
                 new VertxOptions()
-                        .setEventLoopPoolSize(cores)
+                        .setEventLoopPoolSize(config.eventLoops())
                         .setWorkerPoolSize(2 * cores)
                         .setInternalBlockingPoolSize(4)
                         .setFileSystemOptions(

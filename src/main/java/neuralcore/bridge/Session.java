@@ -40,6 +40,7 @@ public final class Session {
 
     private boolean authenticated;
     private boolean speaksBinary;
+    private boolean closing;
     private boolean closed;
     private long lastFrameNanos = openedNanos;
     private long waitingBytes;
@@ -245,7 +246,7 @@ public final class Session {
 
     /** Writes a frame and runs {@code flushed} once the network has taken it. */
     void write(Frame frame, Runnable flushed) {
-        if (closed) {
+        if (closing || closed) {
             return;
         }
         Transport.Written written = transport.write(frame);
@@ -306,6 +307,10 @@ public final class Session {
     }
 
     private void closeSlow() {
+        if (closing) {
+            return;
+        }
+        closing = true;
         log.warn("connection {} reads too slowly: {} bytes wait; closed", id, waitingBytes);
         transport.close();
     }

@@ -11,10 +11,11 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from neuralcore import _java, daemon
+from neuralcore import _discovery, _java, daemon
 from neuralcore.aio import connect_async
 from neuralcore.client import connect
 from neuralcore.errors import (
@@ -81,7 +82,7 @@ def test_homes(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in SETTINGS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(sys, "platform", "linux")
-    monkeypatch.setattr(Path, "home", lambda: Path("/home/u"))
+    monkeypatch.setenv("HOME", "/home/u")
     assert daemon.default_home() == Path("/home/u/.local/share/neuralcore")
     monkeypatch.setenv("XDG_DATA_HOME", "relative/is/ignored")
     assert daemon.default_home() == Path("/home/u/.local/share/neuralcore")
@@ -114,9 +115,54 @@ def test_a_ready_file_left_behind_finds_nothing(home: Path, server: EchoServer) 
     say_ready(home, server)
     server.stop()
     assert daemon.find() is None
-    for rubbish in ("", "{", "[]", '{"pid": "x"}'):
-        (home / "run" / "ready.json").write_text(rubbish)
-        assert daemon.find() is None
+
+
+RUBBISH = (
+    "",
+    " ",
+    "{",
+    "[]",
+    "{} {}",
+    '{"pid": "x", "open": true}',
+    '{"open": nonsense}',
+    "[" * 9999,
+)
+
+
+@pytest.mark.parametrize("loaded", [True, False], ids=["json", "scanner"])
+def test_a_ready_file_is_read_alike_with_and_without_json(
+    home: Path, server: EchoServer, monkeypatch: pytest.MonkeyPatch, loaded: bool
+) -> None:
+    def read(text: str) -> dict[str, Any] | None:
+        file.write_text(text)
+        if not loaded:
+            # Each time: the scanner loads it to say that something is wrong.
+            monkeypatch.delitem(sys.modules, "json", raising=False)
+        return _discovery.read_ready(str(home))
+
+    say_ready(home, server)
+    file = home / "run" / "ready.json"
+    strange = ' {"pid": 7, "host": "\\u00e4\\n\\"", "x": [1.5, -2e3, null, {"a": NaN}]}\n'
+    for text, host in ((file.read_text(), "127.0.0.1"), (strange, 'ä\n"')):
+        ready = read(text)
+        assert ready is not None
+        assert ready["host"] == host
+        assert ready["token_file"] == ""
+    for rubbish in RUBBISH:
+        assert read(rubbish) is None, rubbish
+
+
+def test_a_daemon_that_has_no_unix_socket_is_found(home: Path) -> None:
+    with EchoServer(tcp_token="t") as server:
+        port = _discovery.parse_url(server.url)[2]  # type: ignore[index]
+        (home / "run").mkdir()
+        file = home / "run" / "ready.json"
+        said = {"pid": os.getpid(), "host": "127.0.0.1", "port": port, "open": True}
+        file.write_text(json.dumps(said))
+        assert daemon.find() is not None
+        file.write_text(json.dumps({**said, "socket": "/x" * 60}))
+        assert daemon.find() is not None
+    assert daemon.find() is None
 
 
 def test_a_zombie_is_no_daemon(home: Path, server: EchoServer) -> None:
@@ -124,9 +170,9 @@ def test_a_zombie_is_no_daemon(home: Path, server: EchoServer) -> None:
     assert child.stdout is not None
     child.stdout.read()
     child.stdout.close()
-    while not daemon._is_zombie(child.pid) and os.path.exists("/proc"):
+    while not _discovery.is_zombie(child.pid) and os.path.exists("/proc"):
         pass
-    assert daemon._is_alive(child.pid) == (not os.path.exists("/proc"))
+    assert _discovery.is_alive(child.pid) == (not os.path.exists("/proc"))
     child.wait()
 
 
@@ -167,12 +213,16 @@ def test_java_is_looked_for_in_order(
 
 
 @posix
-def test_a_java_without_a_release_file_is_asked(home: Path, tmp_path: Path) -> None:
+def test_a_java_without_a_release_file_is_asked(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = jdk(tmp_path / "jdk", "")
     (folder / "release").unlink()
     (folder / "bin" / "java").write_text("#!/bin/sh\necho 'openjdk version \"25.0.3\"' >&2\n")
-    assert _java._version(folder, True) == 25
-    assert _java._version(folder, False) is None
+    monkeypatch.setenv("NEURALCORE_JAVA_FOLDERS", str(folder))
+    assert _java.find_java().version == 25
+    with pytest.raises(DaemonStartError, match="found: none"):
+        _java.find_java(may_run=False)
 
 
 @posix
@@ -242,7 +292,7 @@ def test_a_start_that_hangs_is_ended(
     (tmp_path / "neuralcore.jar").touch()
     with pytest.raises(DaemonStartError, match="not ready in time"):
         daemon.start(timeout=0.5)
-    assert not daemon._is_alive(int((home / "pid").read_text()))
+    assert not _discovery.is_alive(int((home / "pid").read_text()))
 
 
 def test_a_home_that_cannot_be_written_to(tmp_path: Path, home: Path) -> None:

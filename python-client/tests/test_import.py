@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 import subprocess
 import sys
 
@@ -34,10 +36,14 @@ SEED_NAMES = {
 }
 
 
-def in_fresh_python(program: str) -> object:
+def in_fresh_python(program: str, *options: str) -> object:
     """What the program prints, as JSON."""
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, *options, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
     )
     return json.loads(done.stdout)
 
@@ -73,6 +79,59 @@ def test_import_is_light():
         "neuralcore",
         "neuralcore._version",
     }
+
+
+# Each takes a good part of the time that the question may take, or more than that.
+HEAVY = {
+    "asyncio",
+    "json",
+    "logging",
+    "neuralcore._connection",
+    "neuralcore._wire",
+    "neuralcore.daemon",
+    "neuralcore.errors",
+    "numpy",
+    "pathlib",
+    "re",
+    "shutil",
+    "socket",
+    "subprocess",
+    "typing",
+    "urllib",
+}
+
+
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="others have no _json")
+@pytest.mark.parametrize("where", ["nowhere", "a Java", "ready file", "url"])
+def test_asking_whether_it_is_native_is_light(monkeypatch, tmp_path, where):
+    """Whichever way the answer is found. Without ``site``, whose packages may load anything."""
+    monkeypatch.delenv("NEURALCORE_URL", raising=False)
+    monkeypatch.setenv("NEURALCORE_HOME", str(tmp_path))
+    monkeypatch.setenv("NEURALCORE_JAR", str(tmp_path / "neuralcore.jar"))
+    for name in ("NEURALCORE_JAVA", "JAVA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NEURALCORE_JAVA_FOLDERS", str(tmp_path / "jdk"))
+    package = os.path.dirname(os.path.dirname(neuralcore.__file__))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        if where == "ready file":
+            ready = {"pid": os.getpid(), "host": "127.0.0.1", "port": port, "open": True}
+            (tmp_path / "run").mkdir()
+            (tmp_path / "run" / "ready.json").write_text(json.dumps(ready))
+        elif where == "a Java":
+            (tmp_path / "neuralcore.jar").touch()
+            (tmp_path / "jdk").mkdir()
+            (tmp_path / "jdk" / "release").write_text('JAVA_VERSION="25.0.3"\n')
+        elif where == "url":
+            monkeypatch.setenv("NEURALCORE_URL", f"tcp://127.0.0.1:{port}?token=t")
+        native, loaded = in_fresh_python(
+            f"import sys; sys.path.insert(0, {package!r}); import neuralcore;"
+            "native = neuralcore.is_native_available(); loaded = sorted(sys.modules);"
+            "import json; print(json.dumps([native, loaded]))",
+            "-S",
+        )
+    assert native is (where != "nowhere" and (os.name == "posix" or where != "a Java"))
+    assert not HEAVY & set(loaded)
 
 
 def test_short_lists_need_no_numpy():

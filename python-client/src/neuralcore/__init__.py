@@ -17,11 +17,13 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import TYPE_CHECKING, Any
 
 from neuralcore._version import __version__
 
+TYPE_CHECKING = False  # as of typing, which takes longer to load than this package
 if TYPE_CHECKING:
+    from typing import Any
+
     from neuralcore import embedding, errors, messaging, vectors
     from neuralcore._runtime import get_available_features, is_native_available, runtime_info
     from neuralcore.aio import AsyncClient, connect_async

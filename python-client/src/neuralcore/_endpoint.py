@@ -8,9 +8,8 @@ import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import parse_qs, urlsplit
 
-from neuralcore import _wire
+from neuralcore import _discovery, _wire
 from neuralcore._version import PROTOCOL, __version__
 from neuralcore.errors import (
     ConnectError,
@@ -22,8 +21,6 @@ from neuralcore.errors import (
 )
 
 _LENGTH = struct.Struct(">i")
-# Longest unix socket path every system takes (104 with the final zero on macOS, 108 on Linux).
-MAX_SOCKET_PATH = 103
 
 
 class ServerInfo(NamedTuple):
@@ -75,20 +72,20 @@ class Endpoint(NamedTuple):
         Raises:
             InvalidRequest: it is neither.
         """
-        parts = urlsplit(url)
-        if parts.scheme == "unix" and parts.path and not parts.netloc:
-            return cls(path=parts.path)
-        try:
-            port = parts.port
-        except ValueError:
-            port = None
-        if parts.scheme == "tcp" and parts.hostname and port:
-            query = parse_qs(parts.query)
+        parts = _discovery.parse_url(url)
+        if parts is not None:
+            path, host, port, text = parts
+            if path:
+                return cls(path=path)
+            # Loaded here because the usual daemon has a unix socket.
+            from urllib.parse import parse_qs
+
+            query = parse_qs(text)
             token = query.get("token", [""])[0]
             token_file = query.get("token_file", [""])[0]
             if not token and not token_file:
                 token = os.environ.get("NEURALCORE_TOKEN", "")
-            return cls(host=parts.hostname, port=port, token=token, token_file=token_file)
+            return cls(host=host, port=port, token=token, token_file=token_file)
         shown = url.partition("?")[0]
         raise InvalidRequest(
             f"{shown!r} is not the address of a daemon.",

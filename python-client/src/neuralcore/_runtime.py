@@ -2,34 +2,39 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import platform
-import socket
 import sys
-from typing import Any
 
+from neuralcore import _discovery, _installed
 from neuralcore._version import __version__
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# Less than the five milliseconds that the whole question may take.
 _PROBE_SECONDS = 0.004
 
 
 def is_native_available() -> bool:
     """Whether the daemon is reachable, or could be started here. Starts nothing.
 
-    Takes about a millisecond; the first call loads modules of the standard library, too.
+    Takes well under a millisecond, the first call a few: see ``_discovery`` for what it loads.
 
     With ``NEURALCORE_URL`` set: whether something accepts connections there.
     """
-    from neuralcore import daemon
-
     client = _current_client()
     if client is not None and client.backend == "daemon":
         return True
     url = os.environ.get("NEURALCORE_URL")
     if url:
-        return _answers(url)
-    return daemon.find() is not None or daemon.startable()
+        parts = _discovery.parse_url(url)
+        return parts is not None and _discovery.answers(*parts[:3], _PROBE_SECONDS)
+    try:
+        home = _discovery.default_home()
+    except (OSError, RuntimeError):
+        return False  # the working directory is gone, or there is no home folder
+    return _discovery.find(home, _PROBE_SECONDS) is not None or _installed.is_complete()
 
 
 def get_available_features() -> dict[str, bool]:
@@ -38,11 +43,13 @@ def get_available_features() -> dict[str, bool]:
     "vectors" and "messaging" always do; "embedding" needs the daemon or sentence-transformers.
     Starts nothing.
     """
+    from importlib.util import find_spec
+
     native = is_native_available()
     return {
         "native": native,
         "vectors": True,
-        "embedding": native or importlib.util.find_spec("sentence_transformers") is not None,
+        "embedding": native or find_spec("sentence_transformers") is not None,
         "messaging": True,
     }
 
@@ -56,6 +63,8 @@ def runtime_info() -> dict[str, Any]:
         ("daemon", "fallback", or None before the first use), "url", and "daemon": the answer of
         ``neuralcore.system.info`` or None.
     """
+    import platform
+
     client = _current_client()
     info: dict[str, Any] = {
         "version": __version__,
@@ -81,19 +90,3 @@ def _current_client() -> Any:
     """The process's own client if there is one."""
     default = sys.modules.get("neuralcore._default")
     return default.current_client() if default is not None else None
-
-
-def _answers(url: str) -> bool:
-    from neuralcore._endpoint import Endpoint
-
-    try:
-        endpoint = Endpoint.parse(url)
-        if endpoint.path:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-                probe.settimeout(_PROBE_SECONDS)
-                probe.connect(endpoint.path)
-        else:
-            socket.create_connection((endpoint.host, endpoint.port), _PROBE_SECONDS).close()
-    except (OSError, ValueError):
-        return False
-    return True

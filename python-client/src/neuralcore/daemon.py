@@ -11,23 +11,20 @@ Everything here is thread-safe.
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import signal
-import socket
 import subprocess
-import sys
 import threading
 import time
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, NamedTuple
+from typing import IO, NamedTuple
 
-from neuralcore import _java
-from neuralcore._endpoint import MAX_SOCKET_PATH, Endpoint
+from neuralcore import _discovery, _installed, _java
+from neuralcore._endpoint import Endpoint
 from neuralcore.errors import DaemonStartError, NeuralCoreError, RequestTimeout
 
 logger = logging.getLogger("neuralcore")
@@ -36,13 +33,14 @@ IDLE_EXIT = 600.0
 START_TIMEOUT = 30.0
 _LOG_LINES = 20
 _POLL = 0.005
+_PROBE_TIMEOUT = 1.0
 # Ours alone; the daemon refuses settings that it does not know.
 _CLIENT_VARIABLES = ("NEURALCORE_URL", "NEURALCORE_TOKEN", "NEURALCORE_JAVA_FOLDERS")
 
 
 def _environment() -> dict[str, str]:
-    """The daemon's: ours, less what is for clients. ONNX Runtime reports to its maker unless told not
-    to; the daemon tells it anyway, a variable spares it the time."""
+    """The daemon's: ours, less what is for clients. ONNX Runtime reports to its maker unless told
+    not to; the daemon tells it anyway, a variable spares it the time."""
     own = {k: v for k, v in os.environ.items() if k not in _CLIENT_VARIABLES}
     return {**own, "ORT_DISABLE_TELEMETRY": "1"}
 
@@ -66,7 +64,7 @@ class Ready(NamedTuple):
     @property
     def endpoint(self) -> Endpoint:
         """The unix socket where there is one that can be used, else TCP."""
-        if self.socket and hasattr(socket, "AF_UNIX") and len(self.socket) <= MAX_SOCKET_PATH:
+        if _discovery.is_usable(self.socket):
             return Endpoint(path=self.socket)
         return Endpoint(host=self.host, port=self.port, token_file=self.token_file)
 
@@ -77,70 +75,26 @@ class Ready(NamedTuple):
 
 def default_home() -> Path:
     """NEURALCORE_DATA_FOLDER, else NEURALCORE_HOME, else the platform's folder for user data."""
-    for name in ("NEURALCORE_DATA_FOLDER", "NEURALCORE_HOME"):
-        named = os.environ.get(name)
-        if named:
-            return Path(named).expanduser().absolute()
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "neuralcore"
-    data = Path(os.environ.get("XDG_DATA_HOME", ""))
-    return (data if data.is_absolute() else Path.home() / ".local" / "share") / "neuralcore"
+    return Path(_discovery.default_home())
 
 
 def read_ready(home: Path | None = None) -> Ready | None:
     """What the ready file says, be it true or left behind by a daemon that was killed."""
     home = home or default_home()
-    try:
-        said: dict[str, Any] = json.loads((home / "run" / "ready.json").read_bytes())
-        return Ready(
-            home,
-            *(said.get(name, default) for name, default in _FIELDS.items()),
-        )
-    except (OSError, ValueError, TypeError, AttributeError):
-        return None
-
-
-_FIELDS: dict[str, Any] = {
-    "pid": 0,
-    "socket": "",
-    "host": "",
-    "port": 0,
-    "http_port": 0,
-    "token_file": "",
-    "version": "",
-    "protocol": 0,
-    "started": "",
-    "open": False,
-    "model_ready": False,
-}
+    said = _discovery.read_ready(str(home))
+    return Ready(home, **said) if said is not None else None
 
 
 def find(home: Path | None = None) -> Ready | None:
     """The daemon of this home if it runs and its door answers; costs less than a millisecond."""
-    ready = read_ready(home)
-    if ready is None or not ready.open or not _is_alive(ready.pid):
-        return None
-    endpoint = ready.endpoint
-    try:
-        if endpoint.path:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-                probe.settimeout(1.0)
-                probe.connect(endpoint.path)
-        else:
-            socket.create_connection((endpoint.host, endpoint.port), 1.0).close()
-    except OSError:
-        return None
-    return ready
+    home = home or default_home()
+    said = _discovery.find(str(home), _PROBE_TIMEOUT)
+    return Ready(home, **said) if said is not None else None
 
 
 def startable() -> bool:
     """Whether :func:`start` has a Java and a jar to work with. Starts nothing; takes a few ms."""
-    try:
-        _java.find_jar()
-        _java.find_java(may_run=False)
-    except DaemonStartError:
-        return False
-    return os.name == "posix"
+    return _installed.is_complete()
 
 
 class Daemon:
@@ -272,7 +226,7 @@ def stop(home: Path | None = None, *, timeout: float = 15.0) -> bool:
         logger.debug("asking the daemon to stop failed (%s); it gets a signal", e)
         with contextlib.suppress(OSError):
             os.kill(ready.pid, signal.SIGTERM)
-    while _is_alive(ready.pid):
+    while _discovery.is_alive(ready.pid):
         if time.monotonic() >= deadline:
             raise RequestTimeout(
                 f"The daemon, process {ready.pid}, was told to stop {timeout:g} s ago and still"
@@ -371,29 +325,6 @@ def _start_lock(home: Path, deadline: float) -> Iterator[None]:
                     ) from None
                 time.sleep(2 * _POLL)
         yield
-
-
-def _is_alive(pid: int) -> bool:
-    if pid <= 0:
-        return False
-    if os.name != "posix":
-        return True  # there, os.kill would end it; the door tells
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return not _is_zombie(pid)
-
-
-def _is_zombie(pid: int) -> bool:
-    """A daemon that has ended while its parent has not looked (Linux tells; others say no)."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
-    except OSError:
-        return False
-    return stat.rpartition(b")")[2].split()[:1] == [b"Z"]
 
 
 def _tail(file: Path) -> str:

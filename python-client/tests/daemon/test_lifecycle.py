@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from neuralcore import _wire, daemon
+from neuralcore import _discovery, _wire, daemon
 from neuralcore._connection import Connection
 from neuralcore._endpoint import Endpoint
 from neuralcore.client import Client, connect
@@ -94,11 +94,11 @@ sys.stdin.readline()
     parent = python(code, str(home))
     assert parent.stdout is not None
     pid, child = map(int, parent.stdout.readline().split())
-    assert daemon._is_alive(pid)
+    assert _discovery.is_alive(pid)
     parent.kill()
     parent.wait()
-    eventually(lambda: not daemon._is_alive(pid))
-    assert daemon._is_alive(child)
+    eventually(lambda: not _discovery.is_alive(pid))
+    assert _discovery.is_alive(child)
     parent.communicate()
 
 
@@ -108,7 +108,7 @@ def test_an_owned_daemon_is_alone_in_its_home(home: Path) -> None:
             daemon.start(home=home, owned=True)
         assert caught.value.code == "DATA_FOLDER_LOCKED"
         assert daemon.start(home=home).pid == owned.pid
-    assert not daemon._is_alive(owned.pid)
+    assert not _discovery.is_alive(owned.pid)
 
 
 def test_a_daemon_nobody_uses_ends(home: Path) -> None:
@@ -116,7 +116,7 @@ def test_a_daemon_nobody_uses_ends(home: Path) -> None:
     with connect(home=home, require="daemon", start=False) as client:
         time.sleep(1)
         assert client.info()["pid"] == started.pid
-    eventually(lambda: not daemon._is_alive(started.pid))
+    eventually(lambda: not _discovery.is_alive(started.pid))
 
 
 def test_ctrl_c_in_the_terminal_is_not_for_the_daemon(home: Path) -> None:

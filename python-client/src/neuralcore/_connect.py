@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,11 +29,11 @@ FALLBACK_URL = "fallback:"
 
 def open_backend(
     url: str | None,
-    *,
     require: str | None,
     start: bool,
     timeout: float,
     home: Path | str | None,
+    settings: Mapping[str, object] | None,
 ) -> Connection | FallbackClient:
     """A connection to a daemon, or the fallback's client; ``connect()`` explains the order."""
     if require not in (None, "daemon"):
@@ -64,7 +65,7 @@ def open_backend(
                 f"No daemon runs in {folder}, and none was to be started.",
                 hint="Start one with `neuralcore serve`.",
             )
-        started = daemon.start(home=folder, timeout=timeout)
+        started = daemon.start(home=folder, timeout=timeout, settings=settings)
         connection = _of_home(folder)
         _say(connection, "it was started" if started.process else "another process started it")
         return connection

@@ -41,6 +41,7 @@ async def connect_async(
     start: bool = True,
     timeout: float = START_TIMEOUT,
     home: Path | str | None = None,
+    settings: Mapping[str, object] | None = None,
 ) -> AsyncClient:
     """A client of the daemon at ``url``, else NEURALCORE_URL, else of a running daemon of this
     user, else of one that is started, else the fallback. One line of the log says which.
@@ -53,6 +54,7 @@ async def connect_async(
             ends by itself when it has had no client for 10 minutes.
         timeout: seconds for starting one.
         home: the daemon's data folder, the user's by default.
+        settings: for a daemon that this call starts; see :func:`neuralcore.daemon.start`.
 
     Returns:
         A :class:`AsyncClient`; where ``backend`` is "fallback", an object with the same methods.
@@ -60,9 +62,7 @@ async def connect_async(
     Raises:
         ConnectError: nobody answers at the URL, or there is no daemon and one is required.
     """
-    backend = await asyncio.to_thread(
-        open_backend, url, require=require, start=start, timeout=timeout, home=home
-    )
+    backend = await asyncio.to_thread(open_backend, url, require, start, timeout, home, settings)
     if isinstance(backend, Connection):
         return AsyncClient(backend)
     from neuralcore._async_fallback import AsyncFallbackClient

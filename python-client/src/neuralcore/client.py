@@ -33,6 +33,7 @@ def connect(
     start: bool = True,
     timeout: float = START_TIMEOUT,
     home: Path | str | None = None,
+    settings: Mapping[str, object] | None = None,
 ) -> Client:
     """A client of the daemon at ``url``, else NEURALCORE_URL, else of a running daemon of this
     user, else of one that is started, else the fallback. One line of the log says which.
@@ -45,6 +46,7 @@ def connect(
             ends by itself when it has had no client for 10 minutes.
         timeout: seconds for starting one.
         home: the daemon's data folder, the user's by default.
+        settings: for a daemon that this call starts; see :func:`neuralcore.daemon.start`.
 
     Returns:
         A :class:`Client`; where ``backend`` is "fallback", an object with the same methods.
@@ -52,7 +54,7 @@ def connect(
     Raises:
         ConnectError: nobody answers at the URL, or there is no daemon and one is required.
     """
-    backend = open_backend(url, require=require, start=start, timeout=timeout, home=home)
+    backend = open_backend(url, require, start, timeout, home, settings)
     return Client(backend) if isinstance(backend, Connection) else backend
 
 

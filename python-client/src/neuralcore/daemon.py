@@ -18,7 +18,7 @@ import subprocess
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, NamedTuple
@@ -166,6 +166,7 @@ def start(
     owned: bool = False,
     idle_exit: float = IDLE_EXIT,
     timeout: float = START_TIMEOUT,
+    settings: Mapping[str, object] | None = None,
 ) -> Daemon:
     """Starts a daemon and waits until its door answers. One that runs already is returned.
 
@@ -176,6 +177,9 @@ def start(
         owned: it ends when this process ends. There must not be another in this home.
         idle_exit: seconds without a client after which one that is not owned ends; 0 for never.
         timeout: seconds to wait for the door.
+        settings: keys of ``conf/neuralcore.yaml``, such as ``{"embedding.threads": 2}``, or their
+            short names ``num_threads``, ``verbose``, ``models_path``, ``persistence_path``. They
+            have no effect on a daemon that runs already.
 
     Raises:
         DaemonStartError: with the command and the end of the daemon's output.
@@ -197,7 +201,7 @@ def start(
                     hint="Choose another home, or stop that one.",
                 )
             return Daemon(running)
-        return _launch(home, owned, idle_exit, deadline)
+        return _launch(home, owned, idle_exit, deadline, settings or {})
 
 
 def stop(home: Path | None = None, *, timeout: float = 15.0) -> bool:
@@ -236,10 +240,22 @@ def stop(home: Path | None = None, *, timeout: float = 15.0) -> bool:
     return True
 
 
-def _launch(home: Path, owned: bool, idle_exit: float, deadline: float) -> Daemon:
+def _setting(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return ",".join(str(item) for item in value)
+    return str(value)
+
+
+def _launch(
+    home: Path, owned: bool, idle_exit: float, deadline: float, settings: Mapping[str, object]
+) -> Daemon:
     command = _java.jvm_command(_java.find_java(), _java.find_jar())
     command += ["serve", "--data", str(home)]
     command += ["--owned"] if owned else ["--idle-exit", f"{round(idle_exit * 1000)}ms"]
+    for key, value in settings.items():
+        command += ["--set", f"{key}={_setting(value)}"]
     logs = home / "logs"
     logs.mkdir(mode=0o700, parents=True, exist_ok=True)
     console = logs / "console.log"

@@ -170,3 +170,16 @@ def test_clients_survive_a_killed_daemon(running: RunningDaemon) -> None:
     running.stop()
     with pytest.raises(ConnectError, match="No daemon answers"):
         connect(url)
+
+
+def test_settings_reach_a_daemon_that_is_started(tmp_path: Path) -> None:
+    settings = {"num_threads": 1, "verbose": True, "bridge.max_subscriptions": 7}
+    with connect(home=tmp_path / "home", require="daemon", settings=settings) as client:
+        assert isinstance(client, Client)
+        server = client.connection.server
+        daemon.stop(tmp_path / "home")
+    assert server is not None
+    assert server.subscriptions == 7
+    assert "embedding" in server.features
+    with pytest.raises(DaemonStartError, match=r"num_threads"):
+        daemon.start(home=tmp_path / "other", settings={"num_thread": 1})

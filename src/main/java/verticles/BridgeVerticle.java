@@ -22,6 +22,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import jdk.net.ExtendedSocketOptions;
 import jdk.net.UnixDomainPrincipal;
 import neuralcore.bridge.AddressRules;
+import neuralcore.bridge.Greeting;
 import neuralcore.bridge.Limits;
 import neuralcore.bridge.Session;
 import neuralcore.bridge.SocketTransport;
@@ -45,18 +46,18 @@ public final class BridgeVerticle extends VerticleBase {
     private final Limits limits;
     private final AddressRules rules;
     private final Token token;
-    private final String version;
+    private final Greeting greeting;
     private final Set<Session> sessions = ConcurrentHashMap.newKeySet();
     private final Counter refused;
     private volatile int port;
 
     public BridgeVerticle(
-            RuntimeConfig.Bridge config, Token token, String version, MeterRegistry meters) {
+            RuntimeConfig.Bridge config, Token token, Greeting greeting, MeterRegistry meters) {
         this.config = config;
         this.limits = Limits.of(config);
         this.rules = new AddressRules(config.inbound(), config.outbound());
         this.token = token;
-        this.version = version;
+        this.greeting = greeting;
         this.refused = meters.counter("neuralcore_bridge_refused_total");
         meters.gauge("neuralcore_bridge_connections", sessions, Set::size);
     }
@@ -97,7 +98,7 @@ public final class BridgeVerticle extends VerticleBase {
                         limits,
                         rules,
                         token,
-                        version);
+                        greeting);
         FrameReader reader = new FrameReader(limits.textFrame(), limits.binaryFrame());
         sessions.add(session);
         vertx.eventBus().publish(Addresses.CONNECTIONS, 1, Services.local());

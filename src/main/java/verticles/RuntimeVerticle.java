@@ -6,6 +6,8 @@ import io.vertx.core.Future;
 import io.vertx.core.VerticleBase;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
+import neuralcore.bridge.Greeting;
 import neuralcore.bridge.Token;
 import neuralcore.config.RuntimeConfig;
 import neuralcore.config.RuntimeConfig.Role;
@@ -60,7 +62,7 @@ public final class RuntimeVerticle extends VerticleBase {
     private List<Deployable> doors() {
         List<Deployable> doors = new ArrayList<>();
         if (config.roles().contains(Role.BRIDGE)) {
-            bridge = new BridgeVerticle(config.bridge(), token, Version.NUMBER, meters);
+            bridge = new BridgeVerticle(config.bridge(), token, greeting(), meters);
             doors.add(bridge);
         }
         if (config.roles().contains(Role.WEB)) {
@@ -69,12 +71,21 @@ public final class RuntimeVerticle extends VerticleBase {
                             config.web(),
                             config.bridge(),
                             token,
-                            Version.NUMBER,
+                            greeting(),
                             Readiness.of(vertx),
                             meters);
             doors.add(web);
         }
         return doors;
+    }
+
+    private Greeting greeting() {
+        return new Greeting(
+                Version.NUMBER,
+                config.roles().stream()
+                        .map(role -> role.name().toLowerCase(Locale.ROOT))
+                        .sorted()
+                        .toList());
     }
 
     private static long nowMillis() {

@@ -15,6 +15,7 @@ import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import neuralcore.bridge.AddressRules;
+import neuralcore.bridge.Greeting;
 import neuralcore.bridge.HttpGate;
 import neuralcore.bridge.Limits;
 import neuralcore.bridge.Session;
@@ -36,7 +37,7 @@ public final class WebVerticle extends VerticleBase {
     private final Limits limits;
     private final AddressRules rules;
     private final Token token;
-    private final String version;
+    private final Greeting greeting;
     private final Readiness readiness;
     private final PrometheusMeterRegistry meters;
     private final Set<Session> sessions = ConcurrentHashMap.newKeySet();
@@ -46,14 +47,14 @@ public final class WebVerticle extends VerticleBase {
             RuntimeConfig.Web config,
             RuntimeConfig.Bridge bridge,
             Token token,
-            String version,
+            Greeting greeting,
             Readiness readiness,
             PrometheusMeterRegistry meters) {
         this.config = config;
         this.limits = Limits.of(bridge);
         this.rules = new AddressRules(bridge.inbound(), bridge.outbound());
         this.token = token;
-        this.version = version;
+        this.greeting = greeting;
         this.readiness = readiness;
         this.meters = meters;
         meters.gauge("neuralcore_sockjs_connections", sessions, Set::size);
@@ -111,7 +112,7 @@ public final class WebVerticle extends VerticleBase {
                         limits,
                         rules,
                         token,
-                        version);
+                        greeting);
         sessions.add(session);
         vertx.eventBus().publish(Addresses.CONNECTIONS, 1, Services.local());
         socket.closeHandler(

@@ -18,6 +18,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
+import neuralcore.bridge.Greeting;
 import neuralcore.bridge.Token;
 import neuralcore.config.RuntimeConfig;
 import neuralcore.eventbus.Addresses;
@@ -54,7 +55,7 @@ class BridgeVerticleTest {
                 new BridgeVerticle(
                         config(Duration.ofSeconds(30)),
                         new Token(TOKEN),
-                        "test",
+                        new Greeting("test", List.of("bus")),
                         new SimpleMeterRegistry());
         vertx.deployVerticle(bridge).await(30, TimeUnit.SECONDS);
         Services.offer(
@@ -133,6 +134,20 @@ class BridgeVerticleTest {
         try (FrameClient client = FrameClient.tcp(bridge.port())) {
             assertThat(client.receiveText()).containsEntry("code", "UNAUTHENTICATED");
             assertThat(client.isClosedByDaemon()).isTrue();
+        }
+    }
+
+    @Test
+    void theAnswerToTheTokenTellsVersionLimitsAndFeatures() throws IOException {
+        try (FrameClient client = FrameClient.tcp(bridge.port())) {
+            client.send(json("type", "auth", "token", TOKEN, "protocol", 1));
+            Map<String, Object> answer = client.receiveText();
+            assertThat(answer)
+                    .containsEntry("ok", true)
+                    .containsEntry("version", "test")
+                    .containsEntry("protocol", 1L)
+                    .containsEntry("features", List.of("bus"));
+            assertThat((Map<?, ?>) answer.get("limits")).hasSize(4);
         }
     }
 

@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import neuralcore.bridge.Greeting;
 import neuralcore.bridge.Token;
 import neuralcore.config.RuntimeConfig;
 import neuralcore.eventbus.Addresses;
@@ -64,7 +65,12 @@ class MessagingOverTheBridgeTest {
                         meters,
                         () -> System.nanoTime() / 1_000_000);
         vertx.deployVerticle(bus).await(30, TimeUnit.SECONDS);
-        vertx.deployVerticle(new BridgeVerticle(config, new Token(TOKEN), "test", meters))
+        vertx.deployVerticle(
+                        new BridgeVerticle(
+                                config,
+                                new Token(TOKEN),
+                                new Greeting("test", List.of("bus")),
+                                meters))
                 .await(30, TimeUnit.SECONDS);
     }
 

@@ -13,6 +13,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import neuralcore.bridge.Greeting;
 import neuralcore.bridge.Token;
 import neuralcore.config.RuntimeConfig;
 import neuralcore.eventbus.Services;
@@ -61,7 +62,7 @@ class WebVerticleTest {
                                 List.of(ALLOWED_ORIGIN)),
                         bridge,
                         new Token(TOKEN),
-                        "test",
+                        new Greeting("test", List.of("bus")),
                         readiness,
                         new PrometheusMeterRegistry(PrometheusConfig.DEFAULT));
         vertx.deployVerticle(web).await(30, TimeUnit.SECONDS);

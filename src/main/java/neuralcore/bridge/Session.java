@@ -31,7 +31,7 @@ public final class Session {
     private final Transport transport;
     private final Limits limits;
     private final Token token;
-    private final String version;
+    private final Greeting greeting;
     private final TextFrames text;
     private final BinaryFrames binary;
     private final Deliveries deliveries;
@@ -60,14 +60,14 @@ public final class Session {
             Limits limits,
             AddressRules rules,
             Token token,
-            String version) {
+            Greeting greeting) {
         this.vertx = vertx;
         this.id = id;
         this.transport = transport;
         this.authenticated = authenticated;
         this.limits = limits;
         this.token = token;
-        this.version = version;
+        this.greeting = greeting;
         this.deliveries = new Deliveries(this);
         this.text = new TextFrames(this, rules, deliveries);
         this.binary = new BinaryFrames(this, rules, deliveries);
@@ -153,14 +153,14 @@ public final class Session {
                             ErrorCode.VERSION_MISMATCH,
                             ("The client speaks protocol %d, this daemon (%s) speaks %d;"
                                             + " bring both to one version.")
-                                    .formatted(protocol.intValue(), version, PROTOCOL)));
+                                    .formatted(protocol.intValue(), greeting.version(), PROTOCOL)));
             return;
         }
         authenticated = true;
         Map<String, @Nullable Object> answer = new LinkedHashMap<>();
         answer.put("type", "auth");
         answer.put("ok", true);
-        answer.put("version", version);
+        answer.put("version", greeting.version());
         answer.put("protocol", PROTOCOL);
         answer.put("connection", id);
         answer.put(
@@ -170,6 +170,7 @@ public final class Session {
                         "binary_frame", limits.binaryFrame(),
                         "subscriptions", limits.subscriptions(),
                         "calls", limits.pendingCalls()));
+        answer.put("features", greeting.features());
         write(new Frame.Text(answer));
     }
 

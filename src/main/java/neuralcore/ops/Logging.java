@@ -21,9 +21,15 @@ import org.slf4j.LoggerFactory;
  */
 public final class Logging extends ContextAwareBase implements Configurator {
 
+    /** Logback's own property; {@code conf/logback.xml} is an example of such a file. */
+    private static final String OTHER_FILE = "logback.configurationFile";
+
     /** Called by logback, which finds the class through {@code META-INF/services}. */
     @Override
     public ExecutionStatus configure(LoggerContext context) {
+        if (System.getProperty(OTHER_FILE) != null) {
+            return ExecutionStatus.INVOKE_NEXT_IF_ANY;
+        }
         LogLine line = new LogLine(isTerminal() ? LogLine.Format.TEXT : LogLine.Format.JSON);
         line.setContext(context);
         line.start();
@@ -57,6 +63,9 @@ public final class Logging extends ContextAwareBase implements Configurator {
     }
 
     static void toFile(Path file) {
+        if (System.getProperty(OTHER_FILE) != null) {
+            return; // Whoever brings a configuration says where the log goes.
+        }
         Logger root = root();
         root.addAppender(PrivateLogFile.at(file, root.getLoggerContext()));
     }

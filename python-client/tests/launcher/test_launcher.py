@@ -55,7 +55,7 @@ def jdk(folder: Path, version: str, *, javac: bool = True, vector: bool = True) 
     executable(
         folder / "bin" / "java",
         "#!/usr/bin/env bash\n"
-        'for a in "$@"; do case $a in -XX:AOTCacheOutput=*)'
+        'for a in "$@"; do case $a in -XX:SharedArchiveFile=*)'
         ' echo cache >"${a#*=}"; exit;; esac; done\n'
         "printf '%s\\n' \"$@\"\nexit ${STUB_EXIT:-0}\n",
     )

@@ -71,12 +71,22 @@ class DaemonIT {
     @Test
     void aCacheOfClassesIsMadeUsedAndPassedOverInSilenceWhenItDoesNotFit() throws Exception {
         Path cache = folder.resolve("neuralcore.aot");
-        List<String> options = List.of("@conf/jvm.options");
-        List<String> recording = List.of("-XX:AOTCacheOutput=" + cache, "@conf/jvm.options");
+        Path classes = folder.resolve("classes.list");
+        String options = "@conf/jvm.options";
+        String program = System.getProperty("neuralcore.jar");
+        List<String> recording = List.of(options, "-XX:DumpLoadedClassList=" + classes);
         assertThat(exitCode(jar(recording, "train"))).isZero();
-        assertThat(cache).exists();
+        List<String> dumping =
+                List.of(
+                        options,
+                        "-Xshare:dump",
+                        "-XX:SharedClassListFile=" + classes,
+                        "-XX:SharedArchiveFile=" + cache,
+                        "-cp",
+                        program);
+        assertThat(exitCode(java(dumping))).isZero();
 
-        List<String> using = List.of("-XX:AOTCache=" + cache, options.getFirst());
+        List<String> using = List.of("-XX:AOTCache=" + cache, options);
         assertThat(output(jar(using, "doctor"))).contains("ok    AOT cache      " + cache);
 
         Files.write(cache, new byte[] {1, 2, 3});
@@ -88,11 +98,16 @@ class DaemonIT {
     }
 
     private Process jar(List<String> options, String... arguments) throws IOException {
+        List<String> rest = new ArrayList<>(options);
+        rest.addAll(List.of("-jar", System.getProperty("neuralcore.jar")));
+        rest.addAll(List.of(arguments));
+        return java(rest);
+    }
+
+    private Process java(List<String> arguments) throws IOException {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-        command.addAll(options);
-        command.addAll(List.of("-jar", System.getProperty("neuralcore.jar")));
-        command.addAll(List.of(arguments));
+        command.addAll(arguments);
         ProcessBuilder builder =
                 new ProcessBuilder(command)
                         .redirectOutput(folder.resolve("out").toFile())

@@ -13,6 +13,7 @@ import java.util.function.Predicate;
 import neuralcore.config.RuntimeConfig;
 import neuralcore.eventbus.Addresses;
 import neuralcore.eventbus.Services;
+import neuralcore.ops.Readiness;
 import neuralcore.vectors.Collections;
 import neuralcore.vectors.Parallel;
 import neuralcore.vectors.Similarity;
@@ -53,7 +54,11 @@ public final class VectorsVerticle extends VerticleBase {
                         task -> workers.executeBlocking(Executors.callable(task), false), threads);
         // Loading the kernels takes longer than an event loop may be kept.
         return workers.executeBlocking(KernelProvider::kernels, false)
-                .compose(loaded -> offerAll(KernelProvider.kernels(), parallel, workers));
+                .compose(loaded -> offerAll(KernelProvider.kernels(), parallel, workers))
+                .onSuccess(
+                        offered ->
+                                Readiness.tell(
+                                        vertx, "vectors", true, KernelProvider.kernels().name()));
     }
 
     private Future<?> offerAll(Kernels kernels, Parallel parallel, WorkerExecutor workers) {

@@ -34,7 +34,7 @@ RENAMES = [
     (r'"connect"', '"connect_async"'),
     (
         r"open_backend\((.*)\)\n",
-        r"asyncio.to_thread(\n        open_backend, \1\n    )\n",
+        r"asyncio.to_thread(open_backend, \1)\n",
     ),
     (
         r"    return (.*) if (isinstance.*) else backend\n",

@@ -8,7 +8,7 @@ import io.vertx.core.VerticleBase;
 import io.vertx.core.WorkerExecutor;
 import java.util.List;
 import java.util.concurrent.Executors;
-import java.util.function.Function;
+import java.util.function.BiFunction;
 import java.util.function.Predicate;
 import neuralcore.config.RuntimeConfig;
 import neuralcore.eventbus.Addresses;
@@ -52,16 +52,22 @@ public final class VectorsVerticle extends VerticleBase {
         Parallel parallel =
                 new Parallel(
                         task -> workers.executeBlocking(Executors.callable(task), false), threads);
-        // Loading the kernels takes longer than an event loop may be kept.
-        return workers.executeBlocking(KernelProvider::kernels, false)
-                .compose(loaded -> offerAll(KernelProvider.kernels(), parallel, workers))
-                .onSuccess(
-                        offered ->
-                                Readiness.tell(
-                                        vertx, "vectors", true, KernelProvider.kernels().name()));
+        // Loading the kernels takes longer than an event loop may be kept, and longer than the door
+        // should wait: the first requests do.
+        Future<VectorRequests> engine =
+                workers.executeBlocking(KernelProvider::kernels, false)
+                        .map(loaded -> engine(KernelProvider.kernels(), parallel))
+                        .onSuccess(does -> tell(true, KernelProvider.kernels().name()))
+                        .onFailure(failure -> tell(false, String.valueOf(failure.getMessage())));
+        Future<?> offered = offerAll(engine, workers);
+        return KernelProvider.isForced() ? Future.all(offered, engine) : offered;
     }
 
-    private Future<?> offerAll(Kernels kernels, Parallel parallel, WorkerExecutor workers) {
+    private void tell(boolean ready, String detail) {
+        Readiness.tell(vertx, "vectors", ready, detail);
+    }
+
+    private VectorRequests engine(Kernels kernels, Parallel parallel) {
         Collections collections =
                 new Collections(kernels, config.maxDimension(), config.maxBytes());
         Gauge.builder("neuralcore.vectors.resident", collections, Collections::rows)
@@ -71,28 +77,40 @@ public final class VectorsVerticle extends VerticleBase {
                 .description("Memory that collections take")
                 .baseUnit("bytes")
                 .register(meters);
-        VectorRequests does =
-                new VectorRequests(collections, new Similarity(kernels, parallel), parallel);
+        return new VectorRequests(collections, new Similarity(kernels, parallel), parallel);
+    }
+
+    private Future<?> offerAll(Future<VectorRequests> engine, WorkerExecutor workers) {
         Predicate<Request> small = request -> VectorRequests.comparisonWork(request) <= SMALL;
         Predicate<Request> always = request -> true;
         Predicate<Request> never = request -> false;
+        Offer offer =
+                (address, service, inline) -> offer(address, engine, service, inline, workers);
         return Future.all(
                 List.of(
-                        offer(Addresses.VECTORS_SIMILARITY, does::similarity, small, workers),
-                        offer(Addresses.VECTORS_TOP_K, does::topK, small, workers),
-                        offer(Addresses.VECTORS_CREATE, does::create, always, workers),
-                        offer(Addresses.VECTORS_LIST, does::list, always, workers),
-                        offer(Addresses.VECTORS_DROP, does::drop, never, workers),
-                        offer(Addresses.VECTORS_UPSERT, does::upsert, never, workers),
-                        offer(Addresses.VECTORS_GET, does::get, never, workers),
-                        offer(Addresses.VECTORS_DELETE, does::delete, never, workers),
-                        offer(Addresses.VECTORS_SEARCH, does::search, never, workers)));
+                        offer.at(Addresses.VECTORS_SIMILARITY, VectorRequests::similarity, small),
+                        offer.at(Addresses.VECTORS_TOP_K, VectorRequests::topK, small),
+                        offer.at(Addresses.VECTORS_CREATE, VectorRequests::create, always),
+                        offer.at(Addresses.VECTORS_LIST, VectorRequests::list, always),
+                        offer.at(Addresses.VECTORS_DROP, VectorRequests::drop, never),
+                        offer.at(Addresses.VECTORS_UPSERT, VectorRequests::upsert, never),
+                        offer.at(Addresses.VECTORS_GET, VectorRequests::get, never),
+                        offer.at(Addresses.VECTORS_DELETE, VectorRequests::delete, never),
+                        offer.at(Addresses.VECTORS_SEARCH, VectorRequests::search, never)));
+    }
+
+    private interface Offer {
+        Future<Void> at(
+                String address,
+                BiFunction<VectorRequests, Request, Reply> service,
+                Predicate<Request> inline);
     }
 
     /** Offers a service, on the event loop for the requests that {@code inline} holds for. */
     private Future<Void> offer(
             String address,
-            Function<Request, Reply> service,
+            Future<VectorRequests> engine,
+            BiFunction<VectorRequests, Request, Reply> service,
             Predicate<Request> inline,
             WorkerExecutor workers) {
         Timer succeeded = timer(address, "success");
@@ -102,13 +120,14 @@ public final class VectorsVerticle extends VerticleBase {
                 address,
                 request -> {
                     Timer.Sample sample = Timer.start(meters);
-                    return Future.succeededFuture(request)
-                            .compose(
-                                    asked ->
-                                            inline.test(asked)
-                                                    ? Future.succeededFuture(service.apply(asked))
+                    return engine.compose(
+                                    does ->
+                                            inline.test(request)
+                                                    ? Future.succeededFuture(
+                                                            service.apply(does, request))
                                                     : workers.executeBlocking(
-                                                            () -> service.apply(asked), false))
+                                                            () -> service.apply(does, request),
+                                                            false))
                             .onComplete(done -> sample.stop(done.succeeded() ? succeeded : failed));
                 });
     }

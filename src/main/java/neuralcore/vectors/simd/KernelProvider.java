@@ -48,6 +48,11 @@ public final class KernelProvider {
         return Chosen.CHOICE.kernels();
     }
 
+    /** Whether a property asks for certain kernels, so that they may be refused. */
+    public static boolean isForced() {
+        return System.getProperty(FORCE_PROPERTY) != null;
+    }
+
     /** Why the kernels are not the fast ones, and what to do; null if they are. */
     public static @Nullable String whySlow() {
         return Chosen.CHOICE.reason();

@@ -16,20 +16,16 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
-import java.util.Set;
-import java.util.UUID;
-import java.util.concurrent.ConcurrentHashMap;
 import jdk.net.ExtendedSocketOptions;
 import jdk.net.UnixDomainPrincipal;
 import neuralcore.bridge.AddressRules;
 import neuralcore.bridge.Greeting;
 import neuralcore.bridge.Limits;
 import neuralcore.bridge.Session;
+import neuralcore.bridge.Sessions;
 import neuralcore.bridge.SocketTransport;
 import neuralcore.bridge.Token;
 import neuralcore.config.RuntimeConfig;
-import neuralcore.eventbus.Addresses;
-import neuralcore.eventbus.Services;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.FrameReader;
 import neuralcore.wire.NeuralCoreException;
@@ -39,7 +35,6 @@ import org.slf4j.LoggerFactory;
 /** The door: a unix socket for this user, and loopback TCP for whoever has the token. */
 public final class BridgeVerticle extends VerticleBase {
     private static final Logger log = LoggerFactory.getLogger(BridgeVerticle.class);
-    private static final long SWEEP_MILLIS = 1_000;
     private static final String OWN_USER = System.getProperty("user.name");
 
     private final RuntimeConfig.Bridge config;
@@ -47,7 +42,7 @@ public final class BridgeVerticle extends VerticleBase {
     private final AddressRules rules;
     private final Token token;
     private final Greeting greeting;
-    private final Set<Session> sessions = ConcurrentHashMap.newKeySet();
+    private final MeterRegistry meters;
     private final Counter refused;
     private volatile int port;
 
@@ -58,8 +53,8 @@ public final class BridgeVerticle extends VerticleBase {
         this.rules = new AddressRules(config.inbound(), config.outbound());
         this.token = token;
         this.greeting = greeting;
+        this.meters = meters;
         this.refused = meters.counter("neuralcore_bridge_refused_total");
-        meters.gauge("neuralcore_bridge_connections", sessions, Set::size);
     }
 
     /** The TCP port, once started. */
@@ -69,45 +64,36 @@ public final class BridgeVerticle extends VerticleBase {
 
     @Override
     public Future<?> start() {
-        vertx.setPeriodic(SWEEP_MILLIS, timer -> sessions.forEach(Session::enforceDeadlines));
+        Sessions sessions = new Sessions(vertx, limits, rules, token, greeting);
+        meters.gauge("neuralcore_bridge_connections", sessions, Sessions::size);
         Future<?> unix =
-                listen(SocketAddress.domainSocketAddress(config.socket().toString()), true)
+                listen(
+                                sessions,
+                                SocketAddress.domainSocketAddress(config.socket().toString()),
+                                true)
                         .onSuccess(server -> restrict(config.socket()));
         Future<?> tcp =
-                listen(SocketAddress.inetSocketAddress(config.port(), config.host()), false)
+                listen(
+                                sessions,
+                                SocketAddress.inetSocketAddress(config.port(), config.host()),
+                                false)
                         .onSuccess(server -> port = server.actualPort());
         return Future.all(unix, tcp);
     }
 
-    private Future<NetServer> listen(SocketAddress address, boolean unix) {
+    private Future<NetServer> listen(Sessions sessions, SocketAddress address, boolean unix) {
         NetServerOptions options = new NetServerOptions().setTcpNoDelay(!unix);
         return vertx.createNetServer(options)
-                .connectHandler(socket -> accept(socket, unix))
+                .connectHandler(socket -> accept(sessions, socket, unix))
                 .exceptionHandler(failure -> log.debug("a connection failed early", failure))
                 .listen(address)
                 .recover(failure -> Future.failedFuture(cannotListen(address, failure)));
     }
 
-    private void accept(NetSocket socket, boolean unix) {
-        Session session =
-                new Session(
-                        vertx,
-                        "c-" + UUID.randomUUID(),
-                        new SocketTransport(socket),
-                        unix,
-                        limits,
-                        rules,
-                        token,
-                        greeting);
+    private void accept(Sessions sessions, NetSocket socket, boolean unix) {
+        Session session = sessions.begin("c-", new SocketTransport(socket), unix);
         FrameReader reader = new FrameReader(limits.textFrame(), limits.binaryFrame());
-        sessions.add(session);
-        vertx.eventBus().publish(Addresses.CONNECTIONS, 1, Services.local());
-        socket.closeHandler(
-                closed -> {
-                    sessions.remove(session);
-                    session.closed();
-                    vertx.eventBus().publish(Addresses.CONNECTIONS, -1, Services.local());
-                });
+        socket.closeHandler(closed -> sessions.ended(session));
         socket.exceptionHandler(failure -> log.debug("connection broke", failure));
         if (sessions.size() > config.maxConnections()) {
             refuse(

@@ -11,19 +11,15 @@ import io.vertx.ext.web.handler.sockjs.SockJSHandler;
 import io.vertx.ext.web.handler.sockjs.SockJSHandlerOptions;
 import io.vertx.ext.web.handler.sockjs.SockJSSocket;
 import java.nio.ByteBuffer;
-import java.util.Set;
-import java.util.UUID;
-import java.util.concurrent.ConcurrentHashMap;
 import neuralcore.bridge.AddressRules;
 import neuralcore.bridge.Greeting;
 import neuralcore.bridge.HttpGate;
 import neuralcore.bridge.Limits;
 import neuralcore.bridge.Session;
+import neuralcore.bridge.Sessions;
 import neuralcore.bridge.SockJsTransport;
 import neuralcore.bridge.Token;
 import neuralcore.config.RuntimeConfig;
-import neuralcore.eventbus.Addresses;
-import neuralcore.eventbus.Services;
 import neuralcore.ops.Readiness;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.Json;
@@ -31,8 +27,6 @@ import neuralcore.wire.NeuralCoreException;
 
 /** HTTP: health, metrics, and SockJS at {@code /eventbus}, all behind one gate. */
 public final class WebVerticle extends VerticleBase {
-    private static final long SWEEP_MILLIS = 1_000;
-
     private final RuntimeConfig.Web config;
     private final Limits limits;
     private final AddressRules rules;
@@ -40,7 +34,6 @@ public final class WebVerticle extends VerticleBase {
     private final Greeting greeting;
     private final Readiness readiness;
     private final PrometheusMeterRegistry meters;
-    private final Set<Session> sessions = ConcurrentHashMap.newKeySet();
     private volatile int port;
 
     public WebVerticle(
@@ -57,7 +50,6 @@ public final class WebVerticle extends VerticleBase {
         this.greeting = greeting;
         this.readiness = readiness;
         this.meters = meters;
-        meters.gauge("neuralcore_sockjs_connections", sessions, Set::size);
     }
 
     /** The HTTP port, once started. */
@@ -67,6 +59,8 @@ public final class WebVerticle extends VerticleBase {
 
     @Override
     public Future<?> start() {
+        Sessions sessions = new Sessions(vertx, limits, rules, token, greeting);
+        meters.gauge("neuralcore_sockjs_connections", sessions, Sessions::size);
         HttpGate gate = new HttpGate(config.allowedHosts(), config.allowedOrigins(), token);
         Router router = Router.router(vertx);
         router.route().handler(gate::checkHostAndOrigin);
@@ -78,8 +72,7 @@ public final class WebVerticle extends VerticleBase {
                         context ->
                                 context.json(new JsonObject(Json.writeText(readiness.describe()))));
         router.get("/metrics").handler(this::metrics);
-        router.route("/eventbus/*").subRouter(sockJs());
-        vertx.setPeriodic(SWEEP_MILLIS, timer -> sessions.forEach(Session::enforceDeadlines));
+        router.route("/eventbus/*").subRouter(sockJs(sessions));
         return vertx.createHttpServer(serverOptions())
                 .requestHandler(router)
                 .listen(config.port(), config.host())
@@ -96,31 +89,16 @@ public final class WebVerticle extends VerticleBase {
                 .setIdleTimeout((int) limits.idle().toSeconds());
     }
 
-    private Router sockJs() {
+    private Router sockJs(Sessions sessions) {
         SockJSHandlerOptions options =
                 new SockJSHandlerOptions().setMaxBytesStreaming(limits.textFrame());
-        return SockJSHandler.create(vertx, options).socketHandler(this::accept);
+        return SockJSHandler.create(vertx, options)
+                .socketHandler(socket -> accept(sessions, socket));
     }
 
-    private void accept(SockJSSocket socket) {
-        Session session =
-                new Session(
-                        vertx,
-                        "s-" + UUID.randomUUID(),
-                        new SockJsTransport(socket),
-                        true,
-                        limits,
-                        rules,
-                        token,
-                        greeting);
-        sessions.add(session);
-        vertx.eventBus().publish(Addresses.CONNECTIONS, 1, Services.local());
-        socket.closeHandler(
-                closed -> {
-                    sessions.remove(session);
-                    session.closed();
-                    vertx.eventBus().publish(Addresses.CONNECTIONS, -1, Services.local());
-                });
+    private void accept(Sessions sessions, SockJSSocket socket) {
+        Session session = sessions.begin("s-", new SockJsTransport(socket), true);
+        socket.closeHandler(closed -> sessions.ended(session));
         socket.handler(message -> receive(session, message.getBytes()));
     }
 

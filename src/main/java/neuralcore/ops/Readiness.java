@@ -1,7 +1,6 @@
 package neuralcore.ops;
 
 import io.vertx.core.Vertx;
-import io.vertx.core.eventbus.DeliveryOptions;
 import io.vertx.core.json.JsonObject;
 import io.vertx.core.shareddata.Shareable;
 import java.util.List;
@@ -10,6 +9,7 @@ import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import neuralcore.eventbus.Addresses;
+import neuralcore.eventbus.Services;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -64,7 +64,7 @@ public final class Readiness implements Shareable {
                                 .put("part", part)
                                 .put("ready", ready)
                                 .put("detail", detail),
-                        new DeliveryOptions().setLocalOnly(true));
+                        Services.local());
     }
 
     public void set(String part, boolean ready, String detail) {

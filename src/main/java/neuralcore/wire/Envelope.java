@@ -79,8 +79,4 @@ public record Envelope(
     public String payloadText() {
         return new String(body, 0, payloadLength, StandardCharsets.UTF_8);
     }
-
-    public String metaText() {
-        return new String(body, payloadLength, metaLength(), StandardCharsets.UTF_8);
-    }
 }

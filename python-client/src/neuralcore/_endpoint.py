@@ -103,12 +103,15 @@ class Endpoint(NamedTuple):
     def __repr__(self) -> str:
         return f"<Endpoint {self.url}>"
 
-    def open(self, timeout: float, *, greet: bool) -> tuple[socket.socket, ServerInfo | None]:
+    def open(
+        self, timeout: float, *, greet: bool, client_id: str = ""
+    ) -> tuple[socket.socket, ServerInfo | None]:
         """A blocking socket without a timeout, authenticated where that is needed.
 
         Args:
             timeout: seconds for the whole of it.
             greet: send the auth frame over a unix socket too, to learn the daemon's limits.
+            client_id: what the daemon shall know this connection's client by.
 
         Raises:
             ConnectError: nobody there, or no answer. VersionMismatch, AccessDenied: refused.
@@ -116,7 +119,9 @@ class Endpoint(NamedTuple):
         sock: socket.socket | None = None
         try:
             sock = self._connect(timeout)
-            info = _greet(sock, self._token(), self.url) if greet or not self.path else None
+            info = None
+            if greet or not self.path:
+                info = _greet(sock, self._token(), self.url, client_id)
             sock.settimeout(None)
             opened, sock = sock, None
             return opened, info
@@ -155,12 +160,14 @@ class Endpoint(NamedTuple):
         return self.token
 
 
-def _greet(sock: socket.socket, token: str, url: str) -> ServerInfo:
+def _greet(sock: socket.socket, token: str, url: str, client_id: str) -> ServerInfo:
     hello: dict[str, Any] = {
         "type": "auth",
         "client": f"neuralcore-python/{__version__}",
         "protocol": PROTOCOL,
     }
+    if client_id:
+        hello["client_id"] = client_id
     if token:
         hello["token"] = token
     sock.sendall(_wire.encode_text(hello))

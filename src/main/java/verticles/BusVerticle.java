@@ -79,7 +79,9 @@ public final class BusVerticle extends VerticleBase {
     private void publish(Message<PublishBatch> message) {
         PublishBatch batch = message.body();
         try {
-            message.reply(bus.publish(batch.connection(), batch.publish()), Services.local());
+            message.reply(
+                    bus.publish(batch.connection(), batch.client(), batch.publish()),
+                    Services.local());
         } catch (RuntimeException e) {
             log.error("A batch of connection {} failed", batch.connection(), e);
             message.fail(ErrorCode.INTERNAL.number(), "The bus failed: " + e);

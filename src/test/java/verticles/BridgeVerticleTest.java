@@ -160,6 +160,49 @@ class BridgeVerticleTest {
     }
 
     @Test
+    void aClientThatNamesItselfIsTheSameOverItsConnections() throws IOException {
+        Services.offer(
+                vertx,
+                "neuralcore.system.who",
+                request ->
+                        Future.succeededFuture(
+                                Reply.of(
+                                        json(
+                                                "client",
+                                                request.client(),
+                                                "connection",
+                                                request.connection()))));
+        String name = "0123456789abcdef-a";
+        try (FrameClient one = client();
+                FrameClient other = client();
+                FrameClient nameless = client()) {
+            for (FrameClient client : List.of(one, other)) {
+                client.send(json("type", "auth", "token", TOKEN, "client_id", name));
+                assertThat(client.receiveText()).containsEntry("ok", true);
+                assertThat(who(client)).containsEntry("client", name);
+            }
+            assertThat(who(one).get("connection")).isNotEqualTo(who(other).get("connection"));
+            Map<String, Object> unnamed = who(nameless);
+            assertThat(unnamed.get("client")).isEqualTo(unnamed.get("connection"));
+        }
+    }
+
+    private static Map<String, Object> who(FrameClient client) throws IOException {
+        return ((Frame.Answer) client.call("neuralcore.system.who", json())).result();
+    }
+
+    @Test
+    void aClientsNameThatCouldBeGuessedOrIsNoNameIsRefused() throws IOException {
+        for (String name : List.of("", "short", "0123456789abcdef!", "a".repeat(65))) {
+            try (FrameClient client = FrameClient.tcp(bridge.port())) {
+                client.send(json("type", "auth", "token", TOKEN, "client_id", name));
+                assertThat(client.receiveText()).containsEntry("code", "INVALID_REQUEST");
+                assertThat(client.isClosedByDaemon()).isTrue();
+            }
+        }
+    }
+
+    @Test
     void aCallCarriesArraysThereAndBack() throws IOException {
         try (FrameClient client = client()) {
             Frame frame =

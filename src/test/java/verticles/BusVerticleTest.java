@@ -221,7 +221,8 @@ class BusVerticleTest {
         return await(
                 vertx.eventBus()
                         .<Frame.Published>request(
-                                Addresses.BUS_PUBLISH, new PublishBatch(connection, frame))
+                                Addresses.BUS_PUBLISH,
+                                new PublishBatch(connection, connection, frame))
                         .map(message -> message.body()));
     }
 

@@ -79,7 +79,8 @@ final class BinaryFrames {
                         ? DEFAULT_TIMEOUT
                         : Duration.ofMillis(call.timeoutMillis());
         Params params = new Params(call.params());
-        Request request = new Request(address, params, call.tensors(), session.id());
+        Request request =
+                new Request(address, params, call.tensors(), session.id(), session.client());
         return switch (address) {
             case Addresses.MESSAGING_SUBSCRIBE -> subscribe(request, timeout);
             case Addresses.MESSAGING_UNSUBSCRIBE -> unsubscribe(request, timeout);
@@ -103,7 +104,11 @@ final class BinaryFrames {
         adjusted.put("credit", (long) granted);
         Request forward =
                 new Request(
-                        request.address(), new Params(adjusted), request.tensors(), session.id());
+                        request.address(),
+                        new Params(adjusted),
+                        request.tensors(),
+                        request.connection(),
+                        request.client());
         return Services.call(session.vertx(), forward, timeout)
                 .onFailure(failure -> deliveries.close(id));
     }
@@ -120,7 +125,7 @@ final class BinaryFrames {
                 .eventBus()
                 .<Frame.Published>request(
                         Addresses.BUS_PUBLISH,
-                        new PublishBatch(session.id(), publish),
+                        new PublishBatch(session.id(), session.client(), publish),
                         Services.local())
                 .map(Message::body)
                 .onComplete(

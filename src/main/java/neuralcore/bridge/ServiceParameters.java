@@ -47,7 +47,8 @@ final class ServiceParameters {
 
     private ServiceParameters() {}
 
-    static Request toRequest(String address, @Nullable Object body, String connection) {
+    static Request toRequest(
+            String address, @Nullable Object body, String connection, String client) {
         Map<String, @Nullable Object> params = new LinkedHashMap<>();
         switch (body) {
             case null -> {}
@@ -61,7 +62,7 @@ final class ServiceParameters {
         for (Attached attached : ATTACHED.getOrDefault(address, List.of())) {
             tensors.add(toTensor(attached, params.remove(attached.name())));
         }
-        return new Request(address, new Params(params), tensors, connection);
+        return new Request(address, new Params(params), tensors, connection, client);
     }
 
     static Map<String, @Nullable Object> toBody(Reply reply) {

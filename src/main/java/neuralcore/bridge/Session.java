@@ -7,6 +7,7 @@ import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
+import java.util.regex.Pattern;
 import neuralcore.eventbus.Addresses;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.Frame;
@@ -25,6 +26,7 @@ import org.slf4j.LoggerFactory;
 public final class Session {
     private static final Logger log = LoggerFactory.getLogger(Session.class);
     private static final int PROTOCOL = 1;
+    private static final Pattern CLIENT_ID = Pattern.compile("[\\w-]{16,64}");
 
     private final Vertx vertx;
     private final String id;
@@ -38,6 +40,7 @@ public final class Session {
     private final MessageConsumer<Frame> inbox;
     private final long openedNanos = System.nanoTime();
 
+    private String client;
     private boolean authenticated;
     private boolean speaksBinary;
     private boolean closing;
@@ -63,6 +66,7 @@ public final class Session {
             Greeting greeting) {
         this.vertx = vertx;
         this.id = id;
+        this.client = id;
         this.transport = transport;
         this.authenticated = authenticated;
         this.limits = limits;
@@ -156,6 +160,15 @@ public final class Session {
                                     .formatted(protocol.intValue(), greeting.version(), PROTOCOL)));
             return;
         }
+        if (json.get("client_id") instanceof String named) {
+            if (!CLIENT_ID.matcher(named).matches()) {
+                refuse(
+                        NeuralCoreException.invalid(
+                                "A 'client_id' has 16 to 64 letters, digits, '-' or '_'."));
+                return;
+            }
+            client = named;
+        }
         authenticated = true;
         Map<String, @Nullable Object> answer = new LinkedHashMap<>();
         answer.put("type", "auth");
@@ -231,6 +244,11 @@ public final class Session {
 
     String id() {
         return id;
+    }
+
+    /** Who the client says it is, over all its connections; the connection's id if it does not. */
+    String client() {
+        return client;
     }
 
     Transport.Dialect dialect() {

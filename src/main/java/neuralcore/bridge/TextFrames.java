@@ -146,7 +146,8 @@ final class TextFrames {
             return enqueue(address, json).map(id -> bodyOf(Map.of("id", id)));
         }
         if (isService(address)) {
-            Request request = ServiceParameters.toRequest(address, body, session.id());
+            Request request =
+                    ServiceParameters.toRequest(address, body, session.id(), session.client());
             return Services.call(session.vertx(), request, timeout(json))
                     .map(TextFrames::bodyOfReply);
         }
@@ -198,7 +199,7 @@ final class TextFrames {
                 .eventBus()
                 .<Frame.Published>request(
                         Addresses.BUS_PUBLISH,
-                        new PublishBatch(session.id(), publish),
+                        new PublishBatch(session.id(), session.client(), publish),
                         Services.local())
                 .map(
                         published -> {
@@ -289,7 +290,8 @@ final class TextFrames {
     }
 
     private Future<Reply> callBus(String address, Map<String, @Nullable Object> params) {
-        Request request = new Request(address, new Params(params), List.of(), session.id());
+        Request request =
+                new Request(address, new Params(params), List.of(), session.id(), session.client());
         return Services.call(session.vertx(), request, DEFAULT_TIMEOUT);
     }
 

@@ -43,10 +43,11 @@ public final class BusService {
     }
 
     /** Publishes a batch; a batch that is refused as a whole has each of its messages rejected. */
-    public Frame.Published publish(String connection, Frame.Publish frame) {
+    public Frame.Published publish(String connection, String client, Frame.Publish frame) {
         try {
             namespaces.step(
                     frame.namespace(),
+                    client,
                     new BusEvent.Publish(now(), connection, frame.messages()),
                     outbox);
         } catch (NeuralCoreException e) {
@@ -76,6 +77,7 @@ public final class BusService {
         Params params = request.params();
         step(
                 params.string("namespace"),
+                request.client(),
                 new BusEvent.Subscribe(
                         now(),
                         request.connection(),
@@ -95,6 +97,7 @@ public final class BusService {
         ChannelConfig config = ChannelConfig.of(request.params(), settings);
         step(
                 request.params().string("namespace"),
+                request.client(),
                 new BusEvent.CreateChannel(now(), request.connection(), config));
         return Reply.of(Map.of("created", outbox.created()));
     }
@@ -102,18 +105,18 @@ public final class BusService {
     public Reply stats(Request request) {
         Map<String, @Nullable Object> channels = new LinkedHashMap<>();
         namespaces
-                .stats(request.params().string("namespace"), request.connection())
+                .stats(request.params().string("namespace"), request.client())
                 .forEach((channel, stats) -> channels.put(channel, stats.toMap()));
         return Reply.of(Map.of("channels", channels));
     }
 
     public Reply close(Request request) {
-        namespaces.close(request.params().string("namespace"), request.connection());
+        namespaces.close(request.params().string("namespace"), request.client());
         return DONE;
     }
 
-    private void step(String namespace, BusEvent.InNamespace event) {
-        namespaces.step(namespace, event, outbox);
+    private void step(String namespace, String client, BusEvent.InNamespace event) {
+        namespaces.step(namespace, client, event, outbox);
         outbox.send();
     }
 

@@ -17,19 +17,20 @@ import neuralcore.wire.NeuralCoreException;
 
 /**
  * All namespaces of a daemon: opens one when its name is first used, knows which of them a client's
- * subscription is in, and lets nobody into another connection's private one.
+ * subscription is in, and lets nobody into another client's private one.
  *
- * <p>A namespace whose name begins {@code private-} belongs to the connection that first used it
- * and ends with it. Others stay, and are removed once all their channels have been idle. Not
- * thread-safe.
+ * <p>A namespace whose name begins {@code private-} belongs to the client that first used it and
+ * ends with the last of the client's connections that used it: one that reconnects before the end
+ * of its old connection was noticed finds all as it was. Others stay, and are removed once all
+ * their channels have been idle. Not thread-safe.
  */
 public final class Namespaces {
     private static final String PRIVATE = "private-";
 
     private final BusSettings settings;
     private final Map<String, Namespace> open = new HashMap<>();
-    private final Map<String, String> owners = new HashMap<>();
-    private final Map<String, Client> clients = new HashMap<>();
+    private final Map<String, Owner> owners = new HashMap<>();
+    private final Map<String, Connection> connections = new HashMap<>();
 
     /** What namespaces that have ended counted. */
     private final Counts retired = new Counts();
@@ -38,19 +39,25 @@ public final class Namespaces {
         this.settings = settings;
     }
 
+    /** {@link #step(String, String, BusEvent.InNamespace, Effects)} for a client without a name. */
+    public void step(String namespace, BusEvent.InNamespace event, Effects effects) {
+        step(namespace, event.connection(), event, effects);
+    }
+
     /**
      * Handles an event for one namespace.
      *
+     * @param client who is behind the event's connection, for what is private
      * @throws NeuralCoreException as {@link Namespace#step} does; {@code ACCESS_DENIED} for another
-     *     connection's private namespace, {@code LIMIT_EXCEEDED} for a namespace too many
+     *     client's private namespace, {@code LIMIT_EXCEEDED} for a namespace too many
      */
-    public void step(String namespace, BusEvent.InNamespace event, Effects effects) {
+    public void step(String namespace, String client, BusEvent.InNamespace event, Effects effects) {
         switch (event) {
-            case BusEvent.Subscribe subscribe -> subscribe(namespace, subscribe, effects);
+            case BusEvent.Subscribe subscribe -> subscribe(namespace, client, subscribe, effects);
             case BusEvent.Publish publish ->
-                    open(namespace, publish.connection()).step(publish, effects);
+                    open(namespace, client, publish.connection()).step(publish, effects);
             case BusEvent.CreateChannel create ->
-                    open(namespace, create.connection()).step(create, effects);
+                    open(namespace, client, create.connection()).step(create, effects);
         }
     }
 
@@ -69,8 +76,8 @@ public final class Namespaces {
     }
 
     /** The counts of each channel of a namespace, by name; none if it is not open. */
-    public SortedMap<String, ChannelStats> stats(String namespace, String connection) {
-        checkOwner(namespace, connection);
+    public SortedMap<String, ChannelStats> stats(String namespace, String client) {
+        checkOwner(namespace, client);
         Namespace known = open.get(namespace);
         return known == null ? new TreeMap<>() : known.stats();
     }
@@ -95,64 +102,70 @@ public final class Namespaces {
      * Ends a private namespace with all it holds; nothing happens if it is not open.
      *
      * @throws NeuralCoreException {@code INVALID_REQUEST} if it is not private, {@code
-     *     ACCESS_DENIED} if it is another connection's
+     *     ACCESS_DENIED} if it is another client's
      */
-    public void close(String namespace, String connection) {
+    public void close(String namespace, String client) {
         if (!namespace.startsWith(PRIVATE)) {
             throw NeuralCoreException.invalid(
                     "Namespace '%s' is shared; only names beginning '%s' can be closed."
                             .formatted(namespace, PRIVATE));
         }
-        checkOwner(namespace, connection);
+        checkOwner(namespace, client);
         Namespace known = open.get(namespace);
-        Client owner = clients.get(connection);
+        Owner owner = owners.get(namespace);
         if (known == null || owner == null) {
             return;
         }
         end(namespace, known);
-        owner.owned.remove(namespace);
-        owner.subscriptions.values().removeIf(of -> of == known);
-        forgetIfEmpty(connection, owner);
+        for (String id : owner.connections) {
+            Connection connection = connection(id);
+            connection.privateOnes.remove(namespace);
+            connection.subscriptions.values().removeIf(of -> of == known);
+            forgetIfEmpty(id, connection);
+        }
     }
 
-    private void subscribe(String namespace, BusEvent.Subscribe subscribe, Effects effects) {
+    private void subscribe(
+            String namespace, String client, BusEvent.Subscribe subscribe, Effects effects) {
         if (subscribe.connection().isEmpty()) {
             throw NeuralCoreException.invalid("Only a client's connection can subscribe.");
         }
-        Client client = clients.get(subscribe.connection());
-        if (client != null && client.subscriptions.containsKey(subscribe.subscription())) {
+        Connection connection = connections.get(subscribe.connection());
+        if (connection != null && connection.subscriptions.containsKey(subscribe.subscription())) {
             throw new NeuralCoreException(
                     ErrorCode.ALREADY_EXISTS,
                     "Subscription %s is in use by this connection; choose another number."
                             .formatted(Integer.toUnsignedString(subscribe.subscription())));
         }
-        Namespace target = open(namespace, subscribe.connection());
+        Namespace target = open(namespace, client, subscribe.connection());
         target.step(subscribe, effects);
-        client(subscribe.connection()).subscriptions.put(subscribe.subscription(), target);
+        connection(subscribe.connection()).subscriptions.put(subscribe.subscription(), target);
     }
 
     private void unsubscribe(BusEvent.Unsubscribe unsubscribe, Effects effects) {
-        Client client = clients.get(unsubscribe.connection());
+        Connection connection = connections.get(unsubscribe.connection());
         Namespace of =
-                client == null ? null : client.subscriptions.remove(unsubscribe.subscription());
-        if (client == null || of == null) {
+                connection == null
+                        ? null
+                        : connection.subscriptions.remove(unsubscribe.subscription());
+        if (connection == null || of == null) {
             throw new NeuralCoreException(
                     ErrorCode.NOT_FOUND,
                     "This connection has no subscription %s."
                             .formatted(Integer.toUnsignedString(unsubscribe.subscription())));
         }
         of.step(unsubscribe, effects);
-        forgetIfEmpty(unsubscribe.connection(), client);
+        forgetIfEmpty(unsubscribe.connection(), connection);
     }
 
     private void credit(BusEvent.Credit credit, Effects effects) {
-        Client client = clients.get(credit.connection());
-        if (client == null) {
+        Connection connection = connections.get(credit.connection());
+        if (connection == null) {
             return;
         }
         Map<Namespace, List<Frame.Grant>> grants = new LinkedHashMap<>();
         for (Frame.Grant grant : credit.grants()) {
-            Namespace of = client.subscriptions.get(grant.subscription());
+            Namespace of = connection.subscriptions.get(grant.subscription());
             if (of != null) {
                 grants.computeIfAbsent(of, namespace -> new ArrayList<>()).add(grant);
             }
@@ -166,17 +179,21 @@ public final class Namespaces {
     }
 
     private void connectionClosed(BusEvent.ConnectionClosed closed, Effects effects) {
-        Client client = clients.remove(closed.connection());
-        if (client == null) {
+        Connection connection = connections.remove(closed.connection());
+        if (connection == null) {
             return;
         }
-        for (Namespace namespace : new LinkedHashSet<>(client.subscriptions.values())) {
+        for (Namespace namespace : new LinkedHashSet<>(connection.subscriptions.values())) {
             namespace.step(closed, effects);
         }
-        for (String name : client.owned) {
+        for (String name : connection.privateOnes) {
+            Owner owner = owners.get(name);
             Namespace namespace = open.get(name);
-            if (namespace != null) {
-                end(name, namespace);
+            if (owner != null && namespace != null) {
+                owner.connections.remove(closed.connection());
+                if (owner.connections.isEmpty()) {
+                    end(name, namespace);
+                }
             }
         }
     }
@@ -194,33 +211,37 @@ public final class Namespaces {
         }
     }
 
-    private Namespace open(String name, String connection) {
-        checkOwner(name, connection);
-        Namespace known = open.get(name);
-        if (known != null) {
-            return known;
+    private Namespace open(String name, String client, String connection) {
+        checkOwner(name, client);
+        Namespace namespace = open.get(name);
+        if (namespace == null) {
+            namespace = openFresh(name);
         }
-        Namespace fresh = new Namespace(name, settings);
+        if (name.startsWith(PRIVATE)) {
+            owners.computeIfAbsent(name, unused -> new Owner(client)).connections.add(connection);
+            connection(connection).privateOnes.add(name);
+        }
+        return namespace;
+    }
+
+    private Namespace openFresh(String name) {
         if (open.size() >= settings.maxNamespaces()) {
             throw new NeuralCoreException(
                     ErrorCode.LIMIT_EXCEEDED,
                     "%d namespaces are open, as many as may be; '%s' is one too many."
                             .formatted(open.size(), name));
         }
+        Namespace fresh = new Namespace(name, settings);
         open.put(name, fresh);
-        if (name.startsWith(PRIVATE)) {
-            owners.put(name, connection);
-            client(connection).owned.add(name);
-        }
         return fresh;
     }
 
-    private void checkOwner(String namespace, String connection) {
-        String owner = owners.get(namespace);
-        if (owner != null && !owner.equals(connection)) {
+    private void checkOwner(String namespace, String client) {
+        Owner owner = owners.get(namespace);
+        if (owner != null && !owner.client.equals(client)) {
             throw new NeuralCoreException(
                     ErrorCode.ACCESS_DENIED,
-                    "Namespace '%s' is private to another connection; choose another name."
+                    "Namespace '%s' is private to another client; choose another name."
                             .formatted(namespace));
         }
     }
@@ -232,19 +253,29 @@ public final class Namespaces {
         owners.remove(name);
     }
 
-    private Client client(String connection) {
-        return clients.computeIfAbsent(connection, unused -> new Client());
+    private Connection connection(String id) {
+        return connections.computeIfAbsent(id, unused -> new Connection());
     }
 
-    private void forgetIfEmpty(String connection, Client client) {
-        if (client.subscriptions.isEmpty() && client.owned.isEmpty()) {
-            clients.remove(connection);
+    private void forgetIfEmpty(String id, Connection connection) {
+        if (connection.subscriptions.isEmpty() && connection.privateOnes.isEmpty()) {
+            connections.remove(id);
         }
     }
 
     /** What a connection has here. */
-    private static final class Client {
+    private static final class Connection {
         final Map<Integer, Namespace> subscriptions = new HashMap<>();
-        final Set<String> owned = new HashSet<>();
+        final Set<String> privateOnes = new HashSet<>();
+    }
+
+    /** Whose a private namespace is, and by which of the client's connections it was used. */
+    private static final class Owner {
+        final String client;
+        final Set<String> connections = new HashSet<>();
+
+        Owner(String client) {
+            this.client = client;
+        }
     }
 }

@@ -2,5 +2,10 @@ package neuralcore.eventbus;
 
 import neuralcore.wire.Frame;
 
-/** What one client published in one frame, and by which connection it came. */
-public record PublishBatch(String connection, Frame.Publish publish) {}
+/**
+ * What one client published in one frame.
+ *
+ * @param connection by which it came
+ * @param client who is behind it; see {@link neuralcore.wire.Request#client}
+ */
+public record PublishBatch(String connection, String client, Frame.Publish publish) {}

@@ -98,6 +98,35 @@ class NamespacesTest {
     }
 
     @Test
+    void aClientFindsItsPrivateNamespaceByAnotherConnection() {
+        stepAs("alice", new BusEvent.Subscribe(now, "a-1", 1, "jobs", MANY));
+        stepAs("alice", new BusEvent.Publish(now, "a-2", List.of(message("jobs", 5, 1))));
+        assertRefused(
+                ErrorCode.ACCESS_DENIED,
+                () -> stepAs("bob", new BusEvent.Subscribe(now, "b-1", 1, "jobs", MANY)));
+
+        step(new BusEvent.ConnectionClosed(now, "a-1"));
+
+        assertThat(bus.stats("private-x", "alice").get("jobs"))
+                .extracting(ChannelStats::published)
+                .isEqualTo(1L);
+        step(new BusEvent.ConnectionClosed(now, "a-2"));
+        assertThat(bus.size()).isZero();
+    }
+
+    @Test
+    void closingEndsAPrivateNamespaceForAllItsClientsConnections() {
+        stepAs("alice", new BusEvent.Subscribe(now, "a-1", 1, "jobs", 0));
+        stepAs("alice", new BusEvent.Subscribe(now, "a-2", 1, "jobs", 0));
+
+        bus.close("private-x", "alice");
+
+        assertThat(bus.size()).isZero();
+        subscribe("atlas", "a-1", 1, "jobs");
+        subscribe("atlas", "a-2", 1, "jobs");
+    }
+
+    @Test
     void closingEndsAPrivateNamespaceAndFreesItsSubscriptions() {
         subscribe("private-x", "alice", 1, "jobs", 0);
         publish("private-x", "alice", message("jobs", 5, 1));
@@ -166,6 +195,10 @@ class NamespacesTest {
     private void subscribe(
             String namespace, String connection, int id, String channel, int credit) {
         bus.step(namespace, new BusEvent.Subscribe(now, connection, id, channel, credit), effects);
+    }
+
+    private void stepAs(String client, BusEvent.InNamespace event) {
+        bus.step("private-x", client, event, effects);
     }
 
     private void step(BusEvent.Everywhere event) {

@@ -17,7 +17,6 @@ first use it connects for itself, under a publisher number of its own.
 from __future__ import annotations
 
 import atexit
-import contextlib
 import itertools
 import logging
 import math
@@ -30,11 +29,12 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 
 from neuralcore import _wire
+from neuralcore._callbacks import Callbacks, DeliverCallback
 from neuralcore._endpoint import Endpoint, ServerInfo
 from neuralcore._io import IoThread
 from neuralcore._lanes import Lane, LanePool
 from neuralcore._stream import CallResult, Stream, failure
-from neuralcore._wire import Delivered, Published
+from neuralcore._wire import Published
 from neuralcore.errors import (
     AccessDenied,
     ConnectError,
@@ -46,8 +46,6 @@ from neuralcore.errors import (
 )
 
 logger = logging.getLogger("neuralcore")
-
-DeliverCallback = Callable[[list[Delivered]], None]
 
 DEFAULT_TIMEOUT = 30.0
 _CONNECT_TIMEOUT = 5.0
@@ -106,18 +104,16 @@ class Connection:
         self._start_lock = threading.Lock()
         self._starting: IoThread | None = None
         self._io: IoThread | None = None
+        self._callbacks = Callbacks()
         self._lanes = LanePool(self._open_lane, self._max_lanes)
         self._messages = self._new_stream(self._open_messages)
         self._calls: Stream | None = None
-        self._deliver_callbacks: dict[int, DeliverCallback] = {}
-        self._published_callbacks: list[Callable[[Published], None]] = []
-        self._reconnected_callbacks: list[Callable[[], None]] = []
         self._unconfirmed = False
 
     def _new_stream(self, open_socket: Callable[[], tuple[socket.socket, ServerInfo]]) -> Stream:
         return Stream(
             open_socket,
-            self._dispatch,
+            self._callbacks.dispatch,
             self._wake,
             limit=self._buffer_limit,
             patience=self._patience,
@@ -237,15 +233,15 @@ class Connection:
         Deliveries that follow each other and have the same callback, be it for one subscription or
         several, are handed over in one list, in the daemon's order.
         """
-        self._deliver_callbacks[subscription] = callback
+        self._callbacks.on_deliver(subscription, callback)
 
     def off_deliver(self, subscription: int) -> None:
         """Drops what is delivered to this subscription from now on."""
-        self._deliver_callbacks.pop(subscription, None)
+        self._callbacks.off_deliver(subscription)
 
     def on_published(self, callback: Callable[[Published], None]) -> Callable[[], None]:
         """Has the callback take every ``Published``; returns a function that ends it."""
-        return _register(self._published_callbacks, callback)
+        return self._callbacks.on_published(callback)
 
     def on_reconnected(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Has the callback run, on the I/O thread, when a lost connection is back.
@@ -256,7 +252,7 @@ class Connection:
         Returns:
             A function that ends it.
         """
-        return _register(self._reconnected_callbacks, callback)
+        return self._callbacks.on_reconnected(callback)
 
     # Its life
 
@@ -414,7 +410,7 @@ class Connection:
             if self._io is None:
                 io = IoThread(
                     self._streams,
-                    reconnected=self._reconnected,
+                    reconnected=self._callbacks.reconnected,
                     chores=self._lanes.trim,
                     name=self._endpoint.url,
                 )
@@ -433,39 +429,6 @@ class Connection:
         if self._starting is not None:
             self._starting.wake()
 
-    def _reconnected(self) -> None:
-        for callback in tuple(self._reconnected_callbacks):
-            _run_callback(callback)
-
-    def _dispatch(self, frame: _wire.Frame) -> None:
-        if isinstance(frame, _wire.Deliver):
-            self._deliver(frame.deliveries)
-        elif isinstance(frame, _wire.Published):
-            for callback in tuple(self._published_callbacks):
-                _run_callback(callback, frame)
-        elif isinstance(frame, _wire.Failure):
-            logger.error("the daemon refused what was sent: %s", failure(frame.error))
-        elif isinstance(frame, _wire.Text) and frame.json.get("type") == "err":
-            logger.error("the daemon refused what was sent: %s", frame.json.get("message"))
-
-    def _deliver(self, deliveries: list[Delivered]) -> None:
-        callback_of = self._deliver_callbacks.get
-        run: list[Delivered] = []
-        current: DeliverCallback | None = None
-        last = -1
-        for delivered in deliveries:
-            if delivered[0] != last:
-                last = delivered[0]
-                callback = callback_of(last)
-                if callback != current:
-                    if run and current is not None:
-                        _run_callback(current, run)
-                    run = []
-                    current = callback
-            run.append(delivered)
-        if run and current is not None:
-            _run_callback(current, run)
-
     # Forks
 
     def _after_fork(self) -> None:
@@ -477,25 +440,6 @@ class Connection:
             self._starting.abandon()
         if not self._closed:
             self._set_up()
-
-
-def _register(
-    callbacks: list[Callable[..., None]], callback: Callable[..., None]
-) -> Callable[[], None]:
-    callbacks.append(callback)
-
-    def end() -> None:
-        with contextlib.suppress(ValueError):
-            callbacks.remove(callback)
-
-    return end
-
-
-def _run_callback(callback: Callable[..., None], *args: object) -> None:
-    try:
-        callback(*args)
-    except Exception:
-        logger.exception("a callback failed: %r", callback)
 
 
 def _flush_at_exit() -> None:

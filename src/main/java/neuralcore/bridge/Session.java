@@ -291,7 +291,7 @@ public final class Session {
         if (speaksBinary) {
             write(new Frame.Failure(0, exception.toObject()));
         } else {
-            write(new Frame.Text(TextFrames.error(exception)));
+            write(new Frame.Text(TextErrors.frame(exception)));
         }
     }
 

@@ -1,17 +1,14 @@
 package neuralcore.bridge;
 
+import static neuralcore.bridge.TextErrors.asException;
+import static neuralcore.bridge.TextFields.*;
+
 import io.vertx.core.Future;
-import io.vertx.core.MultiMap;
 import io.vertx.core.eventbus.DeliveryOptions;
 import io.vertx.core.eventbus.EventBus;
 import io.vertx.core.eventbus.Message;
-import io.vertx.core.eventbus.MessageConsumer;
 import io.vertx.core.eventbus.ReplyException;
-import io.vertx.core.json.JsonArray;
-import io.vertx.core.json.JsonObject;
-import java.nio.charset.StandardCharsets;
 import java.time.Duration;
-import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -34,15 +31,13 @@ import org.jspecify.annotations.Nullable;
  * is a service, a bus channel, or a plain event-bus address between clients.
  */
 final class TextFrames {
-    private static final Duration DEFAULT_TIMEOUT = Duration.ofSeconds(30);
     private static final Duration REPLY_EXPIRY = Duration.ofSeconds(30);
     private static final int MAX_REPLIES = 64;
     private static final Map<String, @Nullable Object> PONG = Map.of("type", "pong");
 
     private final Session session;
     private final AddressRules rules;
-    private final Deliveries deliveries;
-    private final Map<String, Registration> registrations = new HashMap<>();
+    private final Registrations registrations;
     private final Map<String, AwaitedReply> replies = new LinkedHashMap<>();
     private final long publisher = ThreadLocalRandom.current().nextLong();
     private long sequence;
@@ -50,11 +45,13 @@ final class TextFrames {
     TextFrames(Session session, AddressRules rules, Deliveries deliveries) {
         this.session = session;
         this.rules = rules;
-        this.deliveries = deliveries;
+        this.registrations =
+                new Registrations(
+                        session,
+                        rules,
+                        deliveries,
+                        (address, message) -> writeMessage(address, received(message, address)));
     }
-
-    /** A plain address's consumer, or a channel's subscription number. */
-    private record Registration(@Nullable MessageConsumer<Object> consumer, int subscription) {}
 
     /** A message this client has received and may still answer. */
     private record AwaitedReply(Message<Object> message, long receivedNanos) {}
@@ -70,8 +67,8 @@ final class TextFrames {
                 }
                 case "send" -> send(address(json), json);
                 case "publish" -> publish(address(json), json);
-                case "register" -> register(address(json));
-                case "unregister" -> unregister(address(json));
+                case "register" -> registrations.register(address(json));
+                case "unregister" -> registrations.unregister(address(json));
                 default ->
                         throw new NeuralCoreException(
                                 ErrorCode.UNKNOWN_FRAME_TYPE,
@@ -81,7 +78,7 @@ final class TextFrames {
             if (json.get("replyAddress") instanceof String replyAddress) {
                 writeFailure(replyAddress, json.get("address"), e);
             } else {
-                session.write(new Frame.Text(error(e)));
+                session.write(new Frame.Text(TextErrors.frame(e)));
             }
         }
     }
@@ -91,16 +88,8 @@ final class TextFrames {
     }
 
     void close() {
-        registrations.values().forEach(this::end);
-        registrations.clear();
+        registrations.close();
         replies.clear();
-    }
-
-    static Map<String, @Nullable Object> error(NeuralCoreException exception) {
-        Map<String, @Nullable Object> error = exception.toObject();
-        error.put("type", "err");
-        error.put("failureCode", exception.code().number());
-        return error;
     }
 
     // Sending
@@ -133,7 +122,7 @@ final class TextFrames {
                     if (replyAddress != null) {
                         writeFailure(replyAddress, address, failure);
                     } else {
-                        session.write(new Frame.Text(error(asException(failure))));
+                        session.write(new Frame.Text(TextErrors.frame(asException(failure))));
                     }
                 });
     }
@@ -166,7 +155,10 @@ final class TextFrames {
         if (Channel.isChannel(address)) {
             enqueue(address, json)
                     .onFailure(
-                            failure -> session.write(new Frame.Text(error(asException(failure)))));
+                            failure ->
+                                    session.write(
+                                            new Frame.Text(
+                                                    TextErrors.frame(asException(failure)))));
         } else if (isService(address)) {
             throw NeuralCoreException.invalid(
                     "'%s' is a service: send to it instead of publishing.".formatted(address));
@@ -227,78 +219,6 @@ final class TextFrames {
         }
     }
 
-    // Registering
-
-    private void register(String address) {
-        if (!rules.outboundAllowed(address)) {
-            throw denied(address, "register at");
-        }
-        if (registrations.containsKey(address)) {
-            return;
-        }
-        if (Channel.isChannel(address)) {
-            registerChannel(address);
-        } else {
-            session.subscriptionBegins();
-            MessageConsumer<Object> consumer =
-                    session.vertx()
-                            .eventBus()
-                            .consumer(address, message -> receiveFromBus(address, message));
-            registrations.put(address, new Registration(consumer, 0));
-        }
-    }
-
-    private void registerChannel(String address) {
-        Channel channel = Channel.ofAddress(address);
-        int subscription = deliveries.openText(address);
-        registrations.put(address, new Registration(null, subscription));
-        Map<String, @Nullable Object> params = new LinkedHashMap<>();
-        params.put("namespace", channel.namespace());
-        params.put("channel", channel.name());
-        params.put("subscription", Integer.toUnsignedLong(subscription));
-        params.put("credit", (long) Deliveries.window());
-        callBus(Addresses.MESSAGING_SUBSCRIBE, params)
-                .onFailure(
-                        failure -> {
-                            registrations.remove(address);
-                            deliveries.close(subscription);
-                            session.write(new Frame.Text(error(asException(failure))));
-                        });
-    }
-
-    private void unregister(String address) {
-        Registration registration = registrations.remove(address);
-        if (registration == null) {
-            throw new NeuralCoreException(
-                    ErrorCode.NOT_FOUND, "Nothing is registered at '" + address + "'.");
-        }
-        end(registration);
-    }
-
-    private void end(Registration registration) {
-        if (registration.consumer() != null) {
-            registration.consumer().unregister();
-            session.subscriptionEnded();
-        } else if (!session.isClosed()) {
-            deliveries.close(registration.subscription());
-            Map<String, @Nullable Object> params = new LinkedHashMap<>();
-            params.put("subscription", Integer.toUnsignedLong(registration.subscription()));
-            callBus(Addresses.MESSAGING_UNSUBSCRIBE, params)
-                    .onFailure(
-                            failure -> session.write(new Frame.Text(error(asException(failure)))));
-        }
-    }
-
-    private Future<Reply> callBus(String address, Map<String, @Nullable Object> params) {
-        Request request =
-                new Request(address, new Params(params), List.of(), session.id(), session.client());
-        return Services.call(session.vertx(), request, DEFAULT_TIMEOUT);
-    }
-
-    private void receiveFromBus(String address, Message<Object> message) {
-        writeMessage(address, received(message, address));
-    }
-
     private void writeMessage(String address, Map<String, ? extends @Nullable Object> fields) {
         Map<String, @Nullable Object> frame = new LinkedHashMap<>(fields);
         frame.put("type", session.dialect().messageType);
@@ -327,23 +247,15 @@ final class TextFrames {
         return frame;
     }
 
-    // Errors and conversions
-
     private void checkInbound(String address) {
         if (!rules.inboundAllowed(address)) {
-            throw denied(address, "send to");
+            throw TextErrors.denied(address, "send to");
         }
-    }
-
-    private static NeuralCoreException denied(String address, String verb) {
-        return new NeuralCoreException(
-                ErrorCode.ACCESS_DENIED,
-                "access_denied: clients may not %s '%s'.".formatted(verb, shortened(address)));
     }
 
     private void writeFailure(
             String replyAddress, @Nullable Object sourceAddress, Throwable failure) {
-        Map<String, @Nullable Object> error = error(asException(failure));
+        Map<String, @Nullable Object> error = TextErrors.frame(asException(failure));
         error.put("address", replyAddress);
         error.put("sourceAddress", sourceAddress);
         error.put("failureType", "RECIPIENT_FAILURE");
@@ -353,29 +265,6 @@ final class TextFrames {
             error.put("message", reply.getMessage());
         }
         session.write(new Frame.Text(error));
-    }
-
-    private static NeuralCoreException asException(Throwable failure) {
-        return switch (failure) {
-            case NeuralCoreException exception -> exception;
-            case ReplyException reply ->
-                    new NeuralCoreException(
-                            Services.codeOf(reply), String.valueOf(reply.getMessage()), reply);
-            default -> new NeuralCoreException(ErrorCode.INTERNAL, failure.toString(), failure);
-        };
-    }
-
-    private static String address(Map<String, @Nullable Object> json) {
-        if (!(json.get("address") instanceof String address) || address.isEmpty()) {
-            throw NeuralCoreException.invalid("missing_address: the frame names no address.");
-        }
-        int length = address.getBytes(StandardCharsets.UTF_8).length;
-        if (length > Limits.NAME_BYTES) {
-            throw NeuralCoreException.invalid(
-                    "The address has %d bytes; at most %d are allowed."
-                            .formatted(length, Limits.NAME_BYTES));
-        }
-        return address;
     }
 
     private static boolean isService(String address) {
@@ -390,72 +279,5 @@ final class TextFrames {
 
     private static Map<String, @Nullable Object> bodyOfReply(Reply reply) {
         return bodyOf(ServiceParameters.toBody(reply));
-    }
-
-    @SuppressWarnings("unchecked")
-    private static Params headers(Map<String, @Nullable Object> json) {
-        return json.get("headers") instanceof Map<?, ?> headers
-                ? new Params((Map<String, @Nullable Object>) headers)
-                : Params.EMPTY;
-    }
-
-    /** A header's integer, whether it came as a number or, as event-bus headers do, as text. */
-    private static long integer(Params headers, String name, long otherwise) {
-        if (headers.raw(name) instanceof String text) {
-            try {
-                return Long.parseLong(text);
-            } catch (NumberFormatException e) {
-                throw NeuralCoreException.invalid(
-                        "The header '%s' is '%s'; it must be an integer."
-                                .formatted(name, shortened(text)));
-            }
-        }
-        return headers.integer(name, otherwise);
-    }
-
-    private static Duration timeout(Map<String, @Nullable Object> json) {
-        long millis = integer(headers(json), "timeout", DEFAULT_TIMEOUT.toMillis());
-        return Duration.ofMillis(Math.clamp(millis, 1, Duration.ofHours(1).toMillis()));
-    }
-
-    /** Headers travel; {@code timeout} is obeyed; a client chooses no codec. */
-    private static DeliveryOptions options(Map<String, @Nullable Object> json) {
-        MultiMap headers = MultiMap.caseInsensitiveMultiMap();
-        headers(json)
-                .values()
-                .forEach(
-                        (name, value) -> {
-                            if (!"token".equals(name) && value != null) {
-                                headers.add(name, String.valueOf(value));
-                            }
-                        });
-        return new DeliveryOptions().setSendTimeout(timeout(json).toMillis()).setHeaders(headers);
-    }
-
-    @SuppressWarnings("unchecked")
-    private static @Nullable Object toEventBus(@Nullable Object body) {
-        return switch (body) {
-            case Map<?, ?> map -> new JsonObject((Map<String, Object>) map);
-            case List<?> list -> new JsonArray(list);
-            case null, default -> body;
-        };
-    }
-
-    private static @Nullable Object fromEventBus(@Nullable Object body, String address) {
-        return switch (body) {
-            case null -> null;
-            case JsonObject object -> object.getMap();
-            case JsonArray array -> array.getList();
-            case String _, Number _, Boolean _ -> body;
-            default ->
-                    throw new NeuralCoreException(
-                            ErrorCode.INVALID_REQUEST,
-                            "A message at '%s' has no JSON form (%s)."
-                                    .formatted(address, body.getClass().getSimpleName()));
-        };
-    }
-
-    private static String shortened(String text) {
-        return text.length() <= 80 ? text : text.substring(0, 80) + "…";
     }
 }

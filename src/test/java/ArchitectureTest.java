@@ -25,6 +25,7 @@ class ArchitectureTest {
                         "neuralcore.vectors..",
                         "neuralcore.embedding..",
                         "neuralcore.bus..",
+                        "neuralcore.journal..",
                         "neuralcore.wire..")
                 .should()
                 .dependOnClassesThat()
@@ -47,6 +48,18 @@ class ArchitectureTest {
                 }
             }
         }
+    }
+
+    /** The bus decides what is written; the log only keeps it. */
+    @Test
+    void theJournalKnowsNoEngine() {
+        noClasses()
+                .that()
+                .resideInAPackage("neuralcore.journal..")
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage(ENGINES)
+                .check(CLASSES);
     }
 
     @Test

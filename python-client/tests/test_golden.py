@@ -30,7 +30,7 @@ def outgoing(channel: str, sequence: int, priority: int, ttl: int, body: str, me
 def delivered(subscription: int, number: int, attempt: int, message: Outgoing) -> Delivered:
     return Delivered(
         subscription, attempt, PUBLISHER, message.sequence, number, *message[2:5], *message[0:1],
-        *message[5:],
+        *message[5:], number + 1000 if subscription == 4 else number + 1, subscription == 5,
     )  # fmt: skip
 
 
@@ -42,6 +42,22 @@ MESSAGES = [
 DELIVERIES = [
     delivered(4, 1001, 1, outgoing("llm.request", 1, 5, 0, '{"a":1}', "{}")),
     delivered(5, 17, 2, outgoing("tool.result", 2, 9, 2500, "[]", "")),
+]
+DELAYED = [
+    Outgoing("jobs", sequence, 1_750_000_000_000_000_000, 5, 0, 1, b"{}", 0, b"")
+    for sequence in (4, 5)
+]
+SETTLEMENTS = [
+    _wire.Settlement(4, _wire.ACK, 2001, 0, b""),
+    _wire.Settlement(
+        4,
+        _wire.NACK,
+        2002,
+        _wire.BY_BACKOFF,
+        '{"error_type":"ValueError","error":"é"}'.encode(),
+    ),
+    _wire.Settlement(5, _wire.TERM, 2003, 0, b"{}"),
+    _wire.Settlement(5, _wire.EXTEND, 2004, 30_000, b""),
 ]
 MATRIX = np.array([[1, -2.5, 0], [3.25, 0.5, -1]], np.float32)
 
@@ -75,6 +91,12 @@ ENCODED = {
     "published": _wire.encode_published(21, 2, [(3, 13)]),
     "deliver": _wire.encode_deliver(DELIVERIES),
     "credit": _wire.encode_credit([(4, 100), (5, 1)]),
+    "publish-delayed": _wire.encode_publish(
+        22, _wire.CONFIRM_DURABLE, "atlas", PUBLISHER, DELAYED, [0, 86_400_000_000]
+    ),
+    "settle": _wire.encode_settle(31, True, SETTLEMENTS),
+    "settled": _wire.encode_settled(31, 3, 1),
+    "flow": _wire.encode_flow("atlas", {"llm.stream": 0, "tool.result": 500}),
 }
 
 
@@ -121,10 +143,14 @@ def test_answers_are_read_into_arrays_that_can_be_written_to() -> None:
 
 
 def test_messages_are_read() -> None:
-    assert read("publish") == (21, True, "atlas", PUBLISHER, MESSAGES)
+    assert read("publish") == (21, 1, "atlas", PUBLISHER, MESSAGES, [])
+    assert read("publish-delayed") == (22, 2, "atlas", PUBLISHER, DELAYED, [0, 86_400_000_000])
     assert read("deliver").deliveries == DELIVERIES
     assert read("published") == (21, 2, [(3, 13)])
     assert read("credit").grants == [(4, 100), (5, 1)]
+    assert read("settle") == (31, True, SETTLEMENTS)
+    assert read("settled") == (31, 3, 1)
+    assert read("flow") == ("atlas", {"llm.stream": 0, "tool.result": 500})
     assert read("failure").error["code"] == "NOT_FOUND"
     assert read("text").json == {"type": "ping"}
 

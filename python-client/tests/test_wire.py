@@ -54,18 +54,22 @@ def test_a_call_comes_back(
             assert got == sent
 
 
-@given(u32, st.booleans(), text, u64, st.lists(outgoing))
+@given(u32, st.integers(0, 2), text, u64, st.lists(outgoing), st.booleans())
 def test_a_publish_comes_back(
-    batch: int, confirm: bool, namespace: str, publisher: int, messages: list[Any]
+    batch: int, confirm: int, namespace: str, publisher: int, messages: list[Any], delayed: bool
 ) -> None:
-    frame = _wire.encode_publish(batch, confirm, namespace, publisher, messages)
-    assert one(frame) == (batch, confirm, namespace, publisher, messages)
+    delays = list(range(len(messages))) if delayed else []
+    frame = _wire.encode_publish(
+        batch, confirm, namespace, publisher, messages, delays if delayed else None
+    )
+    assert one(frame) == (batch, confirm, namespace, publisher, messages, delays)
 
 
-@given(st.lists(st.tuples(u32, u32, u64, u64, u64, outgoing)))
+@given(st.lists(st.tuples(u32, st.integers(0, 2**16 - 1), u64, u64, u64, outgoing)))
 def test_deliveries_come_back(entries: list[Any]) -> None:
     deliveries = [
-        _wire.Delivered(s, a, p, q, n, *m[2:5], m[0], *m[5:]) for s, a, p, q, n, m in entries
+        _wire.Delivered(s, a, p, q, n, *m[2:5], m[0], *m[5:], n, a % 2 == 1)
+        for s, a, p, q, n, m in entries
     ]
     assert one(_wire.encode_deliver(deliveries)).deliveries == deliveries
 
@@ -96,6 +100,9 @@ def test_damaged_bytes_give_a_frame_or_a_typed_error() -> None:
         _wire.encode_deliver([_wire.Delivered(1, 1, 2, 3, 4, 5, 6, 7, "c", 1, b"p", 1, b"m")] * 3),
         _wire.encode_published(1, 2, [(3, 4)]),
         _wire.encode_credit([(1, 2)]),
+        _wire.encode_settle(1, True, [(1, 1, 2, 3, b"{}")] * 3),
+        _wire.encode_settled(1, 2, 3),
+        _wire.encode_flow("n", {"c": 1}),
     ]
     for _ in range(5000):
         payload = bytearray(rng.choice(frames)[4:])

@@ -17,6 +17,7 @@ it too::
     ├── Unavailable                 RuntimeError         not now; .retry_after seconds, if known
     ├── ProtocolError               RuntimeError         bytes that are not this protocol
     ├── InternalError               RuntimeError         a defect; the daemon's log has details
+    ├── StorageError                OSError              the disk is full, failed, or damaged
     └── NotSupported                NotImplementedError  the fallback, or this version, cannot
 
 ``code`` is one of the names in the table of ``docs/protocol.md``, the same in the daemon.
@@ -41,6 +42,7 @@ __all__ = [
     "ProtocolError",
     "QueueFull",
     "RequestTimeout",
+    "StorageError",
     "Unavailable",
     "VersionMismatch",
     "error_for",
@@ -189,6 +191,12 @@ class InternalError(NeuralCoreError, RuntimeError):
     default_code = "INTERNAL"
 
 
+class StorageError(NeuralCoreError, OSError):
+    """The disk is full or failed, or what is on it is damaged; the message names the place."""
+
+    default_code = "STORAGE_FAILED"
+
+
 class NotSupported(NeuralCoreError, NotImplementedError):
     """The fallback, or this version or platform, cannot do it."""
 
@@ -225,6 +233,11 @@ CODES: dict[str, tuple[int, type[NeuralCoreError]]] = {
     "DAEMON_START_FAILED": (26, DaemonStartError),
     "CONNECTION_LOST": (27, ConnectionLost),
     "NOT_SUPPORTED": (28, NotSupported),
+    "STORAGE_FULL": (29, StorageError),
+    "STORAGE_FAILED": (30, StorageError),
+    "DATA_DAMAGED": (31, StorageError),
+    "DUPLICATE": (32, InvalidRequest),
+    "RATE_LIMITED": (33, QueueFull),
 }
 CODE_OF_NUMBER: dict[int, str] = {number: code for code, (number, _) in CODES.items()}
 

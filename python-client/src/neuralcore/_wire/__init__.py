@@ -21,14 +21,39 @@ from neuralcore._wire.calls import (
     encode_failure,
     size_of,
 )
+from neuralcore._wire.control import (
+    CREDIT,
+    FLOW,
+    PUBLISHED,
+    SETTLE,
+    SETTLED,
+    decode_credit,
+    decode_flow,
+    decode_published,
+    decode_settle,
+    decode_settled,
+    encode_credit,
+    encode_flow,
+    encode_published,
+    encode_settle,
+    encode_settled,
+)
 from neuralcore._wire.frames import (
+    ACK,
+    BY_BACKOFF,
     BYTES_CONTENT,
+    CONFIRM_ACCEPTED,
+    CONFIRM_DURABLE,
     DEFAULT_PRIORITY,
+    EXTEND,
     JSON_CONTENT,
     MAX_BINARY,
     MAX_TEXT,
     MSGPACK_CONTENT,
+    NACK,
+    NO_CONFIRM,
     NO_CONTENT,
+    TERM,
     Answer,
     Buffer,
     Call,
@@ -36,42 +61,48 @@ from neuralcore._wire.frames import (
     Deliver,
     Delivered,
     Failure,
+    Flow,
     Frame,
     Outgoing,
     Payload,
     Publish,
     Published,
     Rejection,
+    Settle,
+    Settled,
+    Settlement,
     Tensor,
     Text,
     message_id,
 )
 from neuralcore._wire.messages import (
-    CREDIT,
     DELIVER,
     PUBLISH,
-    PUBLISHED,
-    decode_credit,
     decode_deliver,
     decode_publish,
-    decode_published,
-    encode_credit,
     encode_deliver,
     encode_publish,
-    encode_published,
 )
 from neuralcore._wire.reader import JSON_OPEN, FrameReader, check_length
 from neuralcore._wire.text import encode_text, json_bytes, json_object
 from neuralcore.errors import NeuralCoreError, ProtocolError
 
 __all__ = [
+    "ACK",
     "BYTES_CONTENT",
+    "BY_BACKOFF",
+    "CONFIRM_ACCEPTED",
+    "CONFIRM_DURABLE",
     "DEFAULT_PRIORITY",
+    "EXTEND",
     "JSON_CONTENT",
     "MAX_BINARY",
     "MAX_TEXT",
     "MSGPACK_CONTENT",
+    "NACK",
+    "NO_CONFIRM",
     "NO_CONTENT",
+    "TERM",
     "Answer",
     "Buffer",
     "Call",
@@ -79,6 +110,7 @@ __all__ = [
     "Deliver",
     "Delivered",
     "Failure",
+    "Flow",
     "Frame",
     "FrameReader",
     "Outgoing",
@@ -86,6 +118,9 @@ __all__ = [
     "Publish",
     "Published",
     "Rejection",
+    "Settle",
+    "Settled",
+    "Settlement",
     "Tensor",
     "Text",
     "check_length",
@@ -96,8 +131,11 @@ __all__ = [
     "encode_credit",
     "encode_deliver",
     "encode_failure",
+    "encode_flow",
     "encode_publish",
     "encode_published",
+    "encode_settle",
+    "encode_settled",
     "encode_text",
     "json_bytes",
     "message_id",
@@ -129,6 +167,12 @@ def decode(payload: Payload | memoryview) -> Frame:
             return decode_publish(bytes(payload))
         if kind == CREDIT:
             return decode_credit(bytes(payload))
+        if kind == SETTLE:
+            return decode_settle(bytes(payload))
+        if kind == SETTLED:
+            return decode_settled(bytes(payload))
+        if kind == FLOW:
+            return decode_flow(bytes(payload))
     except NeuralCoreError:
         raise
     except (struct.error, ValueError, IndexError, RecursionError) as e:

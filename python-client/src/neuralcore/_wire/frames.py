@@ -17,6 +17,14 @@ DEFAULT_PRIORITY = -(1 << 63)
 
 NO_CONTENT, JSON_CONTENT, MSGPACK_CONTENT, BYTES_CONTENT = range(4)
 
+# When a publish is confirmed even if nothing is rejected.
+NO_CONFIRM, CONFIRM_ACCEPTED, CONFIRM_DURABLE = range(3)
+
+# What became of a delivery.
+ACK, NACK, TERM, EXTEND = range(4)
+# As a settlement's delay: the subscription's own back-off decides.
+BY_BACKOFF = 0xFFFFFFFF
+
 
 class Text(NamedTuple):
     """A JSON frame of the Vert.x event-bus bridge protocol."""
@@ -61,10 +69,11 @@ class Outgoing(NamedTuple):
 
 class Publish(NamedTuple):
     batch: int
-    confirm: bool
+    confirm: int
     namespace: str
     publisher: int
     messages: list[Outgoing]
+    delays_ms: list[int]
 
 
 class Rejection(NamedTuple):
@@ -94,6 +103,8 @@ class Delivered(NamedTuple):
     payload: bytes
     meta_type: int
     meta: bytes
+    number: int = 0  # in its namespace; settlements name it
+    replayed: bool = False
 
 
 class Deliver(NamedTuple):
@@ -106,7 +117,48 @@ class Credit(NamedTuple):
     grants: list[tuple[int, int]]
 
 
-Frame: TypeAlias = Text | Call | Answer | Failure | Publish | Published | Deliver | Credit
+class Settlement(NamedTuple):
+    """What became of one delivery. A plain tuple in this order will do."""
+
+    subscription: int
+    kind: int
+    number: int
+    delay_ms: int
+    reason: bytes  # a JSON object for the dead letter, or nothing
+
+
+class Settle(NamedTuple):
+    correlation: int
+    confirm: bool
+    settlements: list[Settlement]
+
+
+class Settled(NamedTuple):
+    correlation: int
+    settled: int
+    unknown: int
+
+
+class Flow(NamedTuple):
+    """How much fits into channels this connection published to: ``rooms`` by channel, 0 = full."""
+
+    namespace: str
+    rooms: dict[str, int]
+
+
+Frame: TypeAlias = (
+    Text
+    | Call
+    | Answer
+    | Failure
+    | Publish
+    | Published
+    | Deliver
+    | Credit
+    | Settle
+    | Settled
+    | Flow
+)
 
 
 def message_id(publisher: int, sequence: int) -> str:

@@ -15,6 +15,7 @@ import neuralcore.eventbus.Addresses;
 import neuralcore.eventbus.CreditBatch;
 import neuralcore.eventbus.PublishBatch;
 import neuralcore.eventbus.Services;
+import neuralcore.eventbus.SettleBatch;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.Frame;
 import neuralcore.wire.Reply;
@@ -60,6 +61,7 @@ public final class BusVerticle extends VerticleBase {
                 List.of(
                         consume(Addresses.BUS_PUBLISH, this::publish),
                         consume(Addresses.BUS_CREDIT, this::credit),
+                        consume(Addresses.BUS_SETTLE, this::settle),
                         consume(Addresses.CONNECTION_CLOSED, this::connectionClosed),
                         offer(Addresses.MESSAGING_SUBSCRIBE, bus::subscribe),
                         offer(Addresses.MESSAGING_UNSUBSCRIBE, bus::unsubscribe),
@@ -90,6 +92,10 @@ public final class BusVerticle extends VerticleBase {
 
     private void credit(Message<CreditBatch> message) {
         bus.credit(message.body().connection(), message.body().credit());
+    }
+
+    private void settle(Message<SettleBatch> message) {
+        message.reply(bus.settle(message.body().settle()), Services.local());
     }
 
     private void connectionClosed(Message<String> message) {

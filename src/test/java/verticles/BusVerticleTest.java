@@ -217,7 +217,8 @@ class BusVerticleTest {
 
     private Frame.Published publish(
             String namespace, String connection, int batch, Envelope... messages) {
-        Frame.Publish frame = new Frame.Publish(batch, true, namespace, List.of(messages));
+        Frame.Publish frame =
+                new Frame.Publish(batch, Frame.Confirm.ACCEPTED, namespace, List.of(messages));
         return await(
                 vertx.eventBus()
                         .<Frame.Published>request(
@@ -270,6 +271,7 @@ class BusVerticleTest {
                 0,
                 priority,
                 ttlMillis,
+                0,
                 Envelope.JSON,
                 Envelope.NONE,
                 body,

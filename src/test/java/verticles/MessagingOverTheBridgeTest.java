@@ -249,7 +249,8 @@ class MessagingOverTheBridgeTest {
 
     private static void publish(FrameClient client, boolean confirm, Envelope... messages)
             throws IOException {
-        client.send(new Frame.Publish(1, confirm, "open", List.of(messages)));
+        Frame.Confirm wanted = confirm ? Frame.Confirm.ACCEPTED : Frame.Confirm.NONE;
+        client.send(new Frame.Publish(1, wanted, "open", List.of(messages)));
     }
 
     private static Frame.Published published(FrameClient client) throws IOException {
@@ -274,6 +275,7 @@ class MessagingOverTheBridgeTest {
                 sequence,
                 0,
                 priority,
+                0,
                 0,
                 Envelope.JSON,
                 Envelope.NONE,

@@ -65,6 +65,7 @@ public class NamespaceBenchmark {
                             0,
                             random.nextInt(10),
                             0,
+                            0,
                             Envelope.JSON,
                             Envelope.NONE,
                             new byte[150],

@@ -66,13 +66,16 @@ public class EventBusHopBenchmark {
                     new Delivery(
                             1,
                             i,
+                            i,
                             1,
+                            false,
                             new Envelope(
                                     "jobs",
                                     1,
                                     i,
                                     0,
                                     5,
+                                    0,
                                     0,
                                     Envelope.JSON,
                                     Envelope.NONE,

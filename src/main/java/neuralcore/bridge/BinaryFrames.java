@@ -10,6 +10,7 @@ import java.util.Set;
 import neuralcore.eventbus.Addresses;
 import neuralcore.eventbus.PublishBatch;
 import neuralcore.eventbus.Services;
+import neuralcore.eventbus.SettleBatch;
 import neuralcore.wire.Envelope;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.Frame;
@@ -130,11 +131,38 @@ final class BinaryFrames {
                 .map(Message::body)
                 .onComplete(
                         published -> {
-                            if (publish.confirm() || !published.rejections().isEmpty()) {
+                            if (publish.confirm() != Frame.Confirm.NONE
+                                    || !published.rejections().isEmpty()) {
                                 session.write(published);
                             }
                         },
                         failure -> rejectAll(publish, failure));
+    }
+
+    void settle(Frame.Settle settle) {
+        session.vertx()
+                .eventBus()
+                .<Frame.Settled>request(
+                        Addresses.BUS_SETTLE,
+                        new SettleBatch(session.id(), settle),
+                        Services.local())
+                .map(Message::body)
+                .onComplete(
+                        settled -> {
+                            if (settle.confirm()) {
+                                session.write(settled);
+                            }
+                        },
+                        failure -> session.write(settleFailed(settle, failure)));
+    }
+
+    private static Frame.Failure settleFailed(Frame.Settle settle, Throwable failure) {
+        NeuralCoreException reason =
+                new NeuralCoreException(
+                        Services.codeOf(failure),
+                        "%d deliveries could not be settled: %s"
+                                .formatted(settle.settlements().size(), failure.getMessage()));
+        return new Frame.Failure(settle.correlation(), reason.toObject());
     }
 
     private void check(Frame.Publish publish) {

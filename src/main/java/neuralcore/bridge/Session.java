@@ -125,7 +125,16 @@ public final class Session {
                 speaksBinary = true;
                 deliveries.credit(credit);
             }
-            case Frame.Answer _, Frame.Failure _, Frame.Published _, Frame.Deliver _ ->
+            case Frame.Settle settle -> {
+                speaksBinary = true;
+                binary.settle(settle);
+            }
+            case Frame.Answer _,
+                    Frame.Failure _,
+                    Frame.Published _,
+                    Frame.Deliver _,
+                    Frame.Settled _,
+                    Frame.Flow _ ->
                     throw new NeuralCoreException(
                             ErrorCode.UNKNOWN_FRAME_TYPE,
                             "A client does not send a %s frame."
@@ -136,7 +145,7 @@ public final class Session {
         }
     }
 
-    /** Messages for this client, or word of one it published that was evicted later. */
+    /** Messages for this client, or word of those it published: evicted later, or room for more. */
     private void fromBus(Frame frame) {
         if (frame instanceof Frame.Deliver deliver) {
             deliveries.deliver(deliver);

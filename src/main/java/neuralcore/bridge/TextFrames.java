@@ -182,11 +182,14 @@ final class TextFrames {
                         System.currentTimeMillis() * 1_000_000,
                         integer(headers, "priority", Envelope.DEFAULT_PRIORITY),
                         (int) Math.clamp(integer(headers, "ttl", 0), 0, Integer.MAX_VALUE),
+                        Math.max(integer(headers, "delay", 0), 0),
                         Envelope.JSON,
                         Envelope.NONE,
                         payload,
                         payload.length);
-        Frame.Publish publish = new Frame.Publish(0, true, channel.namespace(), List.of(envelope));
+        Frame.Publish publish =
+                new Frame.Publish(
+                        0, Frame.Confirm.ACCEPTED, channel.namespace(), List.of(envelope));
         return session.vertx()
                 .eventBus()
                 .<Frame.Published>request(

@@ -65,6 +65,11 @@ public final class BusService {
         step(new BusEvent.Credit(now(), connection, credit.grants()));
     }
 
+    /** Nothing is ever leased here, so whatever is settled is unknown. */
+    public Frame.Settled settle(Frame.Settle settle) {
+        return new Frame.Settled(settle.correlation(), 0, settle.settlements().size());
+    }
+
     public void connectionClosed(String connection) {
         step(new BusEvent.ConnectionClosed(now(), connection));
     }

@@ -123,6 +123,10 @@ public final class Namespace {
      * have taken the place of one of its own.
      */
     private int enqueue(String connection, Envelope message, long before, Effects effects) {
+        if (message.delayMillis() > 0) {
+            effects.rejected(message.sequence(), ErrorCode.NOT_SUPPORTED);
+            return 0;
+        }
         Channel channel = channels.get(message.channel());
         if (channel == null) {
             try {

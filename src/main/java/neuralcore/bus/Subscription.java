@@ -134,7 +134,8 @@ final class Subscription {
         message.delivered = true;
         credit--;
         channel.counts.delivered++;
-        return new Delivery(id, message.channelSequence, 1, message.envelope);
+        return new Delivery(
+                id, message.arrival, message.channelSequence, 1, false, message.envelope);
     }
 
     private QueuedMessage take() {

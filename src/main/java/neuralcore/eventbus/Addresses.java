@@ -38,6 +38,9 @@ public final class Addresses {
     /** A {@link CreditBatch} from the bridge to the bus. */
     public static final String BUS_CREDIT = INTERNAL_PREFIX + "bus.credit";
 
+    /** A {@link SettleBatch} from the bridge to the bus, answered by {@code Frame.Settled}. */
+    public static final String BUS_SETTLE = INTERNAL_PREFIX + "bus.settle";
+
     /** The id of a client connection that has ended, to whoever keeps something for it. */
     public static final String CONNECTION_CLOSED = INTERNAL_PREFIX + "connection.closed";
 
@@ -56,8 +59,8 @@ public final class Addresses {
     private Addresses() {}
 
     /**
-     * Where a connection takes a {@code Frame.Deliver} for its client, or a {@code Frame.Published}
-     * with batch 0 that takes back what was accepted earlier.
+     * Where a connection takes a {@code Frame.Deliver} for its client, a {@code Frame.Published}
+     * with batch 0 that takes back what was accepted earlier, or a {@code Frame.Flow}.
      */
     public static String deliveries(String connection) {
         return CONNECTION + connection;

@@ -34,8 +34,11 @@ public final class Services {
         bus.registerDefaultCodec(ServiceFailure.class, FramedCodec.ofFailures());
         bus.registerDefaultCodec(PublishBatch.class, new LocalCodec<>(PublishBatch.class));
         bus.registerDefaultCodec(CreditBatch.class, new LocalCodec<>(CreditBatch.class));
+        bus.registerDefaultCodec(SettleBatch.class, new LocalCodec<>(SettleBatch.class));
         bus.registerDefaultCodec(Frame.Published.class, new LocalCodec<>(Frame.Published.class));
         bus.registerDefaultCodec(Frame.Deliver.class, new LocalCodec<>(Frame.Deliver.class));
+        bus.registerDefaultCodec(Frame.Settled.class, new LocalCodec<>(Frame.Settled.class));
+        bus.registerDefaultCodec(Frame.Flow.class, new LocalCodec<>(Frame.Flow.class));
     }
 
     /**

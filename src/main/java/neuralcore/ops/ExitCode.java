@@ -7,12 +7,16 @@ public enum ExitCode {
     OK(0),
     /** The command line makes no sense. */
     USAGE(64),
+    /** A file in the data folder is damaged. */
+    DATA_DAMAGED(65),
     /** A part of the daemon did not start. */
     UNAVAILABLE(69),
     /** A defect. */
     SOFTWARE(70),
     /** The data folder cannot be used: not writable, not private, or another daemon has it. */
     DATA_FOLDER(73),
+    /** The disk is full, or failed to write. */
+    IO_ERROR(74),
     /** A port is taken by somebody else; it may be free later. */
     PORT_IN_USE(75),
     /** The configuration has keys or values that cannot be. */
@@ -56,8 +60,12 @@ public enum ExitCode {
                     SHUTTING_DOWN,
                     DAEMON_START_FAILED,
                     CONNECTION_LOST,
-                    NOT_SUPPORTED ->
+                    NOT_SUPPORTED,
+                    DUPLICATE,
+                    RATE_LIMITED ->
                     UNAVAILABLE;
+            case STORAGE_FULL, STORAGE_FAILED -> IO_ERROR;
+            case DATA_DAMAGED -> DATA_DAMAGED;
         };
     }
 }

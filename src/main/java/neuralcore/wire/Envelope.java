@@ -15,6 +15,8 @@ import java.util.HexFormat;
  * @param priority lower is sooner; any long, of which {@link #DEFAULT_PRIORITY} has the meaning
  *     that the channel's default applies
  * @param ttlMillis how long it may wait, in milliseconds; 0 means for ever
+ * @param delayMillis how long after its arrival it may be delivered at the earliest; 0 means at
+ *     once
  * @param payloadType one of the {@code ContentType} bytes of {@code docs/protocol.md}
  * @param metaType likewise, 0 where there is no meta
  * @param body payload, then meta
@@ -29,6 +31,7 @@ public record Envelope(
         long timestampNanos,
         long priority,
         int ttlMillis,
+        long delayMillis,
         byte payloadType,
         byte metaType,
         byte[] body,
@@ -49,6 +52,11 @@ public record Envelope(
                     "A payload of %d bytes does not fit a body of %d."
                             .formatted(payloadLength, body.length));
         }
+        if (delayMillis < 0) {
+            throw new NeuralCoreException(
+                    ErrorCode.MALFORMED_FRAME,
+                    "A delay is %d ms; it must not be negative.".formatted(delayMillis));
+        }
     }
 
     /** The message's id: publisher and sequence as 32 hexadecimal digits. */
@@ -66,6 +74,7 @@ public record Envelope(
                 timestampNanos,
                 other,
                 ttlMillis,
+                delayMillis,
                 payloadType,
                 metaType,
                 body,

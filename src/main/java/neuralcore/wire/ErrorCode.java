@@ -35,7 +35,12 @@ public enum ErrorCode {
     SHUTTING_DOWN(25),
     DAEMON_START_FAILED(26),
     CONNECTION_LOST(27),
-    NOT_SUPPORTED(28);
+    NOT_SUPPORTED(28),
+    STORAGE_FULL(29),
+    STORAGE_FAILED(30),
+    DATA_DAMAGED(31),
+    DUPLICATE(32),
+    RATE_LIMITED(33);
 
     private final int number;
 

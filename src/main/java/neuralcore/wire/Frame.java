@@ -42,10 +42,19 @@ public sealed interface Frame {
      * Messages of one client for one namespace, all to be queued before any is delivered.
      *
      * @param batch chosen by the client, repeated in {@link Published}
-     * @param confirm whether {@link Published} is wanted even if nothing was rejected
      */
-    record Publish(int batch, boolean confirm, String namespace, List<Envelope> messages)
+    record Publish(int batch, Confirm confirm, String namespace, List<Envelope> messages)
             implements Frame {}
+
+    /** When {@link Published} is wanted even if nothing was rejected. */
+    enum Confirm {
+        /** Only rejections are told. */
+        NONE,
+        /** Once all are queued. */
+        ACCEPTED,
+        /** Once those for persistent channels are committed to the disk. */
+        DURABLE
+    }
 
     /** What became of a {@link Publish}: how many were accepted, and which were not. */
     record Published(int batch, int accepted, List<Rejection> rejections) implements Frame {}
@@ -60,4 +69,27 @@ public sealed interface Frame {
     record Credit(List<Grant> grants) implements Frame {}
 
     record Grant(int subscription, int messages) {}
+
+    /**
+     * What a client made of deliveries of its acknowledged subscriptions.
+     *
+     * @param confirm whether {@link Settled} is wanted
+     */
+    record Settle(int correlation, boolean confirm, List<Settlement> settlements)
+            implements Frame {}
+
+    /**
+     * The answer to a {@link Settle}; for durable subscriptions it comes after the commit.
+     *
+     * @param unknown how many had been settled before, or had lost their lease
+     */
+    record Settled(int correlation, int settled, int unknown) implements Frame {}
+
+    /** How much fits into channels to which this connection has published. */
+    record Flow(String namespace, List<Room> rooms) implements Frame {}
+
+    /**
+     * @param messages 0 where the channel is full, else how many it takes before it is full again
+     */
+    record Room(String channel, int messages) {}
 }

@@ -35,9 +35,12 @@ public final class FrameCodec {
         return switch (kind) {
             case CALL, ANSWER, FAILURE -> CallCodec.decode(kind, bytes);
             case PUBLISH -> MessageCodec.decodePublish(bytes);
-            case PUBLISHED -> MessageCodec.decodePublished(bytes);
+            case PUBLISHED -> ControlCodec.decodePublished(bytes);
             case DELIVER -> MessageCodec.decodeDeliver(bytes);
-            case CREDIT -> MessageCodec.decodeCredit(bytes);
+            case CREDIT -> ControlCodec.decodeCredit(bytes);
+            case SETTLE -> ControlCodec.decodeSettle(bytes);
+            case SETTLED -> ControlCodec.decodeSettled(bytes);
+            case FLOW -> ControlCodec.decodeFlow(bytes);
             default ->
                     throw new NeuralCoreException(
                             ErrorCode.UNKNOWN_FRAME_TYPE,
@@ -67,9 +70,12 @@ public final class FrameCodec {
                     CallCodec.encode(
                             FAILURE, failure.correlation(), "", 0, failure.error(), List.of());
             case Frame.Publish publish -> MessageCodec.encodePublish(publish);
-            case Frame.Published published -> MessageCodec.encodePublished(published);
+            case Frame.Published published -> ControlCodec.encodePublished(published);
             case Frame.Deliver deliver -> MessageCodec.encodeDeliver(deliver);
-            case Frame.Credit credit -> MessageCodec.encodeCredit(credit);
+            case Frame.Credit credit -> ControlCodec.encodeCredit(credit);
+            case Frame.Settle settle -> ControlCodec.encodeSettle(settle);
+            case Frame.Settled settled -> ControlCodec.encodeSettled(settled);
+            case Frame.Flow flow -> ControlCodec.encodeFlow(flow);
         };
     }
 

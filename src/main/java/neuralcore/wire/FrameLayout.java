@@ -16,6 +16,9 @@ final class FrameLayout {
     static final byte PUBLISHED = 0x11;
     static final byte DELIVER = 0x12;
     static final byte CREDIT = 0x13;
+    static final byte SETTLE = 0x14;
+    static final byte SETTLED = 0x15;
+    static final byte FLOW = 0x16;
 
     // Every binary frame: kind u8, flags u8, zero u16, correlation u32.
     static final int KIND = 0;
@@ -40,6 +43,8 @@ final class FrameLayout {
     // PUBLISH: then namespace, channel names (u16 length, bytes), padding to 8, one entry a
     // message, then payload and meta of each message in the same order.
     static final int FLAG_CONFIRM = 1;
+    static final int FLAG_DURABLE = 2;
+    static final int FLAG_DELAYS = 4;
     static final int NAMESPACE_LENGTH = 8; // u16
     static final int CHANNELS = 10; // u16
     static final int MESSAGES = 12; // u32
@@ -56,6 +61,8 @@ final class FrameLayout {
     static final int PUBLISH_PAYLOAD_TYPE = 38; // u8
     static final int PUBLISH_META_TYPE = 39; // u8
     static final int PUBLISH_ENTRY = 40;
+    static final int PUBLISH_DELAY = 40; // u64, where FLAG_DELAYS is set
+    static final int PUBLISH_DELAY_ENTRY = 48;
 
     // PUBLISHED: one entry a rejection.
     static final int ACCEPTED = 8; // u32
@@ -71,9 +78,11 @@ final class FrameLayout {
     static final int DELIVER_HEAD = 16;
 
     static final int DELIVERY_SUBSCRIPTION = 0; // u32
-    static final int DELIVERY_ATTEMPT = 4; // u32
+    static final int DELIVERY_ATTEMPT = 4; // u16
+    static final int DELIVERY_FLAGS = 6; // u16
+    static final int FLAG_REPLAYED = 1;
     static final int DELIVERY_PUBLISHER = 8; // u64
-    static final int DELIVERY_SEQUENCE = 16; // u64
+    static final int DELIVERY_PUBLISHER_SEQUENCE = 16; // u64
     static final int DELIVERY_CHANNEL_SEQUENCE = 24; // u64
     static final int DELIVERY_TIMESTAMP = 32; // i64
     static final int DELIVERY_PRIORITY = 40; // i64
@@ -83,7 +92,8 @@ final class FrameLayout {
     static final int DELIVERY_CHANNEL = 60; // u16
     static final int DELIVERY_PAYLOAD_TYPE = 62; // u8
     static final int DELIVERY_META_TYPE = 63; // u8
-    static final int DELIVERY_ENTRY = 64;
+    static final int DELIVERY_SEQUENCE = 64; // u64
+    static final int DELIVERY_ENTRY = 72;
 
     // CREDIT: one entry a subscription.
     static final int GRANTS = 8; // u32
@@ -91,6 +101,32 @@ final class FrameLayout {
     static final int GRANT_SUBSCRIPTION = 0; // u32
     static final int GRANT_MESSAGES = 4; // u32
     static final int GRANT_ENTRY = 8;
+
+    // SETTLE: one entry a delivery, then the reasons in the same order.
+    static final int SETTLEMENTS = 8; // u32
+    static final int SETTLE_HEAD = 16;
+    static final int SETTLEMENT_SUBSCRIPTION = 0; // u32
+    static final int SETTLEMENT_KIND = 4; // u8, then three zero bytes
+    static final int SETTLEMENT_SEQUENCE = 8; // u64
+    static final int SETTLEMENT_DELAY = 16; // u32
+    static final int SETTLEMENT_REASON = 20; // u32
+    static final int SETTLEMENT_ENTRY = 24;
+
+    /** As a delay: the subscription's own back-off decides. */
+    static final int DELAY_BY_BACKOFF = 0xffff_ffff;
+
+    // SETTLED
+    static final int SETTLED_COUNT = 8; // u32
+    static final int UNKNOWN_COUNT = 12; // u32
+    static final int SETTLED_LENGTH = 16;
+
+    // FLOW: then namespace, channel names, padding to 8, one entry a channel.
+    static final int FLOW_CHANNELS = 8; // u16
+    static final int FLOW_NAMESPACE = 10; // u16
+    static final int FLOW_HEAD = 16;
+    static final int ROOM_MESSAGES = 0; // u32
+    static final int ROOM_CHANNEL = 4; // u16, then two zero bytes
+    static final int ROOM_ENTRY = 8;
 
     private FrameLayout() {}
 

@@ -8,10 +8,26 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Batches of messages: publishes, what became of them, deliveries, and credit for them. */
+/** The two frames that carry messages: publish from a client, deliver to one. */
 final class MessageCodec {
+    private static final int MAX_ATTEMPT = 0xffff;
 
     private MessageCodec() {}
+
+    private static Frame.Confirm confirmation(int flags) {
+        if ((flags & FLAG_DURABLE) != 0) {
+            return Frame.Confirm.DURABLE;
+        }
+        return (flags & FLAG_CONFIRM) != 0 ? Frame.Confirm.ACCEPTED : Frame.Confirm.NONE;
+    }
+
+    private static int flags(Frame.Confirm confirm) {
+        return switch (confirm) {
+            case NONE -> 0;
+            case ACCEPTED -> FLAG_CONFIRM;
+            case DURABLE -> FLAG_DURABLE;
+        };
+    }
 
     static Frame.Publish decodePublish(ByteBuffer bytes) {
         need(bytes, 0, PUBLISH_HEAD);
@@ -21,11 +37,14 @@ final class MessageCodec {
         String namespace = text(bytes, PUBLISH_HEAD, namespaceLength);
         ChannelNames names = new ChannelNames();
         int table = names.decode(bytes, PUBLISH_HEAD + namespaceLength, u16(bytes, CHANNELS));
-        need(bytes, table, (long) count * PUBLISH_ENTRY);
+        int flags = bytes.get(FLAGS);
+        boolean delays = (flags & FLAG_DELAYS) != 0;
+        int entryLength = delays ? PUBLISH_DELAY_ENTRY : PUBLISH_ENTRY;
+        need(bytes, table, (long) count * entryLength);
         List<Envelope> messages = new ArrayList<>(count);
-        int at = table + count * PUBLISH_ENTRY;
+        int at = table + count * entryLength;
         for (int i = 0; i < count; i++) {
-            int entry = table + i * PUBLISH_ENTRY;
+            int entry = table + i * entryLength;
             int payload = u31(bytes, entry + PUBLISH_PAYLOAD);
             byte[] body = body(bytes, at, payload, u31(bytes, entry + PUBLISH_META));
             at += body.length;
@@ -37,14 +56,15 @@ final class MessageCodec {
                             bytes.getLong(entry + PUBLISH_TIMESTAMP),
                             bytes.getLong(entry + PUBLISH_PRIORITY),
                             u31(bytes, entry + PUBLISH_TTL),
+                            delays ? bytes.getLong(entry + PUBLISH_DELAY) : 0,
                             bytes.get(entry + PUBLISH_PAYLOAD_TYPE),
                             bytes.get(entry + PUBLISH_META_TYPE),
                             body,
                             payload));
         }
         end(bytes, at);
-        boolean confirm = (bytes.get(FLAGS) & FLAG_CONFIRM) != 0;
-        return new Frame.Publish(bytes.getInt(CORRELATION), confirm, namespace, messages);
+        return new Frame.Publish(
+                bytes.getInt(CORRELATION), confirmation(flags), namespace, messages);
     }
 
     static List<ByteBuffer> encodePublish(Frame.Publish publish) {
@@ -52,17 +72,20 @@ final class MessageCodec {
         List<Envelope> messages = publish.messages();
         ChannelNames names = new ChannelNames();
         int bodies = 0;
+        boolean delays = false;
         for (Envelope message : messages) {
             names.add(message.channel());
+            delays |= message.delayMillis() > 0;
             bodies = Math.addExact(bodies, message.body().length);
         }
         int namesAt = PUBLISH_HEAD + namespace.length;
         int table = padded(namesAt + names.encodedLength());
-        int bodiesAt = table + messages.size() * PUBLISH_ENTRY;
+        int entryLength = delays ? PUBLISH_DELAY_ENTRY : PUBLISH_ENTRY;
+        int bodiesAt = table + messages.size() * entryLength;
         ByteBuffer head =
                 header(
                         PUBLISH,
-                        publish.confirm() ? FLAG_CONFIRM : 0,
+                        flags(publish.confirm()) | (delays ? FLAG_DELAYS : 0),
                         publish.batch(),
                         bodiesAt + bodies);
         head.putShort(NAMESPACE_LENGTH, checkedU16(namespace.length, "namespace"));
@@ -74,52 +97,21 @@ final class MessageCodec {
         int at = bodiesAt;
         for (int i = 0; i < messages.size(); i++) {
             Envelope message = messages.get(i);
-            int entry = table + i * PUBLISH_ENTRY;
+            int entry = table + i * entryLength;
             head.putLong(entry + PUBLISH_SEQUENCE, message.sequence());
             head.putLong(entry + PUBLISH_TIMESTAMP, message.timestampNanos());
             head.putLong(entry + PUBLISH_PRIORITY, message.priority());
             head.putInt(entry + PUBLISH_PAYLOAD, message.payloadLength());
             head.putInt(entry + PUBLISH_META, message.metaLength());
             head.putInt(entry + PUBLISH_TTL, message.ttlMillis());
+            if (delays) {
+                head.putLong(entry + PUBLISH_DELAY, message.delayMillis());
+            }
             head.putShort(entry + PUBLISH_CHANNEL, (short) names.index(message.channel()));
             head.put(entry + PUBLISH_PAYLOAD_TYPE, message.payloadType());
             head.put(entry + PUBLISH_META_TYPE, message.metaType());
             head.put(at, message.body());
             at += message.body().length;
-        }
-        return withLength(List.of(head));
-    }
-
-    static Frame.Published decodePublished(ByteBuffer bytes) {
-        need(bytes, 0, PUBLISHED_HEAD);
-        int count = u31(bytes, REJECTED);
-        need(bytes, PUBLISHED_HEAD, (long) count * REJECTION_ENTRY);
-        List<Frame.Rejection> rejections = new ArrayList<>(count);
-        for (int i = 0; i < count; i++) {
-            int entry = PUBLISHED_HEAD + i * REJECTION_ENTRY;
-            rejections.add(
-                    new Frame.Rejection(
-                            bytes.getLong(entry + REJECTION_SEQUENCE),
-                            ErrorCode.ofNumber(u16(bytes, entry + REJECTION_CODE))));
-        }
-        end(bytes, PUBLISHED_HEAD + count * REJECTION_ENTRY);
-        return new Frame.Published(bytes.getInt(CORRELATION), u31(bytes, ACCEPTED), rejections);
-    }
-
-    static List<ByteBuffer> encodePublished(Frame.Published published) {
-        List<Frame.Rejection> rejections = published.rejections();
-        ByteBuffer head =
-                header(
-                        PUBLISHED,
-                        0,
-                        published.batch(),
-                        PUBLISHED_HEAD + rejections.size() * REJECTION_ENTRY);
-        head.putInt(ACCEPTED, published.accepted());
-        head.putInt(REJECTED, rejections.size());
-        for (int i = 0; i < rejections.size(); i++) {
-            int entry = PUBLISHED_HEAD + i * REJECTION_ENTRY;
-            head.putLong(entry + REJECTION_SEQUENCE, rejections.get(i).sequence());
-            head.putShort(entry + REJECTION_CODE, (short) rejections.get(i).code().number());
         }
         return withLength(List.of(head));
     }
@@ -141,10 +133,11 @@ final class MessageCodec {
                     new Envelope(
                             names.get(u16(bytes, entry + DELIVERY_CHANNEL)),
                             bytes.getLong(entry + DELIVERY_PUBLISHER),
-                            bytes.getLong(entry + DELIVERY_SEQUENCE),
+                            bytes.getLong(entry + DELIVERY_PUBLISHER_SEQUENCE),
                             bytes.getLong(entry + DELIVERY_TIMESTAMP),
                             bytes.getLong(entry + DELIVERY_PRIORITY),
                             u31(bytes, entry + DELIVERY_TTL),
+                            0,
                             bytes.get(entry + DELIVERY_PAYLOAD_TYPE),
                             bytes.get(entry + DELIVERY_META_TYPE),
                             body,
@@ -152,8 +145,10 @@ final class MessageCodec {
             deliveries.add(
                     new Delivery(
                             bytes.getInt(entry + DELIVERY_SUBSCRIPTION),
+                            bytes.getLong(entry + DELIVERY_SEQUENCE),
                             bytes.getLong(entry + DELIVERY_CHANNEL_SEQUENCE),
-                            bytes.getInt(entry + DELIVERY_ATTEMPT),
+                            u16(bytes, entry + DELIVERY_ATTEMPT),
+                            (u16(bytes, entry + DELIVERY_FLAGS) & FLAG_REPLAYED) != 0,
                             envelope));
         }
         end(bytes, at);
@@ -179,9 +174,13 @@ final class MessageCodec {
             Envelope message = delivery.envelope();
             int entry = table + i * DELIVERY_ENTRY;
             head.putInt(entry + DELIVERY_SUBSCRIPTION, delivery.subscription());
-            head.putInt(entry + DELIVERY_ATTEMPT, delivery.attempt());
+            head.putShort(
+                    entry + DELIVERY_ATTEMPT, (short) Math.min(delivery.attempt(), MAX_ATTEMPT));
+            head.putShort(
+                    entry + DELIVERY_FLAGS, (short) (delivery.replayed() ? FLAG_REPLAYED : 0));
+            head.putLong(entry + DELIVERY_SEQUENCE, delivery.sequence());
             head.putLong(entry + DELIVERY_PUBLISHER, message.publisher());
-            head.putLong(entry + DELIVERY_SEQUENCE, message.sequence());
+            head.putLong(entry + DELIVERY_PUBLISHER_SEQUENCE, message.sequence());
             head.putLong(entry + DELIVERY_CHANNEL_SEQUENCE, delivery.channelSequence());
             head.putLong(entry + DELIVERY_TIMESTAMP, message.timestampNanos());
             head.putLong(entry + DELIVERY_PRIORITY, message.priority());
@@ -193,34 +192,6 @@ final class MessageCodec {
             head.put(entry + DELIVERY_META_TYPE, message.metaType());
             head.put(at, message.body());
             at += message.body().length;
-        }
-        return withLength(List.of(head));
-    }
-
-    static Frame.Credit decodeCredit(ByteBuffer bytes) {
-        need(bytes, 0, CREDIT_HEAD);
-        int count = u31(bytes, GRANTS);
-        need(bytes, CREDIT_HEAD, (long) count * GRANT_ENTRY);
-        List<Frame.Grant> grants = new ArrayList<>(count);
-        for (int i = 0; i < count; i++) {
-            int entry = CREDIT_HEAD + i * GRANT_ENTRY;
-            grants.add(
-                    new Frame.Grant(
-                            bytes.getInt(entry + GRANT_SUBSCRIPTION),
-                            u31(bytes, entry + GRANT_MESSAGES)));
-        }
-        end(bytes, CREDIT_HEAD + count * GRANT_ENTRY);
-        return new Frame.Credit(grants);
-    }
-
-    static List<ByteBuffer> encodeCredit(Frame.Credit credit) {
-        List<Frame.Grant> grants = credit.grants();
-        ByteBuffer head = header(CREDIT, 0, 0, CREDIT_HEAD + grants.size() * GRANT_ENTRY);
-        head.putInt(GRANTS, grants.size());
-        for (int i = 0; i < grants.size(); i++) {
-            int entry = CREDIT_HEAD + i * GRANT_ENTRY;
-            head.putInt(entry + GRANT_SUBSCRIPTION, grants.get(i).subscription());
-            head.putInt(entry + GRANT_MESSAGES, grants.get(i).messages());
         }
         return withLength(List.of(head));
     }

@@ -31,6 +31,7 @@ final class Messages {
                 0,
                 priority,
                 ttlMillis,
+                0,
                 Envelope.JSON,
                 Envelope.NONE,
                 body,

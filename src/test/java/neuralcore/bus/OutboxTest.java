@@ -97,6 +97,6 @@ class OutboxTest {
     }
 
     private static Delivery delivery(int bytes) {
-        return new Delivery(1, 1, 1, Messages.message("a", 1, 5, 1, 0, new byte[bytes]));
+        return new Delivery(1, 1, 1, 1, false, Messages.message("a", 1, 5, 1, 0, new byte[bytes]));
     }
 }

@@ -44,7 +44,7 @@ final class GoldenFrames {
                 "publish",
                 new Frame.Publish(
                         21,
-                        true,
+                        Frame.Confirm.ACCEPTED,
                         "atlas",
                         List.of(
                                 envelope(
@@ -65,14 +65,51 @@ final class GoldenFrames {
                         List.of(
                                 new Delivery(
                                         4,
+                                        2001,
                                         1001,
                                         1,
+                                        false,
                                         envelope("llm.request", 1, 5, 0, "{\"a\":1}", "{}")),
                                 new Delivery(
-                                        5, 17, 2, envelope("tool.result", 2, 9, 2500, "[]", "")))));
+                                        5,
+                                        18,
+                                        17,
+                                        2,
+                                        true,
+                                        envelope("tool.result", 2, 9, 2500, "[]", "")))));
         frames.put(
                 "credit",
                 new Frame.Credit(List.of(new Frame.Grant(4, 100), new Frame.Grant(5, 1))));
+        frames.put(
+                "publish-delayed",
+                new Frame.Publish(
+                        22,
+                        Frame.Confirm.DURABLE,
+                        "atlas",
+                        List.of(delayed(4, 0), delayed(5, 86_400_000_000L))));
+        frames.put(
+                "settle",
+                new Frame.Settle(
+                        31,
+                        true,
+                        List.of(
+                                Settlement.ack(4, 2001),
+                                new Settlement(
+                                        4,
+                                        Settlement.Kind.NACK,
+                                        2002,
+                                        Settlement.BY_BACKOFF,
+                                        "{\"error_type\":\"ValueError\",\"error\":\"é\"}"),
+                                new Settlement(5, Settlement.Kind.TERM, 2003, 0, "{}"),
+                                new Settlement(5, Settlement.Kind.EXTEND, 2004, 30_000, ""))));
+        frames.put("settled", new Frame.Settled(31, 3, 1));
+        frames.put(
+                "flow",
+                new Frame.Flow(
+                        "atlas",
+                        List.of(
+                                new Frame.Room("llm.stream", 0),
+                                new Frame.Room("tool.result", 500))));
         return frames;
     }
 
@@ -90,6 +127,22 @@ final class GoldenFrames {
         return tensor;
     }
 
+    private static Envelope delayed(long sequence, long delayMillis) {
+        byte[] body = "{}".getBytes(StandardCharsets.UTF_8);
+        return new Envelope(
+                "jobs",
+                0x0123456789abcdefL,
+                sequence,
+                1_750_000_000_000_000_000L,
+                5,
+                0,
+                delayMillis,
+                Envelope.JSON,
+                Envelope.NONE,
+                body,
+                body.length);
+    }
+
     private static Envelope envelope(
             String channel, long sequence, long priority, int ttl, String payload, String meta) {
         byte[] payloadBytes = payload.getBytes(StandardCharsets.UTF_8);
@@ -101,6 +154,7 @@ final class GoldenFrames {
                 1_750_000_000_000_000_000L + sequence,
                 priority,
                 ttl,
+                0,
                 Envelope.JSON,
                 meta.isEmpty() ? Envelope.NONE : Envelope.JSON,
                 body,

@@ -30,12 +30,12 @@ public enum Metric {
     }
 
     /** Whether it is made from Σ aᵢ·bᵢ; if not, from Σ (aᵢ − bᵢ)². */
-    boolean isProduct() {
+    public boolean isProduct() {
         return product;
     }
 
     /** From a value that grows with nearness to the score that callers see, and back. */
-    float score(float nearness) {
+    public float score(float nearness) {
         return higherIsNearer ? nearness : -nearness;
     }
 

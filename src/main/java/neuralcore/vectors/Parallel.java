@@ -42,7 +42,7 @@ public final class Parallel {
      * Runs the tasks 0 … {@code tasks} − 1 and returns when all have ended. After one has failed,
      * those not yet begun are left out, and what the first threw is thrown.
      */
-    void run(int tasks, IntConsumer task) {
+    public void run(int tasks, IntConsumer task) {
         Run run = new Run(tasks, task);
         try {
             for (int helper = 1; helper < Math.min(threads, tasks); helper++) {

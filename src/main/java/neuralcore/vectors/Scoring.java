@@ -8,7 +8,7 @@ import neuralcore.vectors.simd.Kernels;
  *
  * <p>Immutable, thread-safe.
  */
-final class Scoring {
+public final class Scoring {
     /** Norms within these bounds keep every sum in range, with all its digits. */
     private static final float SMALLEST_NORM = 1e-15f;
 
@@ -21,21 +21,21 @@ final class Scoring {
     private final Metric metric;
     private final int dimension;
 
-    Scoring(Kernels kernels, Metric metric, int dimension) {
+    public Scoring(Kernels kernels, Metric metric, int dimension) {
         this.kernels = kernels;
         this.metric = metric;
         this.dimension = dimension;
     }
 
-    Kernels kernels() {
+    public Kernels kernels() {
         return kernels;
     }
 
-    Metric metric() {
+    public Metric metric() {
         return metric;
     }
 
-    int dimension() {
+    public int dimension() {
         return dimension;
     }
 
@@ -43,7 +43,7 @@ final class Scoring {
      * What a row's products are multiplied with to make a cosine: 0 for a zero vector, and NaN
      * where the norm is so large or small that only {@link Kernels#cosine} gets it right.
      */
-    float inverseNorm(float[] rows, int offset) {
+    public float inverseNorm(float[] rows, int offset) {
         float norm = kernels.norm(rows, offset, dimension);
         if (norm == 0f) {
             return 0f;
@@ -55,21 +55,26 @@ final class Scoring {
      * Rows of the same direction and length 1; zero vectors stay as they are. A row whose norm is
      * hardly a float, or none, is first brought nearer by a power of two.
      */
-    float[] unitRows(float[] rows) {
+    public float[] unitRows(float[] rows) {
         float[] unit = new float[rows.length];
         for (int offset = 0; offset < rows.length; offset += dimension) {
-            float norm = kernels.norm(rows, offset, dimension);
-            float scale = norm > LARGEST_NORM ? 0x1p-64f : norm < SMALLEST_NORM ? 0x1p64f : 1f;
-            for (int i = offset; i < offset + dimension; i++) {
-                unit[i] = rows[i] * scale;
-            }
-            double scaledNorm = scale == 1f ? norm : kernels.norm(unit, offset, dimension);
-            double factor = norm == 0f ? 0 : 1 / scaledNorm;
-            for (int i = offset; i < offset + dimension; i++) {
-                unit[i] = (float) (unit[i] * factor);
-            }
+            unitRow(rows, offset, unit, offset);
         }
         return unit;
+    }
+
+    /** {@link #unitRows} of one row. */
+    public void unitRow(float[] source, int offset, float[] target, int targetOffset) {
+        float norm = kernels.norm(source, offset, dimension);
+        float scale = norm > LARGEST_NORM ? 0x1p-64f : norm < SMALLEST_NORM ? 0x1p64f : 1f;
+        for (int i = 0; i < dimension; i++) {
+            target[targetOffset + i] = source[offset + i] * scale;
+        }
+        double scaledNorm = scale == 1f ? norm : kernels.norm(target, targetOffset, dimension);
+        double factor = norm == 0f ? 0 : 1 / scaledNorm;
+        for (int i = targetOffset; i < targetOffset + dimension; i++) {
+            target[i] = (float) (target[i] * factor);
+        }
     }
 
     /**
@@ -79,7 +84,8 @@ final class Scoring {
      *     bᵢ)² for the others
      * @param inverseNorm of {@code b}, see {@link #inverseNorm}; 1 where the metric is not cosine
      */
-    float nearness(float sum, float inverseNorm, float[] a, int aOffset, float[] b, int bOffset) {
+    public float nearness(
+            float sum, float inverseNorm, float[] a, int aOffset, float[] b, int bOffset) {
         return switch (metric) {
             case COSINE -> {
                 float cosine = sum * inverseNorm;

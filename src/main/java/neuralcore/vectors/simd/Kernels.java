@@ -63,6 +63,45 @@ public interface Kernels {
             float[] out,
             int outOffset);
 
+    /**
+     * {@link #dot4} with rows that stand in four arrays, as rows of a chunked store do.
+     *
+     * @param out takes the four results at {@code outOffset}
+     */
+    void dot4(
+            float[] query,
+            int queryOffset,
+            float[] rows0,
+            int row0,
+            float[] rows1,
+            int row1,
+            float[] rows2,
+            int row2,
+            float[] rows3,
+            int row3,
+            int length,
+            float[] out,
+            int outOffset);
+
+    /** {@link #squaredEuclidean4} with rows that stand in four arrays. */
+    void squaredEuclidean4(
+            float[] query,
+            int queryOffset,
+            float[] rows0,
+            int row0,
+            float[] rows1,
+            int row1,
+            float[] rows2,
+            int row2,
+            float[] rows3,
+            int row3,
+            int length,
+            float[] out,
+            int outOffset);
+
+    /** Products of int8 codes. */
+    CodeKernels codes();
+
     /** A copy of these rows in the order that {@link #product} reads them in. */
     PackedRows pack(float[] rows, int offset, int count, int length);
 

@@ -35,7 +35,7 @@ final class PanamaKernels implements Kernels {
     private static final int LANES = SPECIES.length();
 
     /** Products that one lane sums up in float. */
-    private static final int TERMS = 24;
+    static final int TERMS = 24;
 
     /** Elements that one sum takes in float. */
     private static final int BLOCK = LANES * TERMS;
@@ -44,6 +44,8 @@ final class PanamaKernels implements Kernels {
     private static final float SMALLEST = 1e-18f;
 
     private static final float LARGEST = 1e18f;
+
+    private final CodeKernels codes = new PanamaCodes();
 
     @Override
     public String name() {
@@ -352,6 +354,73 @@ final class PanamaKernels implements Kernels {
         }
         out[outOffset] = (float) total0;
         out[outOffset + 1] = (float) total1;
+    }
+
+    @Override
+    public void dot4(
+            float[] query,
+            int queryOffset,
+            float[] rows0,
+            int row0,
+            float[] rows1,
+            int row1,
+            float[] rows2,
+            int row2,
+            float[] rows3,
+            int row3,
+            int length,
+            float[] out,
+            int outOffset) {
+        PanamaGather.dot4(
+                query,
+                queryOffset,
+                rows0,
+                row0,
+                rows1,
+                row1,
+                rows2,
+                row2,
+                rows3,
+                row3,
+                length,
+                out,
+                outOffset);
+    }
+
+    @Override
+    public void squaredEuclidean4(
+            float[] query,
+            int queryOffset,
+            float[] rows0,
+            int row0,
+            float[] rows1,
+            int row1,
+            float[] rows2,
+            int row2,
+            float[] rows3,
+            int row3,
+            int length,
+            float[] out,
+            int outOffset) {
+        PanamaGather.squaredEuclidean4(
+                query,
+                queryOffset,
+                rows0,
+                row0,
+                rows1,
+                row1,
+                rows2,
+                row2,
+                rows3,
+                row3,
+                length,
+                out,
+                outOffset);
+    }
+
+    @Override
+    public CodeKernels codes() {
+        return codes;
     }
 
     @Override

@@ -5,6 +5,7 @@ package neuralcore.vectors.simd;
  * results are at least as close as those of {@link PanamaKernels}. About ten times slower.
  */
 final class ScalarKernels implements Kernels {
+    private final CodeKernels codes = new ScalarCodes();
 
     @Override
     public String name() {
@@ -86,6 +87,53 @@ final class ScalarKernels implements Kernels {
         out[outOffset + 1] = squaredEuclidean(query, queryOffset, rows, row1, length);
         out[outOffset + 2] = squaredEuclidean(query, queryOffset, rows, row2, length);
         out[outOffset + 3] = squaredEuclidean(query, queryOffset, rows, row3, length);
+    }
+
+    @Override
+    public void dot4(
+            float[] query,
+            int queryOffset,
+            float[] rows0,
+            int row0,
+            float[] rows1,
+            int row1,
+            float[] rows2,
+            int row2,
+            float[] rows3,
+            int row3,
+            int length,
+            float[] out,
+            int outOffset) {
+        out[outOffset] = dot(query, queryOffset, rows0, row0, length);
+        out[outOffset + 1] = dot(query, queryOffset, rows1, row1, length);
+        out[outOffset + 2] = dot(query, queryOffset, rows2, row2, length);
+        out[outOffset + 3] = dot(query, queryOffset, rows3, row3, length);
+    }
+
+    @Override
+    public void squaredEuclidean4(
+            float[] query,
+            int queryOffset,
+            float[] rows0,
+            int row0,
+            float[] rows1,
+            int row1,
+            float[] rows2,
+            int row2,
+            float[] rows3,
+            int row3,
+            int length,
+            float[] out,
+            int outOffset) {
+        out[outOffset] = squaredEuclidean(query, queryOffset, rows0, row0, length);
+        out[outOffset + 1] = squaredEuclidean(query, queryOffset, rows1, row1, length);
+        out[outOffset + 2] = squaredEuclidean(query, queryOffset, rows2, row2, length);
+        out[outOffset + 3] = squaredEuclidean(query, queryOffset, rows3, row3, length);
+    }
+
+    @Override
+    public CodeKernels codes() {
+        return codes;
     }
 
     @Override

@@ -48,7 +48,10 @@ public final class TestKernels {
     /** Loads the implementation anew, and what it shares with callers from the usual loader. */
     private static final class Isolated extends ClassLoader {
         private static final Set<String> SHARED =
-                Set.of(Kernels.class.getName(), PackedRows.class.getName());
+                Set.of(
+                        Kernels.class.getName(),
+                        CodeKernels.class.getName(),
+                        PackedRows.class.getName());
 
         Isolated() {
             super(TestKernels.class.getClassLoader());

@@ -1,0 +1,325 @@
+package neuralcore.vectors;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.util.Arrays;
+import neuralcore.vectors.simd.Kernels;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Vectors by row number: the float32 values as they were given and, if asked for, int8 codes for
+ * fast approximate comparison ({@link neuralcore.vectors.simd.CodeKernels}).
+ *
+ * <p><b>Storage.</b> Everything lies in chunks of {@link Snapshot#chunkRows} rows, so growing
+ * copies nothing but the first chunk while it is still small. Rows of the beginning may instead be
+ * read from a mapped file ({@link #VectorRows(MemorySegment, int, int, Metric, Kernels, boolean)}):
+ * then only codes and factors take heap. Bytes a row: 4 · dimension for float32 in the heap,
+ * dimension for codes, 8 for two factors.
+ *
+ * <p><b>Concurrency.</b> One thread puts and reserves at a time, except that after {@link #reserve}
+ * several may put different rows. Readers never wait: a {@link Snapshot} shows all rows whose
+ * numbers reached the reader through something that orders memory (a volatile field, a lock, a
+ * graph's links). A row that readers may look at must not be put again: a new vector gets a new
+ * row, and the old row's number is free when no reader can hold it any more.
+ */
+public final class VectorRows {
+    /** Rows in a whole chunk are the power of two whose float32 values take at most 4 MiB. */
+    private static final int CHUNK_ELEMENTS = 1 << 20;
+
+    private static final int SMALLEST_CHUNK_ROWS = 64;
+    private static final ValueLayout.OfFloat FLOATS =
+            ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+    private final Scoring scoring;
+    private final int dimension;
+    private final boolean coded;
+    private final int shift;
+
+    private volatile Snapshot snapshot;
+
+    /** None yet, all in the heap. */
+    public VectorRows(int dimension, Metric metric, Kernels kernels, boolean coded) {
+        this(MemorySegment.NULL, 0, dimension, metric, kernels, coded);
+    }
+
+    /**
+     * With the first rows in memory that somebody else keeps alive and unchanged, as a mapped file.
+     * Their codes are made here, which reads them once.
+     *
+     * @param mapped float32, little-endian, row after row
+     * @param mappedRows how many; {@link #put} gets later ones only
+     */
+    public VectorRows(
+            MemorySegment mapped,
+            int mappedRows,
+            int dimension,
+            Metric metric,
+            Kernels kernels,
+            boolean coded) {
+        if (dimension < 1) {
+            throw new IllegalArgumentException("A vector has " + dimension + " elements.");
+        }
+        this.scoring = new Scoring(kernels, metric, dimension);
+        this.dimension = dimension;
+        this.coded = coded;
+        this.shift = 31 - Integer.numberOfLeadingZeros(Math.max(1, CHUNK_ELEMENTS / dimension));
+        this.snapshot =
+                new Snapshot(
+                        dimension,
+                        shift,
+                        new float[0][],
+                        new byte[0][],
+                        new float[0][],
+                        0,
+                        mapped.asSlice(0, (long) mappedRows * dimension * Float.BYTES),
+                        mappedRows);
+        reserve(mappedRows);
+        float[] row = new float[dimension];
+        for (int i = 0; i < mappedRows; i++) {
+            snapshot.copy(i, row, 0);
+            describe(i, row, 0);
+        }
+    }
+
+    public int dimension() {
+        return dimension;
+    }
+
+    public Metric metric() {
+        return scoring.metric();
+    }
+
+    public Kernels kernels() {
+        return scoring.kernels();
+    }
+
+    /** Whether there are int8 codes. */
+    public boolean coded() {
+        return coded;
+    }
+
+    public Scoring scoring() {
+        return scoring;
+    }
+
+    /** What readers read from; holds every row put before the call. */
+    public Snapshot snapshot() {
+        return snapshot;
+    }
+
+    /** Bytes of heap. */
+    public long heapBytes() {
+        Snapshot now = snapshot;
+        long rows = now.capacity;
+        long floats = (rows - Math.min(rows, now.mappedRows)) * dimension * Float.BYTES;
+        return floats + rows * (2L * Float.BYTES + (coded ? dimension : 0));
+    }
+
+    /** Makes room for rows 0 … {@code rows} − 1. */
+    public synchronized void reserve(int rows) {
+        Snapshot now = snapshot;
+        if (rows > now.capacity) {
+            snapshot = now.grown(capacityFor(rows, now.capacity), coded);
+        }
+    }
+
+    private int capacityFor(int rows, int capacity) {
+        int chunkRows = 1 << shift;
+        if (rows >= chunkRows) {
+            return Math.multiplyExact(Math.ceilDiv(rows, chunkRows), chunkRows);
+        }
+        int atLeast = Math.max(SMALLEST_CHUNK_ROWS, Math.max(rows, 2 * capacity));
+        return Math.min(chunkRows, atLeast);
+    }
+
+    /** Puts a vector of finite values. */
+    public void put(int row, float[] source, int offset) {
+        if (row < snapshot.mappedRows) {
+            throw new IllegalArgumentException("Row " + row + " lies in a mapped file.");
+        }
+        reserve(row + 1);
+        Snapshot now = snapshot;
+        System.arraycopy(source, offset, now.floats(row), now.floatOffset(row), dimension);
+        describe(row, source, offset);
+    }
+
+    /** Codes and factors of a row. */
+    private void describe(int row, float[] source, int offset) {
+        Snapshot now = snapshot;
+        float[] factors = now.factors(row);
+        int at = now.factorOffset(row);
+        factors[at + 1] =
+                switch (metric()) {
+                    case COSINE -> scoring.inverseNorm(source, offset);
+                    case EUCLIDEAN, SQUARED_EUCLIDEAN ->
+                            kernels().dot(source, offset, source, offset, dimension);
+                    case DOT_PRODUCT -> 1f;
+                };
+        if (coded) {
+            byte[] codes = now.codes(row);
+            int codesAt = now.codeOffset(row);
+            float step = kernels().codes().encode(source, offset, codes, codesAt, dimension);
+            if (metric() == Metric.COSINE) {
+                int squared = kernels().codes().dot(codes, codesAt, codes, codesAt, dimension);
+                step = squared == 0 ? 0f : (float) (1 / Math.sqrt(squared));
+            }
+            factors[at] = step;
+        }
+    }
+
+    /**
+     * The arrays as they are at a moment. Rows are found by shifting and masking; arrays are handed
+     * out for kernels to read.
+     */
+    public static final class Snapshot {
+        private static final int NONE = 0;
+
+        private final int dimension;
+        private final int shift;
+        private final int mask;
+        private final float[][] floats;
+        private final byte[][] codes;
+        private final float[][] factors;
+        private final int capacity;
+        private final MemorySegment mapped;
+        private final int mappedRows;
+
+        private Snapshot(
+                int dimension,
+                int shift,
+                float[][] floats,
+                byte[][] codes,
+                float[][] factors,
+                int capacity,
+                MemorySegment mapped,
+                int mappedRows) {
+            this.dimension = dimension;
+            this.shift = shift;
+            this.mask = (1 << shift) - 1;
+            this.floats = floats;
+            this.codes = codes;
+            this.factors = factors;
+            this.capacity = capacity;
+            this.mapped = mapped;
+            this.mappedRows = mappedRows;
+        }
+
+        private Snapshot grown(int rows, boolean coded) {
+            int chunks = Math.ceilDiv(rows, chunkRows());
+            float[][] newFloats = Arrays.copyOf(floats, chunks);
+            byte[][] newCodes = Arrays.copyOf(codes, coded ? chunks : NONE);
+            float[][] newFactors = Arrays.copyOf(factors, chunks);
+            for (int i = 0; i < chunks; i++) {
+                int inChunk = Math.min(chunkRows(), rows - i * chunkRows());
+                int inHeap = (i + 1) * chunkRows() <= mappedRows ? NONE : inChunk;
+                newFloats[i] = resized(newFloats[i], inHeap * dimension);
+                newFactors[i] = resized(newFactors[i], inChunk * 2);
+                if (coded) {
+                    byte[] old = newCodes[i];
+                    int length = inChunk * dimension;
+                    newCodes[i] =
+                            old == null
+                                    ? new byte[length]
+                                    : old.length < length ? Arrays.copyOf(old, length) : old;
+                }
+            }
+            return new Snapshot(
+                    dimension, shift, newFloats, newCodes, newFactors, rows, mapped, mappedRows);
+        }
+
+        private static float[] resized(float @Nullable [] old, int length) {
+            if (old == null) {
+                return new float[length];
+            }
+            return old.length < length ? Arrays.copyOf(old, length) : old;
+        }
+
+        public int dimension() {
+            return dimension;
+        }
+
+        /** Rows there is room for. */
+        public int capacity() {
+            return capacity;
+        }
+
+        /** Rows of the beginning that are read from a mapped file and not from the heap. */
+        public int mappedRows() {
+            return mappedRows;
+        }
+
+        /** Rows in a whole chunk; row r is in chunk r / chunkRows. */
+        public int chunkRows() {
+            return 1 << shift;
+        }
+
+        /** The row after the last one that stands in the same chunk as this. */
+        public int chunkEnd(int row) {
+            return Math.min(capacity, (row >>> shift) + 1 << shift);
+        }
+
+        /** The array that holds a row's values; not for mapped rows … */
+        public float[] floats(int row) {
+            return floats[row >>> shift];
+        }
+
+        /** … and where in it the row begins. */
+        public int floatOffset(int row) {
+            return (row & mask) * dimension;
+        }
+
+        /** The array that holds a row's codes … */
+        public byte[] codes(int row) {
+            return codes[row >>> shift];
+        }
+
+        /** … and where in it they begin. */
+        public int codeOffset(int row) {
+            return (row & mask) * dimension;
+        }
+
+        /**
+         * The array that holds a row's two factors: with how much to multiply a product of its
+         * codes with a query's (the step; with cosine, 1 over the norm of the codes) …
+         */
+        public float[] factors(int row) {
+            return factors[row >>> shift];
+        }
+
+        /**
+         * … and where in it they begin. The second is, by metric, 1 over the norm ({@link
+         * Scoring#inverseNorm}), the squared norm, or 1.
+         */
+        public int factorOffset(int row) {
+            return (row & mask) << 1;
+        }
+
+        /** The second factor where it is 1 over the norm; 1 with other metrics. */
+        public float inverseNorm(Metric metric, int row) {
+            return metric == Metric.COSINE ? factors(row)[factorOffset(row) + 1] : 1f;
+        }
+
+        /** Copies a row's values, wherever they are. */
+        public void copy(int row, float[] target, int offset) {
+            if (row < mappedRows) {
+                MemorySegment.copy(
+                        mapped,
+                        FLOATS,
+                        (long) row * dimension * Float.BYTES,
+                        target,
+                        offset,
+                        dimension);
+            } else {
+                System.arraycopy(floats(row), floatOffset(row), target, offset, dimension);
+            }
+        }
+
+        /** A copy of a row's values. */
+        public float[] get(int row) {
+            float[] values = new float[dimension];
+            copy(row, values, 0);
+            return values;
+        }
+    }
+}

@@ -131,6 +131,26 @@ final class Linker {
                 distances[count++] = pool.distance(i);
             }
         }
+        rareFirst();
+    }
+
+    /**
+     * Of candidates at the same distance, which mostly are copies of one vector, only the first
+     * gets a link: let it be one that few lists hold. So copies form a tree and not a star whose
+     * centre has no room for all of them.
+     */
+    private void rareFirst() {
+        for (int from = 0, to; from < count; from = to) {
+            int rarest = from;
+            for (to = from + 1; to < count && distances[to] == distances[from]; to++) {
+                if (graph.inDegree(rows[to]) < graph.inDegree(rows[rarest])) {
+                    rarest = to;
+                }
+            }
+            int row = rows[rarest];
+            rows[rarest] = rows[from];
+            rows[from] = row;
+        }
     }
 
     /**

@@ -169,23 +169,6 @@ class HnswIndexTest {
     }
 
     @Test
-    void thousandsOfEqualRowsDoNotCutTheRestOff() {
-        float[] vectors = TestVectors.CLUSTERED.make(COUNT, DIMENSION, 8);
-        for (int row = 0; row < COUNT; row += 2) {
-            System.arraycopy(vectors, 0, vectors, row * DIMENSION, DIMENSION);
-        }
-        IndexFixture fixture = fixture(Metric.COSINE, Traversal.INT8).with(vectors);
-        assertThat(fixture.search(vectors, 0, 500, 500)).hasSize(500);
-        float[] others = new float[100 * DIMENSION];
-        for (int i = 0; i < 100; i++) {
-            System.arraycopy(vectors, (2 * i + 1) * DIMENSION, others, i * DIMENSION, DIMENSION);
-        }
-        for (int i = 0; i < 100; i++) {
-            assertThat(fixture.search(others, i, 1, 50)).containsExactly(2 * i + 1);
-        }
-    }
-
-    @Test
     void threadsAddRemoveAndSearchAtOnce() throws Exception {
         float[] vectors = TestVectors.CLUSTERED.make(6_000, DIMENSION, 9);
         IndexFixture fixture = fixture(Metric.COSINE, Traversal.INT8);

@@ -2,6 +2,7 @@ package verticles;
 
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.MeterRegistry;
+import io.micrometer.core.instrument.Tags;
 import io.netty.channel.Channel;
 import io.netty.channel.socket.nio.NioChannelOption;
 import io.vertx.core.Future;
@@ -18,7 +19,6 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import jdk.net.ExtendedSocketOptions;
 import jdk.net.UnixDomainPrincipal;
-import neuralcore.bridge.AddressRules;
 import neuralcore.bridge.Greeting;
 import neuralcore.bridge.Limits;
 import neuralcore.bridge.Session;
@@ -39,7 +39,6 @@ public final class BridgeVerticle extends VerticleBase {
 
     private final RuntimeConfig.Bridge config;
     private final Limits limits;
-    private final AddressRules rules;
     private final Token token;
     private final Greeting greeting;
     private final MeterRegistry meters;
@@ -50,7 +49,6 @@ public final class BridgeVerticle extends VerticleBase {
             RuntimeConfig.Bridge config, Token token, Greeting greeting, MeterRegistry meters) {
         this.config = config;
         this.limits = Limits.of(config);
-        this.rules = new AddressRules(config.inbound(), config.outbound());
         this.token = token;
         this.greeting = greeting;
         this.meters = meters;
@@ -64,24 +62,23 @@ public final class BridgeVerticle extends VerticleBase {
 
     @Override
     public Future<?> start() {
-        Sessions sessions = new Sessions(vertx, limits, rules, token, greeting);
-        meters.gauge("neuralcore_bridge_connections", sessions, Sessions::size);
         Future<?> unix =
-                listen(
-                                sessions,
-                                SocketAddress.domainSocketAddress(config.socket().toString()),
-                                true)
+                listen(SocketAddress.domainSocketAddress(config.socket().toString()), true)
                         .onSuccess(server -> restrict(config.socket()));
         Future<?> tcp =
-                listen(
-                                sessions,
-                                SocketAddress.inetSocketAddress(config.port(), config.host()),
-                                false)
+                listen(SocketAddress.inetSocketAddress(config.port(), config.host()), false)
                         .onSuccess(server -> port = server.actualPort());
         return Future.all(unix, tcp);
     }
 
-    private Future<NetServer> listen(Sessions sessions, SocketAddress address, boolean unix) {
+    /** Each listener counts its own, so that strangers at TCP keep nobody from the unix socket. */
+    private Future<NetServer> listen(SocketAddress address, boolean unix) {
+        Sessions sessions = new Sessions(vertx, config, token, greeting, meters);
+        meters.gauge(
+                "neuralcore_bridge_connections",
+                Tags.of("listener", unix ? "unix" : "tcp"),
+                sessions,
+                Sessions::size);
         NetServerOptions options = new NetServerOptions().setTcpNoDelay(!unix);
         return vertx.createNetServer(options)
                 .connectHandler(socket -> accept(sessions, socket, unix))
@@ -95,16 +92,11 @@ public final class BridgeVerticle extends VerticleBase {
         FrameReader reader = new FrameReader(limits.textFrame(), limits.binaryFrame());
         socket.closeHandler(closed -> sessions.ended(session));
         socket.exceptionHandler(failure -> log.debug("connection broke", failure));
-        if (sessions.size() > config.maxConnections()) {
-            refuse(
-                    session,
-                    ErrorCode.LIMIT_EXCEEDED,
-                    "The daemon has %d connections, the most it may."
-                            .formatted(config.maxConnections()));
-            return;
-        }
         if (unix && !isOwnUser(socket)) {
-            refuse(session, ErrorCode.ACCESS_DENIED, "The socket is for the daemon's user only.");
+            refused.increment();
+            session.refuse(
+                    new NeuralCoreException(
+                            ErrorCode.ACCESS_DENIED, "The socket is for the daemon's user only."));
             return;
         }
         socket.handler(
@@ -113,17 +105,13 @@ public final class BridgeVerticle extends VerticleBase {
                         reader.feed(
                                 ((BufferInternal) chunk).getByteBuf().nioBuffer(),
                                 session::receive);
+                        session.arrived(chunk.length());
                     } catch (NeuralCoreException e) {
                         refused.increment();
                         socket.handler(ignored -> {});
                         session.refuse(e);
                     }
                 });
-    }
-
-    private void refuse(Session session, ErrorCode code, String message) {
-        refused.increment();
-        session.refuse(new NeuralCoreException(code, message));
     }
 
     private static boolean isOwnUser(NetSocket socket) {

@@ -3,6 +3,7 @@ package verticles;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import io.vertx.core.Future;
 import io.vertx.core.VerticleBase;
+import io.vertx.core.http.HttpConnection;
 import io.vertx.core.http.HttpServerOptions;
 import io.vertx.core.json.JsonObject;
 import io.vertx.ext.web.Router;
@@ -10,11 +11,11 @@ import io.vertx.ext.web.RoutingContext;
 import io.vertx.ext.web.handler.sockjs.SockJSHandler;
 import io.vertx.ext.web.handler.sockjs.SockJSHandlerOptions;
 import io.vertx.ext.web.handler.sockjs.SockJSSocket;
+import io.vertx.ext.web.handler.sockjs.Transport;
 import java.nio.ByteBuffer;
-import neuralcore.bridge.AddressRules;
+import java.util.concurrent.atomic.AtomicInteger;
 import neuralcore.bridge.Greeting;
 import neuralcore.bridge.HttpGate;
-import neuralcore.bridge.Limits;
 import neuralcore.bridge.Session;
 import neuralcore.bridge.Sessions;
 import neuralcore.bridge.SockJsTransport;
@@ -28,12 +29,12 @@ import neuralcore.wire.NeuralCoreException;
 /** HTTP: health, metrics, and SockJS at {@code /eventbus}, all behind one gate. */
 public final class WebVerticle extends VerticleBase {
     private final RuntimeConfig.Web config;
-    private final Limits limits;
-    private final AddressRules rules;
+    private final RuntimeConfig.Bridge bridge;
     private final Token token;
     private final Greeting greeting;
     private final Readiness readiness;
     private final PrometheusMeterRegistry meters;
+    private final AtomicInteger connections = new AtomicInteger();
     private volatile int port;
 
     public WebVerticle(
@@ -44,8 +45,7 @@ public final class WebVerticle extends VerticleBase {
             Readiness readiness,
             PrometheusMeterRegistry meters) {
         this.config = config;
-        this.limits = Limits.of(bridge);
-        this.rules = new AddressRules(bridge.inbound(), bridge.outbound());
+        this.bridge = bridge;
         this.token = token;
         this.greeting = greeting;
         this.readiness = readiness;
@@ -59,7 +59,7 @@ public final class WebVerticle extends VerticleBase {
 
     @Override
     public Future<?> start() {
-        Sessions sessions = new Sessions(vertx, limits, rules, token, greeting);
+        Sessions sessions = new Sessions(vertx, bridge, token, greeting, meters);
         meters.gauge("neuralcore_sockjs_connections", sessions, Sessions::size);
         HttpGate gate = new HttpGate(config.allowedHosts(), config.allowedOrigins(), token);
         Router router = Router.router(vertx);
@@ -74,6 +74,7 @@ public final class WebVerticle extends VerticleBase {
         router.get("/metrics").handler(this::metrics);
         router.route("/eventbus/*").subRouter(sockJs(sessions));
         return vertx.createHttpServer(serverOptions())
+                .connectionHandler(this::admit)
                 .requestHandler(router)
                 .listen(config.port(), config.host())
                 .onSuccess(server -> port = server.actualPort())
@@ -83,15 +84,31 @@ public final class WebVerticle extends VerticleBase {
     private HttpServerOptions serverOptions() {
         return new HttpServerOptions()
                 .setHttp2ClearTextEnabled(false)
-                .setMaxWebSocketFrameSize(limits.textFrame())
-                .setMaxWebSocketMessageSize(limits.textFrame())
-                .setMaxFormAttributeSize(limits.textFrame())
-                .setIdleTimeout((int) limits.idle().toSeconds());
+                .setMaxWebSocketFrameSize(bridge.maxTextFrame())
+                .setMaxWebSocketMessageSize(bridge.maxTextFrame())
+                .setMaxFormAttributeSize(bridge.maxTextFrame())
+                .setIdleTimeout((int) bridge.idle().toSeconds());
     }
 
+    /** Before a token can be asked for: whoever keeps connections open keeps only so many. */
+    private void admit(HttpConnection connection) {
+        if (connections.incrementAndGet() > bridge.maxConnections()) {
+            connection.close();
+        }
+        connection.closeHandler(closed -> connections.decrementAndGet());
+    }
+
+    /**
+     * WebSockets only. The transports for browsers without them take each message by a request of
+     * its own, so that a client that sends too fast could not be made to wait.
+     */
     private Router sockJs(Sessions sessions) {
-        SockJSHandlerOptions options =
-                new SockJSHandlerOptions().setMaxBytesStreaming(limits.textFrame());
+        SockJSHandlerOptions options = new SockJSHandlerOptions();
+        for (Transport transport : Transport.values()) {
+            if (transport != Transport.WEBSOCKET) {
+                options.addDisabledTransport(transport.name());
+            }
+        }
         return SockJSHandler.create(vertx, options)
                 .socketHandler(socket -> accept(sessions, socket));
     }
@@ -99,17 +116,21 @@ public final class WebVerticle extends VerticleBase {
     private void accept(Sessions sessions, SockJSSocket socket) {
         Session session = sessions.begin("s-", new SockJsTransport(socket), true);
         socket.closeHandler(closed -> sessions.ended(session));
-        socket.handler(message -> receive(session, message.getBytes()));
+        socket.handler(
+                message -> {
+                    receive(session, message.getBytes());
+                    session.arrived(message.length());
+                });
     }
 
     /** SockJS frames messages itself; what is not JSON must not reach the binary decoder. */
     private void receive(Session session, byte[] message) {
-        if (message.length > limits.textFrame()) {
+        if (message.length > bridge.maxTextFrame()) {
             session.refuse(
                     new NeuralCoreException(
                             ErrorCode.FRAME_TOO_LARGE,
                             "A message of %d bytes exceeds the limit of %d."
-                                    .formatted(message.length, limits.textFrame())));
+                                    .formatted(message.length, bridge.maxTextFrame())));
         } else if (message.length == 0 || message[0] != '{') {
             session.refuse(
                     new NeuralCoreException(

@@ -14,6 +14,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -91,6 +92,8 @@ class BridgeVerticleTest {
                 Duration.ofSeconds(2),
                 idle,
                 Duration.ofSeconds(1),
+                0,
+                0,
                 List.of("neuralcore.system.*", "neuralcore.bus.*", "test.*"),
                 List.of("neuralcore.bus.*", "test.*"));
     }
@@ -257,6 +260,25 @@ class BridgeVerticleTest {
         Frame.Failure failure = (Frame.Failure) frame;
         assertThat(failure.error()).containsEntry("code", code);
         assertThat((String) failure.error().get("message")).contains(message);
+    }
+
+    @Test
+    void aCallWithJsonBeyondTheLimitsFailsByItself() throws IOException {
+        try (FrameClient client = FrameClient.unix(socket)) {
+            List<Integer> many = Collections.nCopies(100_000, 1);
+            assertFailure(
+                    client.call(Addresses.SYSTEM_ECHO, json("a", many)),
+                    "FRAME_TOO_LARGE",
+                    "parts");
+            Object deep = 1;
+            for (int i = 0; i < 100; i++) {
+                deep = List.of(deep);
+            }
+            Frame failure = client.call(Addresses.SYSTEM_ECHO, json("a", deep));
+            assertFailure(failure, "MALFORMED_FRAME", "64");
+            assertThat(((Frame.Failure) failure).correlation()).isEqualTo(2);
+            assertThat(client.call(Addresses.SYSTEM_ECHO, json())).isInstanceOf(Frame.Answer.class);
+        }
     }
 
     @Test

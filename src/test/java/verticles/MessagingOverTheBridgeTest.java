@@ -57,6 +57,8 @@ class MessagingOverTheBridgeTest {
                         Duration.ofSeconds(10),
                         Duration.ofSeconds(30),
                         Duration.ofSeconds(5),
+                        0,
+                        0,
                         List.of("neuralcore.messaging.*", "neuralcore.bus.*"),
                         List.of("neuralcore.bus.open.*"));
         BusVerticle bus =

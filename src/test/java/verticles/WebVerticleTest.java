@@ -51,6 +51,8 @@ class WebVerticleTest {
                         Duration.ofSeconds(2),
                         Duration.ofSeconds(30),
                         Duration.ofSeconds(1),
+                        0,
+                        0,
                         List.of("test.*"),
                         List.of("test.*"));
         WebVerticle web =

@@ -15,6 +15,8 @@ import neuralcore.config.RuntimeConfig;
  * @param slowReaderGrace how long a reader may stay slow
  * @param idle how long a connection may be silent
  * @param handshake how long it may take to authenticate
+ * @param bytesPerSecond what is read of it in the long run; 0 for no bound
+ * @param messagesPerSecond the same in frames, each message of a batch counted; 0 for no bound
  */
 public record Limits(
         int textFrame,
@@ -24,7 +26,9 @@ public record Limits(
         int outboundBytes,
         Duration slowReaderGrace,
         Duration idle,
-        Duration handshake) {
+        Duration handshake,
+        long bytesPerSecond,
+        long messagesPerSecond) {
 
     /** Longest address, channel name or namespace, in bytes of UTF-8. */
     public static final int NAME_BYTES = 256;
@@ -38,6 +42,8 @@ public record Limits(
                 config.outboundBytes(),
                 config.slowReaderGrace(),
                 config.idle(),
-                config.handshake());
+                config.handshake(),
+                config.bytesPerSecond(),
+                config.messagesPerSecond());
     }
 }

@@ -34,11 +34,14 @@ public final class Session {
     private final Limits limits;
     private final Token token;
     private final Greeting greeting;
+    private final Runnable throttled;
     private final TextFrames text;
     private final BinaryFrames binary;
     private final Deliveries deliveries;
     private final MessageConsumer<Frame> inbox;
     private final long openedNanos = System.nanoTime();
+    private final TokenBucket bytes;
+    private final TokenBucket messages;
 
     private String client;
     private boolean authenticated;
@@ -46,6 +49,8 @@ public final class Session {
     private boolean closing;
     private boolean closed;
     private long lastFrameNanos = openedNanos;
+    private boolean readingPaused;
+    private long messagesArrived;
     private long waitingBytes;
     private long slowSinceNanos;
     private int pendingCalls;
@@ -54,6 +59,7 @@ public final class Session {
     /**
      * @param id unique among all connections of the cluster
      * @param authenticated whether the transport has already told who the client is
+     * @param throttled run each time that reading is paused
      */
     public Session(
             Vertx vertx,
@@ -63,7 +69,8 @@ public final class Session {
             Limits limits,
             AddressRules rules,
             Token token,
-            Greeting greeting) {
+            Greeting greeting,
+            Runnable throttled) {
         this.vertx = vertx;
         this.id = id;
         this.client = id;
@@ -72,6 +79,9 @@ public final class Session {
         this.limits = limits;
         this.token = token;
         this.greeting = greeting;
+        this.throttled = throttled;
+        this.bytes = new TokenBucket(limits.bytesPerSecond(), openedNanos);
+        this.messages = new TokenBucket(limits.messagesPerSecond(), openedNanos);
         this.deliveries = new Deliveries(this);
         this.text = new TextFrames(this, rules, deliveries);
         this.binary = new BinaryFrames(this, rules, deliveries);
@@ -87,15 +97,46 @@ public final class Session {
         try {
             receive(FrameCodec.decode(payload));
         } catch (NeuralCoreException e) {
-            fail(e);
+            int correlation = FrameCodec.correlationOfCall(payload);
+            if (correlation != 0 && authenticated) {
+                write(new Frame.Failure(correlation, e.toObject()));
+            } else {
+                fail(e);
+            }
         } catch (RuntimeException e) {
             log.error("connection {}: a frame could not be handled", id, e);
             fail(new NeuralCoreException(ErrorCode.INTERNAL, "The frame failed: " + e));
         }
     }
 
+    /**
+     * Counts bytes that were read, after the frames in them have been received. Nothing more is
+     * read while they are more than the connection may send; whoever sends on waits in the network.
+     */
+    public void arrived(int count) {
+        long now = System.nanoTime();
+        long wait = Math.max(bytes.take(count, now), messages.take(messagesArrived, now));
+        messagesArrived = 0;
+        if (wait == 0 || readingPaused || closed) {
+            return;
+        }
+        readingPaused = true;
+        throttled.run();
+        transport.pauseReading();
+        vertx.setTimer(Math.max(1, wait / 1_000_000), timer -> readOn());
+    }
+
+    private void readOn() {
+        readingPaused = false;
+        lastFrameNanos = System.nanoTime(); // The silence was ours.
+        if (!closed) {
+            transport.resumeReading();
+        }
+    }
+
     private void receive(Frame frame) {
-        if (closed) {
+        messagesArrived += frame instanceof Frame.Publish publish ? publish.messages().size() : 1;
+        if (closing || closed) {
             return;
         }
         if (frame instanceof Frame.Text json && "auth".equals(json.json().get("type"))) {
@@ -222,7 +263,7 @@ public final class Session {
         } else if (waitingBytes > limits.outboundBytes()
                 && passed(slowSinceNanos, limits.slowReaderGrace(), now)) {
             closeSlow();
-        } else if (passed(lastFrameNanos, limits.idle(), now)) {
+        } else if (!readingPaused && passed(lastFrameNanos, limits.idle(), now)) {
             log.debug("connection {} was silent for {}", id, limits.idle());
             transport.close();
         }
@@ -242,6 +283,7 @@ public final class Session {
     /** Tells the client why, and closes. */
     public void refuse(NeuralCoreException reason) {
         fail(reason);
+        closing = true;
         transport.close();
     }
 

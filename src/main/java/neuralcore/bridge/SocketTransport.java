@@ -30,6 +30,16 @@ public final class SocketTransport implements Transport {
     }
 
     @Override
+    public void pauseReading() {
+        socket.pause();
+    }
+
+    @Override
+    public void resumeReading() {
+        socket.resume();
+    }
+
+    @Override
     public void close() {
         socket.close();
     }

@@ -26,6 +26,11 @@ public interface Transport {
     /** How many bytes the frame takes on the way. */
     Written write(Frame frame);
 
+    /** Reads nothing more until {@link #resumeReading}; what was read already may still come. */
+    void pauseReading();
+
+    void resumeReading();
+
     void close();
 
     /**

@@ -72,6 +72,8 @@ public record RuntimeConfig(
      * @param slowReaderGrace how long it may wait before the connection is closed
      * @param idle connections silent for so long are closed
      * @param handshake how long a TCP client may take to authenticate
+     * @param bytesPerSecond what is read of a connection in the long run; 0 for no bound
+     * @param messagesPerSecond the same in messages; 0 for no bound
      * @param inbound addresses clients may send and publish to
      * @param outbound addresses clients may register at
      */
@@ -88,6 +90,8 @@ public record RuntimeConfig(
             Duration slowReaderGrace,
             Duration idle,
             Duration handshake,
+            long bytesPerSecond,
+            long messagesPerSecond,
             List<String> inbound,
             List<String> outbound) {
         public Bridge {
@@ -98,6 +102,8 @@ public record RuntimeConfig(
             requirePositive("bridge.max_subscriptions", maxSubscriptions);
             requirePositive("bridge.max_pending_calls", maxPendingCalls);
             requirePositive("bridge.outbound_bytes", outboundBytes);
+            requireNotNegative("bridge.bytes_per_second", bytesPerSecond);
+            requireNotNegative("bridge.messages_per_second", messagesPerSecond);
             inbound = List.copyOf(inbound);
             outbound = List.copyOf(outbound);
         }

@@ -130,6 +130,19 @@ final class Settings {
                     ValueType.duration(Duration.ofMillis(100), Duration.ofMinutes(5)),
                     "5s",
                     "How long a TCP client may take to authenticate.");
+    static final Setting<Long> BRIDGE_BYTES_PER_SECOND =
+            add(
+                    "bridge.bytes_per_second",
+                    ValueType.bytes(0, 1L << 46),
+                    "2 GiB",
+                    "What is read of one connection in the long run; 0 means without bound. One"
+                            + " that sends more waits: nothing is lost and nobody is cut off.");
+    static final Setting<Long> BRIDGE_MESSAGES_PER_SECOND =
+            add(
+                    "bridge.messages_per_second",
+                    ValueType.longInteger(0, 1_000_000_000),
+                    "2000000",
+                    "The same in frames, each message of a batch counted.");
     static final Setting<List<String>> BRIDGE_INBOUND =
             add(
                     "bridge.inbound",

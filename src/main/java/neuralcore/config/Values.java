@@ -81,6 +81,8 @@ final class Values {
                 get(Settings.BRIDGE_SLOW_READER_GRACE),
                 get(Settings.BRIDGE_IDLE),
                 get(Settings.BRIDGE_HANDSHAKE),
+                get(Settings.BRIDGE_BYTES_PER_SECOND),
+                get(Settings.BRIDGE_MESSAGES_PER_SECOND),
                 get(Settings.BRIDGE_INBOUND),
                 get(Settings.BRIDGE_OUTBOUND));
     }

@@ -23,6 +23,7 @@ import neuralcore.embedding.ModelLoader;
 import neuralcore.eventbus.Addresses;
 import neuralcore.eventbus.Services;
 import neuralcore.wire.ErrorCode;
+import neuralcore.wire.Json;
 import neuralcore.wire.NeuralCoreException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -43,7 +44,6 @@ public final class Daemon implements AutoCloseable {
     private static final Duration START_DEADLINE = Duration.ofSeconds(60);
     private static final Duration LOADING_DEADLINE = Duration.ofSeconds(30);
     private static final Duration CLOSE_DEADLINE = Duration.ofSeconds(5);
-    private static final int NESTING = 64;
 
     /** Something taken, and how to give it back. */
     private record Taken(String what, AutoCloseable giveBack) {}
@@ -151,12 +151,14 @@ public final class Daemon implements AutoCloseable {
     /** Vert.x reads SockJS envelopes itself; a message is quoted in them, so they may be longer. */
     private void limitJson() {
         long text = 4L * config.bridge().maxTextFrame();
-        System.setProperty("vertx.jackson.defaultReadMaxNestingDepth", String.valueOf(NESTING));
+        System.setProperty(
+                "vertx.jackson.defaultReadMaxNestingDepth", String.valueOf(Json.MAX_DEPTH));
         System.setProperty("vertx.jackson.defaultReadMaxDocumentLength", String.valueOf(text));
         System.setProperty("vertx.jackson.defaultReadMaxStringLength", String.valueOf(text));
-        System.setProperty("vertx.jackson.defaultReadMaxNumberLength", "100");
-        System.setProperty("vertx.jackson.defaultReadMaxNameLength", "256");
-        System.setProperty("vertx.jackson.defaultMaxTokenCount", "1000000");
+        System.setProperty(
+                "vertx.jackson.defaultReadMaxNumberLength", String.valueOf(Json.MAX_NUMBER));
+        System.setProperty("vertx.jackson.defaultReadMaxNameLength", String.valueOf(Json.MAX_NAME));
+        System.setProperty("vertx.jackson.defaultMaxTokenCount", String.valueOf(Json.MAX_TOKENS));
     }
 
     private Listening deploy(Vertx vertx, String token, Metrics metrics) {

@@ -48,6 +48,13 @@ public final class FrameCodec {
         };
     }
 
+    /** The correlation of a payload that is a call, however broken the rest of it is; else 0. */
+    public static int correlationOfCall(ByteBuffer payload) {
+        ByteBuffer bytes = payload.slice().order(ByteOrder.LITTLE_ENDIAN);
+        boolean isCall = bytes.limit() >= HEADER && bytes.get(KIND) == CALL;
+        return isCall ? bytes.getInt(CORRELATION) : 0;
+    }
+
     /**
      * The frame with its length word, in pieces to be written one after the other. Attachments and
      * message bodies are the caller's own buffers.

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.core.exc.StreamConstraintsException;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -20,20 +21,27 @@ import org.jspecify.annotations.Nullable;
 /**
  * JSON to maps, lists, strings, longs, doubles and booleans, and back.
  *
- * <p>What a stranger may send is limited: depth 64, strings 16 MiB, numbers 100 digits, names 256
- * characters, 1,000,000 tokens; duplicate names and anything after the value are refused. Integers
- * beyond a long become doubles.
+ * <p>What a stranger may send is limited: depth {@value #MAX_DEPTH}, strings of {@value
+ * #MAX_STRING} characters, numbers of {@value #MAX_NUMBER} digits, names of {@value #MAX_NAME}
+ * characters, {@value #MAX_TOKENS} tokens (a name, a value or a bracket each); duplicate names and
+ * anything after the value are refused. Integers beyond a long become doubles.
  */
 public final class Json {
+    public static final int MAX_DEPTH = 64;
+    public static final int MAX_STRING = 1 << 20;
+    public static final int MAX_NUMBER = 100;
+    public static final int MAX_NAME = 256;
+    public static final int MAX_TOKENS = 100_000;
+
     private static final JsonFactory FACTORY =
             JsonFactory.builder()
                     .streamReadConstraints(
                             StreamReadConstraints.builder()
-                                    .maxNestingDepth(64)
-                                    .maxStringLength(16 << 20)
-                                    .maxNumberLength(100)
-                                    .maxNameLength(256)
-                                    .maxTokenCount(1_000_000)
+                                    .maxNestingDepth(MAX_DEPTH)
+                                    .maxStringLength(MAX_STRING)
+                                    .maxNumberLength(MAX_NUMBER)
+                                    .maxNameLength(MAX_NAME)
+                                    .maxTokenCount(MAX_TOKENS)
                                     .build())
                     .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
                     .build();
@@ -44,7 +52,7 @@ public final class Json {
      * The object in these bytes.
      *
      * @throws NeuralCoreException {@link ErrorCode#MALFORMED_FRAME} if they are not one JSON object
-     *     within the limits
+     *     within the limits, {@link ErrorCode#FRAME_TOO_LARGE} if it is longer than they allow
      */
     @SuppressWarnings("unchecked")
     public static Map<String, @Nullable Object> readObject(ByteBuffer bytes) {
@@ -58,6 +66,14 @@ public final class Json {
     /** Any JSON value in these bytes; see {@link #readObject}. */
     public static @Nullable Object read(ByteBuffer bytes) {
         try (JsonParser parser = parser(bytes)) {
+            return read(parser);
+        } catch (IOException e) {
+            throw malformed(firstLine(e), e);
+        }
+    }
+
+    private static @Nullable Object read(JsonParser parser) throws IOException {
+        try {
             if (parser.nextToken() == null) {
                 throw malformed("no value", null);
             }
@@ -66,8 +82,16 @@ public final class Json {
                 throw malformed("something follows the value", null);
             }
             return value;
-        } catch (IOException e) {
-            throw malformed(firstLine(e), e);
+        } catch (StreamConstraintsException e) {
+            // Of all that is limited, this alone an honest caller meets by sending much.
+            if (parser.currentTokenCount() > MAX_TOKENS) {
+                throw new NeuralCoreException(
+                        ErrorCode.FRAME_TOO_LARGE,
+                        "JSON may have %d names, values and brackets; send it in parts."
+                                .formatted(MAX_TOKENS),
+                        e);
+            }
+            throw e;
         }
     }
 

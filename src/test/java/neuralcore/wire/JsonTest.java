@@ -48,6 +48,40 @@ class JsonTest {
     }
 
     @Test
+    void whatTheLimitsAllowIsRead() {
+        assertThat(read("{\"a\":" + nested(Json.MAX_DEPTH - 1) + "}")).hasSize(1);
+        assertThat(read("{\"a\":\"" + "x".repeat(Json.MAX_STRING) + "\"}")).hasSize(1);
+        assertThat(read("{\"a\":" + "9".repeat(Json.MAX_NUMBER) + "}")).hasSize(1);
+        assertThat(read("{\"" + "n".repeat(Json.MAX_NAME) + "\":1}")).hasSize(1);
+        assertThat(read(list(Json.MAX_TOKENS - 5))).hasSize(1);
+    }
+
+    @Test
+    void oneMoreThanTheLimitsAllowIsRefused() {
+        assertRefused("{\"a\":" + nested(Json.MAX_DEPTH) + "}");
+        assertRefused("{\"a\":\"" + "x".repeat(Json.MAX_STRING + 1) + "\"}");
+        assertRefused("{\"a\":" + "9".repeat(Json.MAX_NUMBER + 1) + "}");
+        assertRefused("{\"" + "n".repeat(Json.MAX_NAME + 1) + "\":1}");
+        assertThatThrownBy(() -> read(list(Json.MAX_TOKENS - 4)))
+                .isInstanceOfSatisfying(
+                        NeuralCoreException.class,
+                        e -> assertThat(e.code()).isEqualTo(ErrorCode.FRAME_TOO_LARGE));
+    }
+
+    private static Map<String, Object> read(String text) {
+        return Json.readObject(bytes(text));
+    }
+
+    private static String nested(int depth) {
+        return "[".repeat(depth) + "]".repeat(depth);
+    }
+
+    /** An object of one list: five tokens and those of the list. */
+    private static String list(int values) {
+        return "{\"a\":[" + "1,".repeat(values - 1) + "1]}";
+    }
+
+    @Test
     void integersBeyondALongBecomeDoubles() {
         assertThat(Json.readObject(bytes("{\"a\":18446744073709551616}")))
                 .containsEntry("a", 0x1p64);

@@ -6,10 +6,12 @@ import io.vertx.core.Handler;
 import io.vertx.core.VerticleBase;
 import io.vertx.core.eventbus.Message;
 import java.util.List;
+import java.util.SplittableRandom;
 import java.util.function.Function;
 import java.util.function.LongSupplier;
 import neuralcore.bus.BusService;
 import neuralcore.bus.BusSettings;
+import neuralcore.bus.Surroundings;
 import neuralcore.config.RuntimeConfig;
 import neuralcore.eventbus.Addresses;
 import neuralcore.eventbus.CreditBatch;
@@ -37,13 +39,16 @@ public final class BusVerticle extends VerticleBase {
     private final BusService bus;
     private final MeterRegistry registry;
     private @Nullable BusMeters meters;
+    private @Nullable Alarm alarm;
 
     /**
      * @param nowMillis a clock that does not jump; its zero means nothing
      */
     public BusVerticle(RuntimeConfig.Bus config, MeterRegistry registry, LongSupplier nowMillis) {
         BusSettings settings = BusSettings.of(config.maxQueueSize(), config.defaultPriority());
-        this.bus = new BusService(settings, nowMillis, this::send);
+        Surroundings surroundings =
+                new Surroundings(nowMillis, System::currentTimeMillis, new SplittableRandom());
+        this.bus = new BusService(settings, surroundings, this::send);
         this.registry = registry;
     }
 
@@ -51,10 +56,12 @@ public final class BusVerticle extends VerticleBase {
     public Future<?> start() {
         BusMeters started = new BusMeters(registry, bus.namespaces());
         meters = started;
+        alarm = new Alarm(vertx, bus::quietMillis, TICK_MILLIS, bus::tick);
         vertx.setPeriodic(
                 TICK_MILLIS,
                 timer -> {
                     bus.tick();
+                    alarm();
                     started.sample(bus.namespaces());
                 });
         return Future.all(
@@ -66,6 +73,9 @@ public final class BusVerticle extends VerticleBase {
                         offer(Addresses.MESSAGING_SUBSCRIBE, bus::subscribe),
                         offer(Addresses.MESSAGING_UNSUBSCRIBE, bus::unsubscribe),
                         offer(Addresses.MESSAGING_CREATE, bus::create),
+                        offer(Addresses.MESSAGING_CONFIGURE, bus::configure),
+                        offer(Addresses.MESSAGING_REMOVE, bus::remove),
+                        offer(Addresses.MESSAGING_CHANNELS, bus::channels),
                         offer(Addresses.MESSAGING_STATS, bus::stats),
                         offer(Addresses.MESSAGING_CLOSE, bus::close)));
     }
@@ -84,6 +94,7 @@ public final class BusVerticle extends VerticleBase {
             message.reply(
                     bus.publish(batch.connection(), batch.client(), batch.publish()),
                     Services.local());
+            alarm();
         } catch (RuntimeException e) {
             log.error("A batch of connection {} failed", batch.connection(), e);
             message.fail(ErrorCode.INTERNAL.number(), "The bus failed: " + e);
@@ -92,14 +103,24 @@ public final class BusVerticle extends VerticleBase {
 
     private void credit(Message<CreditBatch> message) {
         bus.credit(message.body().connection(), message.body().credit());
+        alarm();
     }
 
     private void settle(Message<SettleBatch> message) {
-        message.reply(bus.settle(message.body().settle()), Services.local());
+        SettleBatch batch = message.body();
+        message.reply(bus.settle(batch.connection(), batch.settle()), Services.local());
+        alarm();
     }
 
     private void connectionClosed(Message<String> message) {
         bus.connectionClosed(message.body());
+        alarm();
+    }
+
+    private void alarm() {
+        if (alarm != null) {
+            alarm.set();
+        }
     }
 
     private void send(String connection, Frame frame) {
@@ -112,6 +133,12 @@ public final class BusVerticle extends VerticleBase {
 
     private Future<Void> offer(String address, Function<Request, Reply> service) {
         return Services.offer(
-                vertx, address, request -> Future.succeededFuture(service.apply(request)));
+                vertx,
+                address,
+                request -> {
+                    Reply reply = service.apply(request);
+                    alarm();
+                    return Future.succeededFuture(reply);
+                });
     }
 }

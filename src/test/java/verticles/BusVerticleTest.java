@@ -158,7 +158,7 @@ class BusVerticleTest {
         assertFails(
                 ErrorCode.INVALID_REQUEST, () -> call(Addresses.MESSAGING_STATS, "c-1", Map.of()));
         assertFails(
-                ErrorCode.NOT_SUPPORTED,
+                ErrorCode.INVALID_REQUEST,
                 () ->
                         call(
                                 Addresses.MESSAGING_CREATE,
@@ -169,7 +169,7 @@ class BusVerticleTest {
                                         "channel",
                                         "jobs",
                                         "drop_policy",
-                                        "block")));
+                                        "drop_all")));
     }
 
     @Test

@@ -122,6 +122,8 @@ class MessagingOverTheBridgeTest {
                     json("namespace", "open", "channel", "c", "max_queue_size", 2));
             subscribe(subscriber, 1, 0);
             publish(publisher, false, message(1, 5), message(2, 5), message(3, 5));
+            assertThat(publisher.receive())
+                    .isEqualTo(new Frame.Flow("open", List.of(new Frame.Room("c", 0))));
             assertThat(published(publisher).rejections())
                     .containsExactly(new Frame.Rejection(3, ErrorCode.QUEUE_FULL));
         }

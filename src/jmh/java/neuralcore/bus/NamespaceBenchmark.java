@@ -40,44 +40,64 @@ public class NamespaceBenchmark {
     @Param({"1", "36"})
     int channels;
 
-    private Namespace bus = new Namespace("bench", BusSettings.of(1000, 100));
-    private List<Envelope> batch = List.of();
+    private Namespace bus = open();
+    private final long[] priorities = new long[BATCH];
+    private final byte[] body = new byte[150];
+    private String[] names = {};
+    private long published;
     private List<Frame.Grant> grants = List.of();
     private final Sink sink = new Sink();
 
     @Setup(Level.Iteration)
     public void open() {
-        bus = new Namespace("bench", BusSettings.of(1000, 100));
+        bus = open();
+        names = new String[channels];
         sink.delivered = 0;
         grants = new ArrayList<>();
         for (int i = 0; i < channels; i++) {
-            bus.step(new BusEvent.Subscribe(0, "reader", i, "channel-" + i, BATCH), sink);
+            names[i] = "channel-" + i;
+            bus.step(new BusEvent.Subscribe(0, "reader", i, names[i], BATCH, Terms.PLAIN), sink);
             grants.add(new Frame.Grant(i, BATCH));
         }
         Random random = new Random(1);
-        batch = new ArrayList<>();
+        for (int i = 0; i < BATCH; i++) {
+            priorities[i] = random.nextInt(10);
+        }
+    }
+
+    private static Namespace open() {
+        return new Namespace(
+                "bench",
+                BusSettings.of(1000, 100),
+                new Surroundings(() -> 0, () -> 0, new Random(1)));
+    }
+
+    /** As the codec makes them; the numbers grow, for what came before would not be taken. */
+    private List<Envelope> batch() {
+        List<Envelope> batch = new ArrayList<>(BATCH);
         for (int i = 0; i < BATCH; i++) {
             batch.add(
                     new Envelope(
-                            "channel-" + i % channels,
+                            names[i % channels],
                             1,
-                            i,
+                            ++published,
                             0,
-                            random.nextInt(10),
+                            priorities[i],
                             0,
                             0,
                             Envelope.JSON,
                             Envelope.NONE,
-                            new byte[150],
+                            body,
                             150));
         }
+        return batch;
     }
 
     /** Messages a second. */
     @Benchmark
     @OperationsPerInvocation(BATCH)
     public long publishAndDeliver() {
-        bus.step(new BusEvent.Publish(0, "writer", batch), sink);
+        bus.step(new BusEvent.Publish(0, "writer", batch()), sink);
         bus.step(new BusEvent.Credit(0, "reader", grants), sink);
         return sink.delivered;
     }
@@ -107,6 +127,14 @@ public class NamespaceBenchmark {
         public void evicted(String connection, long sequence) {
             throw new IllegalStateException("message " + sequence + " was evicted");
         }
+
+        @Override
+        public void room(String connection, String namespace, String channel, int messages) {
+            throw new IllegalStateException(channel + " has room for " + messages);
+        }
+
+        @Override
+        public void settled(int settled, int unknown) {}
 
         @Override
         public void published(int accepted) {}

@@ -13,6 +13,7 @@ import neuralcore.wire.Envelope;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.Frame;
 import neuralcore.wire.NeuralCoreException;
+import neuralcore.wire.Payloads;
 import org.jspecify.annotations.Nullable;
 
 /**

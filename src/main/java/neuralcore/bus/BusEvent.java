@@ -3,6 +3,8 @@ package neuralcore.bus;
 import java.util.List;
 import neuralcore.wire.Envelope;
 import neuralcore.wire.Frame;
+import neuralcore.wire.Params;
+import neuralcore.wire.Settlement;
 
 /** What can happen to a namespace. */
 public sealed interface BusEvent {
@@ -24,19 +26,43 @@ public sealed interface BusEvent {
 
     /**
      * @param subscription chosen by the client, unique in its connection
+     * @param channel a name, or a pattern: {@code *} stands for one part between dots, {@code **}
+     *     for any number of parts
      * @param credit how many messages may be delivered before a {@link Credit} says more
      */
     record Subscribe(
-            long nowMillis, String connection, int subscription, String channel, int credit)
+            long nowMillis,
+            String connection,
+            int subscription,
+            String channel,
+            int credit,
+            Terms terms)
+            implements InNamespace {
+        Subscribe(long nowMillis, String connection, int subscription, String channel, int credit) {
+            this(nowMillis, connection, subscription, channel, credit, Terms.PLAIN);
+        }
+    }
+
+    /** Gives a channel that was made on demand a configuration, or makes one that has it. */
+    record CreateChannel(long nowMillis, String connection, ChannelConfig config)
             implements InNamespace {}
 
-    record CreateChannel(long nowMillis, String connection, ChannelConfig config)
+    /** Changes what is named of a channel's configuration; makes the channel if it is not there. */
+    record ConfigureChannel(long nowMillis, String connection, String channel, Params changes)
+            implements InNamespace {}
+
+    /** Ends a channel with all that waits in it. */
+    record RemoveChannel(long nowMillis, String connection, String channel)
             implements InNamespace {}
 
     record Unsubscribe(long nowMillis, String connection, int subscription) implements Everywhere {}
 
     /** Leave to deliver more; what is granted to subscriptions that have ended is ignored. */
     record Credit(long nowMillis, String connection, List<Frame.Grant> grants)
+            implements Everywhere {}
+
+    /** What a client made of its deliveries. */
+    record Settle(long nowMillis, String connection, List<Settlement> settlements)
             implements Everywhere {}
 
     record ConnectionClosed(long nowMillis, String connection) implements Everywhere {}

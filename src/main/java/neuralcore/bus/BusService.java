@@ -1,9 +1,10 @@
 package neuralcore.bus;
 
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.function.BiConsumer;
-import java.util.function.LongSupplier;
 import neuralcore.wire.Frame;
 import neuralcore.wire.NeuralCoreException;
 import neuralcore.wire.Params;
@@ -19,21 +20,20 @@ public final class BusService {
     private static final Reply DONE = Reply.of(Map.of());
 
     private final BusSettings settings;
-    private final LongSupplier nowMillis;
+    private final Surroundings surroundings;
     private final Namespaces namespaces;
     private final Outbox outbox;
 
     /**
-     * @param nowMillis a clock that does not jump; its zero means nothing
-     * @param send takes a connection and a frame for its client: a {@link Frame.Deliver}, or a
-     *     {@link Frame.Published} with batch 0 for messages that were accepted earlier and have
-     *     lost their place since
+     * @param send takes a connection and a frame for its client: a {@link Frame.Deliver}, a {@link
+     *     Frame.Published} with batch 0 for messages that were accepted earlier and have lost their
+     *     place since, or a {@link Frame.Flow}
      */
     public BusService(
-            BusSettings settings, LongSupplier nowMillis, BiConsumer<String, Frame> send) {
+            BusSettings settings, Surroundings surroundings, BiConsumer<String, Frame> send) {
         this.settings = settings;
-        this.nowMillis = nowMillis;
-        this.namespaces = new Namespaces(settings);
+        this.surroundings = surroundings;
+        this.namespaces = new Namespaces(settings, surroundings);
         this.outbox = new Outbox(send);
     }
 
@@ -65,17 +65,23 @@ public final class BusService {
         step(new BusEvent.Credit(now(), connection, credit.grants()));
     }
 
-    /** Nothing is ever leased here, so whatever is settled is unknown. */
-    public Frame.Settled settle(Frame.Settle settle) {
-        return new Frame.Settled(settle.correlation(), 0, settle.settlements().size());
+    public Frame.Settled settle(String connection, Frame.Settle settle) {
+        namespaces.step(new BusEvent.Settle(now(), connection, settle.settlements()), outbox);
+        return outbox.settledAnswer(settle.correlation());
     }
 
     public void connectionClosed(String connection) {
         step(new BusEvent.ConnectionClosed(now(), connection));
     }
 
+    /** Does what is due. */
     public void tick() {
         step(new BusEvent.Tick(now()));
+    }
+
+    /** How long nothing is due but by events, in milliseconds; 0 if something is due now. */
+    public long quietMillis() {
+        return Math.max(0, namespaces.nextDue() - now());
     }
 
     public Reply subscribe(Request request) {
@@ -88,7 +94,8 @@ public final class BusService {
                         request.connection(),
                         (int) within(params, "subscription", 0xffff_ffffL),
                         params.string("channel"),
-                        (int) within(params, "credit", Integer.MAX_VALUE)));
+                        (int) within(params, "credit", Integer.MAX_VALUE),
+                        SubscriptionParams.terms(params)));
         return DONE;
     }
 
@@ -105,6 +112,34 @@ public final class BusService {
                 request.client(),
                 new BusEvent.CreateChannel(now(), request.connection(), config));
         return Reply.of(Map.of("created", outbox.created()));
+    }
+
+    public Reply configure(Request request) {
+        Params params = request.params();
+        String channel = params.string("channel");
+        step(
+                params.string("namespace"),
+                request.client(),
+                new BusEvent.ConfigureChannel(now(), request.connection(), channel, params));
+        return DONE;
+    }
+
+    public Reply remove(Request request) {
+        Params params = request.params();
+        step(
+                params.string("namespace"),
+                request.client(),
+                new BusEvent.RemoveChannel(now(), request.connection(), params.string("channel")));
+        return DONE;
+    }
+
+    public Reply channels(Request request) {
+        List<@Nullable Object> channels = new ArrayList<>();
+        namespaces
+                .configs(request.params().string("namespace"), request.client())
+                .values()
+                .forEach(config -> channels.add(config.toMap()));
+        return Reply.of(Map.of("channels", channels));
     }
 
     public Reply stats(Request request) {
@@ -131,7 +166,7 @@ public final class BusService {
     }
 
     private long now() {
-        return nowMillis.getAsLong();
+        return surroundings.nowMillis().getAsLong();
     }
 
     private static long within(Params params, String name, long max) {

@@ -11,6 +11,7 @@ import neuralcore.wire.NeuralCoreException;
  * @param dropPolicy see {@link ChannelConfig#dropPolicy()}
  * @param maxNamespaces open at a time
  * @param maxChannels open at a time in one namespace
+ * @param maxDelayed messages of one namespace whose time has not come
  * @param channelIdle a channel made on demand is removed after so long without a message or a
  *     subscription, and its counts and numbering with it
  */
@@ -20,6 +21,7 @@ public record BusSettings(
         DropPolicy dropPolicy,
         int maxNamespaces,
         int maxChannels,
+        int maxDelayed,
         Duration channelIdle) {
 
     public BusSettings {
@@ -42,6 +44,7 @@ public record BusSettings(
                 DropPolicy.DROP_NEW,
                 1_000,
                 10_000,
+                100_000,
                 Duration.ofMinutes(10));
     }
 

@@ -1,38 +1,84 @@
 package neuralcore.bus;
 
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
-/** A channel of one namespace: who subscribes to it, its numbering and its counts. */
+/** A channel of one namespace: who receives its messages, its numbering and its counts. */
 final class Channel {
-    final List<Subscription> subscriptions = new ArrayList<>();
+    final List<Lane> lanes = new ArrayList<>();
     final Counts counts = new Counts();
 
+    /** Connections that were told that there is no room. */
+    private final Set<String> heldBack = new LinkedHashSet<>();
+
+    private final Flow flow;
+    private @Nullable Idempotency keys;
     private ChannelConfig config;
     private boolean onDemand;
+    private @Nullable TokenBucket bucket;
     private long lastSequence;
     private long lastUsedMillis;
+    private boolean removed;
 
-    Channel(ChannelConfig config, boolean onDemand) {
-        this.config = config;
+    /** Lanes of subscriptions that named this channel, and not by a pattern. */
+    private int named;
+
+    /** Whether it is in the list of channels that may have room again. */
+    boolean noted;
+
+    Channel(ChannelConfig config, boolean onDemand, Flow flow) {
+        this.flow = flow;
         this.onDemand = onDemand;
+        this.config = config;
+        configure(config);
     }
 
     ChannelConfig config() {
         return config;
     }
 
-    /**
-     * Gives a channel that was made on demand the configuration it lacked; false if it had been
-     * created with one.
-     */
-    boolean configure(ChannelConfig explicit) {
-        if (!onDemand) {
-            return false;
-        }
-        config = explicit;
+    boolean isOnDemand() {
+        return onDemand;
+    }
+
+    /** From now on it is kept, whether it is used or not. */
+    void keep() {
         onDemand = false;
-        return true;
+    }
+
+    void configure(ChannelConfig latest) {
+        Rate rate = latest.rate();
+        if (rate == null) {
+            bucket = null;
+        } else if (bucket == null || !rate.equals(config.rate())) {
+            bucket = new TokenBucket(rate);
+        }
+        config = latest;
+    }
+
+    /** What limits how fast messages come in; null if nothing does. */
+    @Nullable TokenBucket bucket() {
+        return bucket;
+    }
+
+    Idempotency keys() {
+        Idempotency known = keys;
+        if (known == null) {
+            known = new Idempotency();
+            keys = known;
+        }
+        return known;
+    }
+
+    boolean isRemoved() {
+        return removed;
+    }
+
+    void removed() {
+        removed = true;
     }
 
     long nextSequence() {
@@ -49,20 +95,61 @@ final class Channel {
     }
 
     boolean isIdle(long sinceMillis) {
-        return onDemand && subscriptions.isEmpty() && lastUsedMillis <= sinceMillis;
+        return onDemand
+                && named == 0
+                && lastUsedMillis <= sinceMillis
+                && counts.queued == 0
+                && counts.inFlight == 0
+                && counts.delayed == 0;
     }
 
-    void add(Subscription subscription) {
-        subscriptions.add(subscription);
-        counts.subscriptions++;
+    void add(Lane lane, boolean named) {
+        lanes.add(lane);
+        counts.subscriptions += lane.receiver.members.size();
+        this.named += named ? 1 : 0;
     }
 
-    /** Ends a subscription, and what waited for it is abandoned. */
-    void remove(Subscription subscription) {
-        subscriptions.remove(subscription);
-        counts.subscriptions--;
-        int waiting = subscription.abandon();
-        counts.abandoned += waiting;
-        counts.queued -= waiting;
+    void remove(Lane lane, boolean named) {
+        lanes.remove(lane);
+        this.named -= named ? 1 : 0;
+        madeRoom();
+    }
+
+    // Room
+
+    /** How many messages it takes before it is full. */
+    int room() {
+        boolean blocks = config.dropPolicy() == DropPolicy.BLOCK;
+        int room = blocks || lanes.isEmpty() ? Integer.MAX_VALUE : 0;
+        for (Lane lane : lanes) {
+            room = blocks ? Math.min(room, lane.room()) : Math.max(room, lane.room());
+        }
+        return room;
+    }
+
+    /** A message of this connection found no room. */
+    void holdBack(String connection, Effects effects) {
+        if (!connection.equals(QueuedMessage.NOBODY) && heldBack.add(connection)) {
+            effects.room(connection, flow.namespace, config.name(), 0);
+        }
+    }
+
+    /** A message has left one of its lanes. */
+    void madeRoom() {
+        if (!noted && !heldBack.isEmpty()) {
+            noted = true;
+            flow.note(this);
+        }
+    }
+
+    /** Tells those who were held back that there is room, once a quarter of it is free. */
+    void tellRoom(Effects effects) {
+        int room = room();
+        if (room >= Math.max(1, config.maxQueueSize() / 4)) {
+            for (String connection : heldBack) {
+                effects.room(connection, flow.namespace, config.name(), room);
+            }
+            heldBack.clear();
+        }
     }
 }

@@ -10,21 +10,34 @@ import org.jspecify.annotations.Nullable;
  * <p>A message makes one copy for each subscription that its channel has when it arrives. At any
  * moment between two steps
  *
- * <pre>copies = delivered + dropped + expired + abandoned + queued</pre>
+ * <pre>copies = delivered − returned + dropped + expired + abandoned + queued</pre>
+ *
+ * where of the deliveries to subscriptions that acknowledge
+ *
+ * <pre>delivered − returned = acknowledged + dead + inFlight</pre>
  *
  * and on a channel that always had one subscription or none
  *
- * <pre>published = copies + unrouted</pre>
+ * <pre>published = copies + unrouted + delayed</pre>
  *
- * @param published messages that arrived, whatever became of them
+ * <p>A group counts as one subscription there.
+ *
+ * @param published messages that arrived and were taken, whatever became of them
  * @param copies made of them
- * @param delivered copies handed to their connection
+ * @param delivered copies handed to a connection, each time they were
  * @param dropped copies given up because a queue was full
  * @param expired copies whose time to live passed
  * @param abandoned copies that waited when their subscription ended
  * @param unrouted messages that met no subscription
- * @param queued copies waiting
+ * @param queued copies waiting, for their turn or for another attempt
  * @param subscriptions now
+ * @param acknowledged copies
+ * @param returned deliveries that failed and were not the last attempt
+ * @param dead copies given up after their last attempt
+ * @param inFlight deliveries not settled yet
+ * @param delayed messages whose time has not come
+ * @param duplicates messages that had arrived before, by publisher and number or by their key
+ * @param limited messages refused because they came too fast
  */
 public record ChannelStats(
         long published,
@@ -35,7 +48,14 @@ public record ChannelStats(
         long abandoned,
         long unrouted,
         long queued,
-        long subscriptions) {
+        long subscriptions,
+        long acknowledged,
+        long returned,
+        long dead,
+        long inFlight,
+        long delayed,
+        long duplicates,
+        long limited) {
 
     /** As {@code neuralcore.messaging.stats} answers it. */
     public Map<String, @Nullable Object> toMap() {
@@ -49,6 +69,13 @@ public record ChannelStats(
         map.put("unrouted", unrouted);
         map.put("queued", queued);
         map.put("subscriptions", subscriptions);
+        map.put("acknowledged", acknowledged);
+        map.put("returned", returned);
+        map.put("dead", dead);
+        map.put("in_flight", inFlight);
+        map.put("delayed", delayed);
+        map.put("duplicates", duplicates);
+        map.put("limited", limited);
         return map;
     }
 }

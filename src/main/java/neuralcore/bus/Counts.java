@@ -11,6 +11,13 @@ final class Counts {
     long unrouted;
     long queued;
     long subscriptions;
+    long acknowledged;
+    long returned;
+    long dead;
+    long inFlight;
+    long delayed;
+    long duplicates;
+    long limited;
 
     void add(Counts other) {
         published += other.published;
@@ -22,6 +29,13 @@ final class Counts {
         unrouted += other.unrouted;
         queued += other.queued;
         subscriptions += other.subscriptions;
+        acknowledged += other.acknowledged;
+        returned += other.returned;
+        dead += other.dead;
+        inFlight += other.inFlight;
+        delayed += other.delayed;
+        duplicates += other.duplicates;
+        limited += other.limited;
     }
 
     ChannelStats snapshot() {
@@ -34,6 +48,13 @@ final class Counts {
                 abandoned,
                 unrouted,
                 queued,
-                subscriptions);
+                subscriptions,
+                acknowledged,
+                returned,
+                dead,
+                inFlight,
+                delayed,
+                duplicates,
+                limited);
     }
 }

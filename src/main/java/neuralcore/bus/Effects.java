@@ -19,12 +19,21 @@ public interface Effects {
 
     /**
      * A message accepted earlier that no subscription has got or will get: it gave way to a more
-     * urgent or a newer one.
+     * urgent or a newer one, or has waited too long for room.
      *
      * @param connection that published it, perhaps not the one that publishes now
      * @param sequence the publisher's number of the message
      */
     void evicted(String connection, long sequence);
+
+    /**
+     * How much fits into a channel to which a connection has published: 0 when a message of it
+     * found no room, and more when there is room again.
+     */
+    void room(String connection, String namespace, String channel, int messages);
+
+    /** What became of a {@link BusEvent.Settle}; if it is told in parts, their sums count. */
+    void settled(int settled, int unknown);
 
     /** The end of a {@link BusEvent.Publish}: how many of its messages were not rejected. */
     void published(int accepted);

@@ -14,6 +14,7 @@ import java.util.TreeMap;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.Frame;
 import neuralcore.wire.NeuralCoreException;
+import neuralcore.wire.Settlement;
 
 /**
  * All namespaces of a daemon: opens one when its name is first used, knows which of them a client's
@@ -28,6 +29,7 @@ public final class Namespaces {
     private static final String PRIVATE = "private-";
 
     private final BusSettings settings;
+    private final Surroundings surroundings;
     private final Map<String, Namespace> open = new HashMap<>();
     private final Map<String, Owner> owners = new HashMap<>();
     private final Map<String, Connection> connections = new HashMap<>();
@@ -35,8 +37,12 @@ public final class Namespaces {
     /** What namespaces that have ended counted. */
     private final Counts retired = new Counts();
 
-    public Namespaces(BusSettings settings) {
+    /** Nothing is due anywhere before this. */
+    private long nextDue = Timers.NEVER;
+
+    public Namespaces(BusSettings settings, Surroundings surroundings) {
         this.settings = settings;
+        this.surroundings = surroundings;
     }
 
     /** {@link #step(String, String, BusEvent.InNamespace, Effects)} for a client without a name. */
@@ -54,10 +60,11 @@ public final class Namespaces {
     public void step(String namespace, String client, BusEvent.InNamespace event, Effects effects) {
         switch (event) {
             case BusEvent.Subscribe subscribe -> subscribe(namespace, client, subscribe, effects);
-            case BusEvent.Publish publish ->
-                    open(namespace, client, publish.connection()).step(publish, effects);
-            case BusEvent.CreateChannel create ->
-                    open(namespace, client, create.connection()).step(create, effects);
+            case BusEvent.Publish _,
+                    BusEvent.CreateChannel _,
+                    BusEvent.ConfigureChannel _,
+                    BusEvent.RemoveChannel _ ->
+                    step(open(namespace, client, event.connection()), event, effects);
         }
     }
 
@@ -70,9 +77,30 @@ public final class Namespaces {
         switch (event) {
             case BusEvent.Unsubscribe unsubscribe -> unsubscribe(unsubscribe, effects);
             case BusEvent.Credit credit -> credit(credit, effects);
+            case BusEvent.Settle settle -> settle(settle, effects);
             case BusEvent.ConnectionClosed closed -> connectionClosed(closed, effects);
             case BusEvent.Tick tick -> tick(tick, effects);
         }
+    }
+
+    private void step(Namespace namespace, BusEvent event, Effects effects) {
+        try {
+            namespace.step(event, effects);
+        } finally {
+            nextDue = Math.min(nextDue, namespace.nextDue());
+        }
+    }
+
+    /** Nothing is due before this that no event brings; a {@link BusEvent.Tick} is wanted then. */
+    public long nextDue() {
+        return nextDue;
+    }
+
+    /** The configuration of each channel of a namespace, by name; none if it is not open. */
+    public SortedMap<String, ChannelConfig> configs(String namespace, String client) {
+        checkOwner(namespace, client);
+        Namespace known = open.get(namespace);
+        return known == null ? new TreeMap<>() : known.configs();
     }
 
     /** The counts of each channel of a namespace, by name; none if it is not open. */
@@ -138,7 +166,7 @@ public final class Namespaces {
                             .formatted(Integer.toUnsignedString(subscribe.subscription())));
         }
         Namespace target = open(namespace, client, subscribe.connection());
-        target.step(subscribe, effects);
+        step(target, subscribe, effects);
         connection(subscribe.connection()).subscriptions.put(subscribe.subscription(), target);
     }
 
@@ -154,7 +182,7 @@ public final class Namespaces {
                     "This connection has no subscription %s."
                             .formatted(Integer.toUnsignedString(unsubscribe.subscription())));
         }
-        of.step(unsubscribe, effects);
+        step(of, unsubscribe, effects);
         forgetIfEmpty(unsubscribe.connection(), connection);
     }
 
@@ -172,10 +200,35 @@ public final class Namespaces {
         }
         grants.forEach(
                 (of, granted) ->
-                        of.step(
+                        step(
+                                of,
                                 new BusEvent.Credit(
                                         credit.nowMillis(), credit.connection(), granted),
                                 effects));
+    }
+
+    private void settle(BusEvent.Settle settle, Effects effects) {
+        Connection connection = connections.get(settle.connection());
+        Map<Namespace, List<Settlement>> settlements = new LinkedHashMap<>();
+        int unknown = 0;
+        for (Settlement settlement : settle.settlements()) {
+            Namespace of =
+                    connection == null
+                            ? null
+                            : connection.subscriptions.get(settlement.subscription());
+            if (of == null) {
+                unknown++;
+            } else {
+                settlements.computeIfAbsent(of, unused -> new ArrayList<>()).add(settlement);
+            }
+        }
+        settlements.forEach(
+                (of, own) ->
+                        step(
+                                of,
+                                new BusEvent.Settle(settle.nowMillis(), settle.connection(), own),
+                                effects));
+        effects.settled(0, unknown);
     }
 
     private void connectionClosed(BusEvent.ConnectionClosed closed, Effects effects) {
@@ -184,7 +237,7 @@ public final class Namespaces {
             return;
         }
         for (Namespace namespace : new LinkedHashSet<>(connection.subscriptions.values())) {
-            namespace.step(closed, effects);
+            step(namespace, closed, effects);
         }
         for (String name : connection.privateOnes) {
             Owner owner = owners.get(name);
@@ -199,11 +252,12 @@ public final class Namespaces {
     }
 
     private void tick(BusEvent.Tick tick, Effects effects) {
+        nextDue = Timers.NEVER;
         for (Iterator<Map.Entry<String, Namespace>> all = open.entrySet().iterator();
                 all.hasNext(); ) {
             Map.Entry<String, Namespace> entry = all.next();
             Namespace namespace = entry.getValue();
-            namespace.step(tick, effects);
+            step(namespace, tick, effects);
             if (namespace.channels() == 0 && !owners.containsKey(entry.getKey())) {
                 namespace.addTo(retired);
                 all.remove();
@@ -231,7 +285,7 @@ public final class Namespaces {
                     "%d namespaces are open, as many as may be; '%s' is one too many."
                             .formatted(open.size(), name));
         }
-        Namespace fresh = new Namespace(name, settings);
+        Namespace fresh = new Namespace(name, settings, surroundings);
         open.put(name, fresh);
         return fresh;
     }

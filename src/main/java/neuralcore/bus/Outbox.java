@@ -19,12 +19,17 @@ public final class Outbox implements Effects {
 
     private final BiConsumer<String, Frame> send;
     private final Map<String, List<Frame.Rejection>> evictions = new LinkedHashMap<>();
+    private final Map<Publisher, List<Frame.Room>> rooms = new LinkedHashMap<>();
     private List<Frame.Rejection> rejections = List.of();
     private String connection = "";
     private List<Delivery> deliveries = new ArrayList<>();
     private int bytes;
     private int accepted;
     private boolean created;
+    private int settled;
+    private int unknown;
+
+    private record Publisher(String connection, String namespace) {}
 
     /**
      * @param send takes a connection and a frame for its client
@@ -63,6 +68,18 @@ public final class Outbox implements Effects {
     }
 
     @Override
+    public void room(String publisher, String namespace, String channel, int messages) {
+        rooms.computeIfAbsent(new Publisher(publisher, namespace), unused -> new ArrayList<>())
+                .add(new Frame.Room(channel, messages));
+    }
+
+    @Override
+    public void settled(int some, int others) {
+        settled += some;
+        unknown += others;
+    }
+
+    @Override
     public void published(int count) {
         accepted = count;
     }
@@ -84,6 +101,17 @@ public final class Outbox implements Effects {
         }
         evictions.forEach((to, list) -> send.accept(to, new Frame.Published(0, 0, list)));
         evictions.clear();
+        rooms.forEach((to, list) -> send.accept(to.connection, new Frame.Flow(to.namespace, list)));
+        rooms.clear();
+    }
+
+    /** The end of a {@code Settle}: {@link #send}, and what its sender is to be told. */
+    public Frame.Settled settledAnswer(int correlation) {
+        send();
+        Frame.Settled answer = new Frame.Settled(correlation, settled, unknown);
+        settled = 0;
+        unknown = 0;
+        return answer;
     }
 
     /** The end of a {@code Publish}: {@link #send}, and what its sender is to be told. */

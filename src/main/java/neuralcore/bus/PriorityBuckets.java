@@ -1,10 +1,12 @@
 package neuralcore.bus;
 
+import java.util.Comparator;
 import java.util.Map;
 import java.util.NavigableMap;
 import java.util.NoSuchElementException;
 import java.util.TreeMap;
 import java.util.function.Predicate;
+import java.util.function.ToLongFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -39,13 +41,57 @@ final class PriorityBuckets<T> {
     }
 
     void push(long priority, T value) {
-        if (priority >= 0 && priority < EXACT) {
-            exact((int) priority).add(value);
-            occupied[(int) priority / ROW] |= 1L << priority;
-        } else {
-            others.computeIfAbsent(priority, Fifo::new).add(value);
-        }
+        bucket(priority).add(value);
         size++;
+    }
+
+    /**
+     * Puts back a value, or one that was held up, into the place its number gives it; the numbers
+     * of what was pushed must have grown. O(log n) to find, and moves the shorter side of its
+     * bucket.
+     */
+    void insert(long priority, T value, ToLongFunction<? super T> number) {
+        bucket(priority).insert(value, number);
+        size++;
+    }
+
+    /** Whether a value with this priority and number is here. */
+    boolean holds(long priority, long wanted, ToLongFunction<? super T> number) {
+        Fifo<T> bucket = bucket(priority);
+        boolean holds = bucket.holds(wanted, number);
+        forgetIfEmpty(bucket);
+        return holds;
+    }
+
+    /** Takes out the value with this priority and number; false if it is not here. */
+    boolean remove(long priority, long wanted, ToLongFunction<? super T> number) {
+        Fifo<T> bucket = bucket(priority);
+        boolean removed = bucket.remove(wanted, number);
+        if (removed) {
+            size--;
+        }
+        forgetIfEmpty(bucket);
+        return removed;
+    }
+
+    /** The first of all buckets' oldest values by another order; O(buckets in use). */
+    T peek(Comparator<? super T> order) {
+        T best = peek();
+        for (int row = 0; row < ROWS; row++) {
+            for (long bits = occupied[row]; bits != 0; bits &= bits - 1) {
+                T next = exact(row * ROW + Long.numberOfTrailingZeros(bits)).peek();
+                best = order.compare(next, best) < 0 ? next : best;
+            }
+        }
+        for (Fifo<T> bucket : others.values()) {
+            best = order.compare(bucket.peek(), best) < 0 ? bucket.peek() : best;
+        }
+        return best;
+    }
+
+    /** Takes the oldest value of a priority; there must be one. */
+    T pop(long priority) {
+        return takeFrom(bucket(priority));
     }
 
     /** The most urgent value, the oldest of its priority; there must be one. */
@@ -92,6 +138,11 @@ final class PriorityBuckets<T> {
     private T takeFrom(Fifo<T> bucket) {
         T value = bucket.poll();
         size--;
+        forgetIfEmpty(bucket);
+        return value;
+    }
+
+    private void forgetIfEmpty(Fifo<T> bucket) {
         if (bucket.isEmpty()) {
             long priority = bucket.priority;
             if (priority >= 0 && priority < EXACT) {
@@ -100,7 +151,15 @@ final class PriorityBuckets<T> {
                 others.remove(priority);
             }
         }
-        return value;
+    }
+
+    /** The bucket of a priority, marked as holding something. */
+    private Fifo<T> bucket(long priority) {
+        if (priority >= 0 && priority < EXACT) {
+            occupied[(int) priority / ROW] |= 1L << priority;
+            return exact((int) priority);
+        }
+        return others.computeIfAbsent(priority, Fifo::new);
     }
 
     private Fifo<T> first() {

@@ -2,44 +2,76 @@ package neuralcore.bus;
 
 import neuralcore.wire.Envelope;
 
-/** A message that waits, one object however many subscriptions it waits for. */
-final class QueuedMessage {
+/** A message that was taken in, one object however many subscriptions it waits for. */
+class QueuedMessage {
     static final long NEVER = Long.MAX_VALUE;
+
+    /** As publisher's connection: the bus itself. */
+    static final String NOBODY = "";
 
     final Envelope envelope;
 
     /** The connection to tell if the message is lost. */
     final String publisher;
 
-    /** Place among all messages of the namespace. */
-    final long arrival;
+    /** The message's number in its namespace; settlements name it. */
+    final long sequence;
 
     /** Place in its channel, from 1 without gaps. */
     final long channelSequence;
 
+    /** When it could first be delivered. */
+    final long arrivedMillis;
+
     final long expiresAtMillis;
 
-    /** Copies that wait. */
-    int copies;
+    /** Copies that wait, are leased, or wait for another attempt. */
+    private int copies;
 
     /** Whether a copy has been delivered. */
     boolean delivered;
 
+    /** Whether a copy has reached its end: acknowledged, or delivered where nobody acknowledges. */
+    boolean done;
+
     QueuedMessage(
             Envelope envelope,
             String publisher,
-            long arrival,
+            long sequence,
             long channelSequence,
-            long nowMillis) {
+            long arrivedMillis,
+            long expiresAtMillis) {
         this.envelope = envelope;
         this.publisher = publisher;
-        this.arrival = arrival;
+        this.sequence = sequence;
         this.channelSequence = channelSequence;
-        this.expiresAtMillis = envelope.ttlMillis() == 0 ? NEVER : nowMillis + envelope.ttlMillis();
+        this.arrivedMillis = arrivedMillis;
+        this.expiresAtMillis = expiresAtMillis;
+    }
+
+    final void copyMade() {
+        copies++;
+    }
+
+    /** A copy was delivered for good, given up, or abandoned. */
+    final void copyEnded() {
+        if (--copies == 0) {
+            ended();
+        }
     }
 
     /** Whether no subscription has got it or still may. */
-    boolean lost() {
+    final boolean lost() {
         return copies == 0 && !delivered;
     }
+
+    /** Tells its publisher that it was lost after all. */
+    final void tellEvicted(Effects effects) {
+        if (!publisher.equals(NOBODY)) {
+            effects.evicted(publisher, envelope.sequence());
+        }
+    }
+
+    /** There is no copy any more. */
+    void ended() {}
 }

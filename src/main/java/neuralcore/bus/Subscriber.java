@@ -12,19 +12,19 @@ final class Subscriber {
     final Map<Integer, Subscription> subscriptions = new LinkedHashMap<>();
 
     /** Those that may have something to deliver at the end of this step. */
-    private final List<Subscription> ready = new ArrayList<>();
+    private final List<Source> ready = new ArrayList<>();
 
     Subscriber(String connection) {
         this.connection = connection;
     }
 
-    /** Notes that a subscription may have something to deliver; true if it is the first. */
-    boolean becameReady(Subscription subscription) {
-        if (subscription.ready || !subscription.mayDeliver()) {
+    /** Notes that a source may have something to deliver; true if it is the first. */
+    boolean becameReady(Source source) {
+        if (source.ready) {
             return false;
         }
-        subscription.ready = true;
-        ready.add(subscription);
+        source.ready = true;
+        ready.add(source);
         return ready.size() == 1;
     }
 
@@ -34,21 +34,24 @@ final class Subscriber {
      *
      * @param picks empty scratch space
      */
-    void flush(long nowMillis, Effects effects, PriorityQueue<Subscription> picks) {
-        for (Subscription subscription : ready) {
-            subscription.ready = false;
-            if (subscription.prepare(nowMillis)) {
-                picks.add(subscription);
+    void flush(long nowMillis, Effects effects, PriorityQueue<Source> picks) {
+        for (Source source : ready) {
+            source.ready = false;
+            if (source.prepare(nowMillis)) {
+                picks.add(source);
             }
         }
         ready.clear();
-        for (Subscription next = picks.poll(); next != null; next = picks.poll()) {
-            Subscription rival = picks.peek();
+        for (Source next = picks.poll(); next != null; next = picks.poll()) {
+            if (!next.mayStill(nowMillis)) {
+                continue;
+            }
+            Source rival = picks.peek();
             boolean more;
             do {
-                effects.deliver(connection, next.deliver());
+                effects.deliver(connection, next.deliver(nowMillis));
                 more = next.prepare(nowMillis);
-            } while (more && (rival == null || Subscription.isBefore(next, rival)));
+            } while (more && (rival == null || Source.isBefore(next, rival)));
             if (more) {
                 picks.add(next);
             }

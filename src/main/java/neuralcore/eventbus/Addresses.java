@@ -23,6 +23,9 @@ public final class Addresses {
     public static final String MESSAGING_SUBSCRIBE = "neuralcore.messaging.subscribe";
     public static final String MESSAGING_UNSUBSCRIBE = "neuralcore.messaging.unsubscribe";
     public static final String MESSAGING_CREATE = "neuralcore.messaging.create";
+    public static final String MESSAGING_CONFIGURE = "neuralcore.messaging.configure";
+    public static final String MESSAGING_REMOVE = "neuralcore.messaging.remove";
+    public static final String MESSAGING_CHANNELS = "neuralcore.messaging.channels";
     public static final String MESSAGING_STATS = "neuralcore.messaging.stats";
     public static final String MESSAGING_CLOSE = "neuralcore.messaging.close";
 

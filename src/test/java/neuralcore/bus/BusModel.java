@@ -141,6 +141,8 @@ final class BusModel {
                 }
             }
             case BusEvent.Tick tick -> subscriptions.forEach(this::expire);
+            case BusEvent.Settle _, BusEvent.ConfigureChannel _, BusEvent.RemoveChannel _ ->
+                    throw new IllegalArgumentException("the model has no " + event);
         }
         checkDeliveries(effects);
         checkNothingIsLeftOver();

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.time.Duration;
 import java.util.List;
+import java.util.Random;
 import neuralcore.bus.RecordedEffects.Delivered;
 import neuralcore.wire.Envelope;
 import neuralcore.wire.ErrorCode;
@@ -19,7 +20,8 @@ class NamespacesTest {
     private final Namespaces bus =
             new Namespaces(
                     new BusSettings(
-                            1000, 100, DropPolicy.DROP_NEW, 3, 100, Duration.ofMinutes(10)));
+                            1000, 100, DropPolicy.DROP_NEW, 3, 100, 100, Duration.ofMinutes(10)),
+                    new Surroundings(() -> 0, () -> 0, new Random(7)));
     private final RecordedEffects effects = new RecordedEffects();
     private long now = 1_000;
 

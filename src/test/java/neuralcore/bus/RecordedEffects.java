@@ -24,6 +24,9 @@ final class RecordedEffects implements Effects {
     final List<Delivered> delivered = new ArrayList<>();
     final List<Frame.Rejection> rejected = new ArrayList<>();
     final List<Evicted> evicted = new ArrayList<>();
+    final List<String> rooms = new ArrayList<>();
+    int settled;
+    int unknown;
     int accepted;
     boolean created;
 
@@ -43,6 +46,17 @@ final class RecordedEffects implements Effects {
     }
 
     @Override
+    public void room(String connection, String namespace, String channel, int messages) {
+        rooms.add(connection + " " + channel + " " + messages);
+    }
+
+    @Override
+    public void settled(int some, int others) {
+        settled += some;
+        unknown += others;
+    }
+
+    @Override
     public void published(int count) {
         accepted = count;
     }
@@ -56,6 +70,9 @@ final class RecordedEffects implements Effects {
         delivered.clear();
         rejected.clear();
         evicted.clear();
+        rooms.clear();
+        settled = 0;
+        unknown = 0;
         accepted = 0;
     }
 }

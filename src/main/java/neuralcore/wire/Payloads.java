@@ -1,26 +1,24 @@
-package neuralcore.bridge;
+package neuralcore.wire;
 
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.Base64;
-import neuralcore.wire.Envelope;
-import neuralcore.wire.Json;
-import neuralcore.wire.NeuralCoreException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A message's payload as JSON, for clients that know nothing else. Bytes become Base64 text, as do
- * MessagePack's binary values, and what is not the JSON or MessagePack that it is said to be, or
- * exceeds the limits of {@link Json}.
+ * A message's payload and meta as JSON, for clients that know nothing else and for what the daemon
+ * itself is asked to look for in them. Bytes become Base64 text, as do MessagePack's binary values,
+ * and what is not the JSON or MessagePack that it is said to be, or exceeds the limits of {@link
+ * Json}.
  */
-final class Payloads {
+public final class Payloads {
     private Payloads() {}
 
-    static @Nullable Object payload(Envelope envelope) {
+    public static @Nullable Object payload(Envelope envelope) {
         return decode(envelope.payloadType(), envelope.body(), 0, envelope.payloadLength());
     }
 
-    static @Nullable Object meta(Envelope envelope) {
+    public static @Nullable Object meta(Envelope envelope) {
         return decode(
                 envelope.metaType(),
                 envelope.body(),

@@ -1,4 +1,4 @@
-package neuralcore.bridge;
+package neuralcore.wire;
 
 import java.io.IOException;
 import java.util.ArrayList;
@@ -6,8 +6,6 @@ import java.util.Base64;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import neuralcore.wire.Json;
-import neuralcore.wire.NeuralCoreException;
 import org.jspecify.annotations.Nullable;
 import org.msgpack.core.MessagePack;
 import org.msgpack.core.MessageUnpacker;

@@ -1,0 +1,51 @@
+package neuralcore.bus;
+
+import java.util.ArrayDeque;
+import java.util.Deque;
+
+/**
+ * Messages that came to a full lane whose channel says {@code block}: they wait in the lane like
+ * the others, as many again as the channel's size, for as long as it allows. What still finds no
+ * room then is given up. Nobody waits in the daemon meanwhile, so a handler that publishes cannot
+ * lock itself out; that it should wait is told to its client as room 0.
+ */
+final class Patience extends Timers.Timer {
+    private record Parked(QueuedMessage message, long untilMillis) {}
+
+    private final Lane lane;
+    private final Deque<Parked> parked = new ArrayDeque<>();
+
+    Patience(Lane lane) {
+        this.lane = lane;
+    }
+
+    void park(QueuedMessage message, long nowMillis) {
+        if (parked.size() > 4L * lane.channel.config().maxQueueSize()) {
+            // Most of these have gone by meanwhile, more urgent ones than the lane is full of.
+            parked.removeIf(one -> !lane.holds(one.message));
+        }
+        parked.add(new Parked(message, nowMillis + lane.channel.config().blockTimeoutMillis()));
+        if (!isSet()) {
+            lane.receiver.timers().set(this, parked.getFirst().untilMillis);
+        }
+    }
+
+    /** All that waits has room. */
+    void roomAgain() {
+        parked.clear();
+        lane.receiver.timers().cancel(this);
+    }
+
+    @Override
+    void fire(long nowMillis, Effects effects) {
+        while (!parked.isEmpty() && parked.getFirst().untilMillis <= nowMillis) {
+            QueuedMessage message = parked.removeFirst().message;
+            if (lane.giveUp(message) && message.lost()) {
+                message.tellEvicted(effects);
+            }
+        }
+        if (!parked.isEmpty()) {
+            lane.receiver.timers().set(this, parked.getFirst().untilMillis);
+        }
+    }
+}

@@ -160,9 +160,10 @@ class ThrottledDoorTest {
     void eachMessageOfABatchCounts() throws Exception {
         try (FrameClient client = clientOfDoor(0, 200)) {
             Envelope message =
-                    new Envelope("c", 7, 1, 1, 5, 0, Envelope.BYTES, Envelope.NONE, new byte[1], 1);
+                    new Envelope(
+                            "c", 7, 1, 1, 5, 0, 0, Envelope.BYTES, Envelope.NONE, new byte[1], 1);
             List<Envelope> batch = Collections.nCopies(300, message);
-            client.send(new Frame.Publish(1, true, "n", batch));
+            client.send(new Frame.Publish(1, Frame.Confirm.ACCEPTED, "n", batch));
             client.receive(); // There is no bus: all are rejected.
             assertThat(client.call(Addresses.SYSTEM_ECHO, json())).isInstanceOf(Frame.Answer.class);
         }

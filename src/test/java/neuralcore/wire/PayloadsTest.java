@@ -71,7 +71,7 @@ class PayloadsTest {
 
     private static @Nullable Object payload(byte type, byte[] bytes) {
         return Payloads.payload(
-                new Envelope("c", 1, 1, 1, 1, 0, type, Envelope.NONE, bytes, bytes.length));
+                new Envelope("c", 1, 1, 1, 1, 0, 0, type, Envelope.NONE, bytes, bytes.length));
     }
 
     private static byte[] packed(Packing packing) throws IOException {

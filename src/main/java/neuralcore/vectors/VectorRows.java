@@ -315,6 +315,21 @@ public final class VectorRows {
             }
         }
 
+        /** Whether a row has exactly these values. */
+        public boolean isEqual(int row, float[] values) {
+            if (row < mappedRows) {
+                for (int i = 0; i < dimension; i++) {
+                    long at = ((long) row * dimension + i) * Float.BYTES;
+                    if (mapped.get(FLOATS, at) != values[i]) {
+                        return false;
+                    }
+                }
+                return true;
+            }
+            int offset = floatOffset(row);
+            return Arrays.equals(floats(row), offset, offset + dimension, values, 0, dimension);
+        }
+
         /** A copy of a row's values. */
         public float[] get(int row) {
             float[] values = new float[dimension];

@@ -20,6 +20,7 @@ final class Graph {
     private static final int CHUNK_ROWS = 1 << CHUNK_SHIFT;
     private static final int CHUNK_MASK = CHUNK_ROWS - 1;
     private static final int LOCKS = 1024;
+    private static final byte TWIN = Byte.MAX_VALUE;
     private static final VarHandle INTS = MethodHandles.arrayElementVarHandle(int[].class);
 
     final int m;
@@ -42,11 +43,17 @@ final class Graph {
         /** Level 1 and above: lists one after the other, a level m + 1 places. */
         final int[] @Nullable [] upper = new int[CHUNK_ROWS][];
 
-        /** 0 where there is no node, else its level + 1; negative where it has been removed. */
+        /**
+         * 0 where there is no node, else its level + 1, negative where it has been removed; {@link
+         * #TWIN} where a row hangs on a node with the same vector.
+         */
         final byte[] states = new byte[CHUNK_ROWS];
 
         /** How many lists of level 0 hold the node. */
         final int[] inDegrees = new int[CHUNK_ROWS];
+
+        /** 1 + the first twin of a node, 1 + the next twin of a twin; 0 if there is none. */
+        final int[] twins = new int[CHUNK_ROWS];
 
         Chunk(int stride) {
             links = new int[CHUNK_ROWS * stride];
@@ -101,17 +108,28 @@ final class Graph {
 
     /** The level of a node, also of a removed one that is still linked; −1 if there is none. */
     int level(int row) {
-        return Math.abs(state(row)) - 1;
+        int state = state(row);
+        return state == TWIN ? -1 : Math.abs(state) - 1;
     }
 
-    /** Whether there is a node that has not been removed. */
+    /** Whether searches may answer with a row. */
     boolean isLive(int row) {
         return state(row) > 0;
     }
 
-    /** Whether there is a node that has been removed but is still linked. */
-    boolean isDead(int row) {
-        return state(row) < 0;
+    /** Whether a node may be linked with: it is alive, or others with its vector are. */
+    boolean isLinkable(int row) {
+        int state = state(row);
+        return state > 0 ? state != TWIN : state < 0 && firstTwin(row) >= 0;
+    }
+
+    /** Whether a row has been added and not been forgotten. */
+    boolean isKnown(int row) {
+        return state(row) != 0;
+    }
+
+    boolean isTwin(int row) {
+        return state(row) == TWIN;
     }
 
     private int state(int row) {
@@ -127,6 +145,7 @@ final class Graph {
         chunk.upper[at] = level == 0 ? null : new int[level * (m + 1)];
         INTS.setRelease(chunk.links, at * stride, 0);
         INTS.setRelease(chunk.inDegrees, at, 0);
+        INTS.setRelease(chunk.twins, at, 0);
         chunk.states[at] = (byte) (level + 1);
     }
 
@@ -136,10 +155,64 @@ final class Graph {
         states[row & CHUNK_MASK] = (byte) -Math.abs(states[row & CHUNK_MASK]);
     }
 
-    /** Forgets a node that nothing links with any more. Its links stay for walks that are there. */
+    /** Forgets a row that nothing leads to any more. Its links stay for walks that are there. */
     void forget(int row) {
         chunk(row).states[row & CHUNK_MASK] = 0;
     }
+
+    // ------------------------------------------------------------ twins
+
+    /** The first row that hangs on a node, −1 if there is none. */
+    int firstTwin(int row) {
+        return (int) INTS.getAcquire(chunk(row).twins, row & CHUNK_MASK) - 1;
+    }
+
+    /** The one after it. */
+    int nextTwin(int twin) {
+        return firstTwin(twin);
+    }
+
+    /**
+     * Hangs a row on a node that has the same vector. Copies of one vector are one node, so that
+     * thousands of them neither fill the lists nor a search's pool.
+     *
+     * @return whether it could be; not if the node is about to be forgotten
+     */
+    boolean hang(int row, int node) {
+        synchronized (lock(node)) {
+            if (!isLinkable(node)) {
+                return false;
+            }
+            create(row, 0);
+            Chunk chunk = chunk(row);
+            int at = row & CHUNK_MASK;
+            chunk.states[at] = TWIN;
+            chunk.links[at * stride + 1] = node;
+            setTwin(row, firstTwin(node));
+            setTwin(node, row);
+            return true;
+        }
+    }
+
+    /** Takes a twin off its node, and forgets it; answers the node. */
+    int unhang(int twin) {
+        int node = chunk(twin).links[linksAt(twin) + 1];
+        synchronized (lock(node)) {
+            int before = node;
+            while (firstTwin(before) != twin) {
+                before = firstTwin(before);
+            }
+            setTwin(before, nextTwin(twin));
+            forget(twin);
+        }
+        return node;
+    }
+
+    private void setTwin(int row, int twin) {
+        INTS.setRelease(chunk(row).twins, row & CHUNK_MASK, twin + 1);
+    }
+
+    // ------------------------------------------------------------ where searches begin
 
     boolean hasEntry() {
         return entry >= 0;
@@ -273,7 +346,7 @@ final class Graph {
     long heapBytes() {
         long bytes = 0;
         for (Chunk chunk : snapshot.chunks) {
-            bytes += 4L * (chunk.links.length + chunk.distances.length) + CHUNK_ROWS * 9L;
+            bytes += 4L * (chunk.links.length + chunk.distances.length) + CHUNK_ROWS * 13L;
             for (int[] upper : chunk.upper) {
                 bytes += upper == null ? 0 : 16 + 4L * upper.length;
             }

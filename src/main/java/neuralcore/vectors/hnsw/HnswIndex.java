@@ -34,6 +34,9 @@ public final class HnswIndex {
     private static final int LEAST_REPAIR = 32;
     private static final int MAX_LEVEL = 30;
 
+    /** Candidates that may be the same as a new row; with codes, the nearest need not be first. */
+    private static final int TWINS_TRIED = 3;
+
     /** Rows that are compared again in float32: so many times k, and at least as many as that. */
     private static final int RESCORED_FACTOR = 2;
 
@@ -71,6 +74,8 @@ public final class HnswIndex {
         final Linker linker;
         final Rescorer rescorer;
         final float[] vector;
+        final int[] own;
+        final float[] ownDistances;
         volatile long since = IDLE;
 
         Walker(Graph graph, VectorRows rows, Traversal traversal) {
@@ -79,6 +84,21 @@ public final class HnswIndex {
             this.linker = new Linker(graph, scorer);
             this.rescorer = new Rescorer(rows);
             this.vector = new float[rows.dimension()];
+            this.own = new int[graph.m0];
+            this.ownDistances = new float[graph.m0];
+        }
+
+        /** A node in the pool with exactly this row's vector, −1 if there is none. */
+        int twinOf(int row) {
+            Pool pool = walk.pool;
+            VectorRows.Snapshot from = walk.scorer.at;
+            for (int i = 0; i < pool.size() && i < TWINS_TRIED; i++) {
+                int candidate = pool.row(i);
+                if (walk.graph.isLinkable(candidate) && from.isEqual(candidate, vector)) {
+                    return candidate;
+                }
+            }
+            return -1;
         }
     }
 
@@ -148,16 +168,16 @@ public final class HnswIndex {
     }
 
     private void insert(Walker walker, int row) {
-        if (graph.level(row) >= 0) {
+        if (graph.isKnown(row)) {
             throw new IllegalArgumentException("Row " + row + " is in the index already.");
         }
         graph.reserve(row + 1);
-        int level = levelOf(row);
-        graph.create(row, level);
         live.incrementAndGet();
+        int level = levelOf(row);
         if (!graph.hasEntry()) {
             synchronized (entryLock) {
                 if (!graph.hasEntry()) {
+                    graph.create(row, level);
                     graph.entry(row, level);
                     return;
                 }
@@ -166,8 +186,7 @@ public final class HnswIndex {
         long entry = graph.entry();
         rows.snapshot().copy(row, walker.vector, 0);
         walker.walk.begin(walker.vector, 0);
-        connect(walker, row, level, entry);
-        if (level > (int) (entry >>> 32)) {
+        if (connect(walker, row, level, entry) && level > (int) (entry >>> 32)) {
             synchronized (entryLock) {
                 if (!graph.hasEntry() || level > graph.entryLevel()) {
                     graph.entry(row, level);
@@ -179,17 +198,24 @@ public final class HnswIndex {
     /**
      * Chooses the node's own links from the top down, and only then lets others link with it, from
      * below upwards: whoever finds it on a level finds its links on every level beneath.
+     *
+     * @return false if there is a node with the same vector, on which the row hangs now
      */
-    private void connect(Walker walker, int row, int level, long entry) {
+    private boolean connect(Walker walker, int row, int level, long entry) {
         Walk walk = walker.walk;
         Linker linker = walker.linker;
         int top = Math.min(level, (int) (entry >>> 32));
         int start = walk.descend(entry, top);
+        graph.create(row, level);
         for (int at = top; at >= 0; at--) {
             if (at == top) {
                 walk.search(at, start, config.efConstruction());
             } else {
                 walk.searchOn(at, config.efConstruction());
+            }
+            int twin = walker.twinOf(row);
+            if (twin >= 0 && graph.hang(row, twin)) {
+                return false;
             }
             linker.offerAll(walk.pool, row);
             linker.choose(config.m(), 1);
@@ -197,17 +223,22 @@ public final class HnswIndex {
                 linker.write(row, at);
             }
         }
-        int[] own = new int[graph.m0];
-        float[] distances = new float[graph.m0];
         for (int at = 0; at <= top; at++) {
-            int count = graph.copyLinks(row, at, own);
-            if (at == 0) {
-                graph.copyDistances(row, distances, count);
-            }
-            for (int i = 0; i < count; i++) {
-                float distance = at == 0 ? distances[i] : walk.scorer.between(row, own[i]);
-                linker.linkBack(own[i], at, row, distance);
-            }
+            linkBack(walker, row, at);
+        }
+        return true;
+    }
+
+    private void linkBack(Walker walker, int row, int level) {
+        int[] own = walker.own;
+        float[] distances = walker.ownDistances;
+        int count = graph.copyLinks(row, level, own);
+        if (level == 0) {
+            graph.copyDistances(row, distances, count);
+        }
+        for (int i = 0; i < count; i++) {
+            float distance = level == 0 ? distances[i] : walker.walk.scorer.between(row, own[i]);
+            walker.linker.linkBack(own[i], level, row, distance);
         }
     }
 
@@ -233,9 +264,21 @@ public final class HnswIndex {
             if (!graph.isLive(row)) {
                 return false;
             }
-            graph.kill(row);
             live.decrementAndGet();
-            dead.add(row);
+            if (graph.isTwin(row)) {
+                int node = graph.unhang(row);
+                limbo.add(new Limbo(row, epoch.incrementAndGet()));
+                if (!graph.isLive(node) && !graph.isLinkable(node)) {
+                    dead.add(node);
+                }
+            } else {
+                synchronized (graph.lock(row)) {
+                    graph.kill(row);
+                    if (!graph.isLinkable(row)) {
+                        dead.add(row);
+                    }
+                }
+            }
             if (dead.size() >= Math.max(LEAST_REPAIR, live.get() / REPAIR_SHARE)) {
                 repair();
             }
@@ -316,7 +359,7 @@ public final class HnswIndex {
                 } else {
                     walk.searchAccepted(start, held, accept);
                 }
-                walker.rescorer.answer(walk, graph, accept, wanted, rescored(wanted), found);
+                walker.rescorer.answer(walk, graph, accept, wanted, rescored(wanted), true, found);
                 if (found.count() < wanted) {
                     strategy = Found.Strategy.EXACT;
                 }
@@ -324,7 +367,7 @@ public final class HnswIndex {
             if (strategy == Found.Strategy.EXACT) {
                 walk.scan(rescored(wanted), accept);
                 found.clear(wanted);
-                walker.rescorer.answer(walk, graph, accept, wanted, rescored(wanted), found);
+                walker.rescorer.answer(walk, graph, accept, wanted, rescored(wanted), false, found);
             }
             found.explain(strategy, walk.compared);
         } finally {

@@ -126,30 +126,10 @@ final class Linker {
         }
         for (int i = 0; i < pool.size(); i++) {
             int row = pool.row(i);
-            if (row != self && graph.isLive(row)) {
+            if (row != self && graph.isLinkable(row)) {
                 rows[count] = row;
                 distances[count++] = pool.distance(i);
             }
-        }
-        rareFirst();
-    }
-
-    /**
-     * Of candidates at the same distance, which mostly are copies of one vector, only the first
-     * gets a link: let it be one that few lists hold. So copies form a tree and not a star whose
-     * centre has no room for all of them.
-     */
-    private void rareFirst() {
-        for (int from = 0, to; from < count; from = to) {
-            int rarest = from;
-            for (to = from + 1; to < count && distances[to] == distances[from]; to++) {
-                if (graph.inDegree(rows[to]) < graph.inDegree(rows[rarest])) {
-                    rarest = to;
-                }
-            }
-            int row = rows[rarest];
-            rows[rarest] = rows[from];
-            rows[from] = row;
         }
     }
 
@@ -159,7 +139,7 @@ final class Linker {
      */
     void linkBack(int row, int level, int newRow, float distance) {
         synchronized (graph.lock(row)) {
-            if (!graph.isLive(row) || graph.append(row, level, newRow, distance)) {
+            if (!graph.isLinkable(row) || graph.append(row, level, newRow, distance)) {
                 return;
             }
             int limit = graph.limit(level);

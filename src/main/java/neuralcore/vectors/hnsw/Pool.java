@@ -1,7 +1,5 @@
 package neuralcore.vectors.hnsw;
 
-import java.util.Arrays;
-
 /**
  * The nearest candidates of a walk, sorted, each marked once its neighbours have been looked at. A
  * candidate is one {@code long}: the distance's bits in the upper half, so that numbers sort as
@@ -30,6 +28,10 @@ final class Pool {
 
     int size() {
         return size;
+    }
+
+    int capacity() {
+        return capacity;
     }
 
     int row(int rank) {
@@ -84,19 +86,6 @@ final class Pool {
         if (at < cursor) {
             cursor = at;
         }
-    }
-
-    /** Keeps the first so many. */
-    void truncate(int count) {
-        size = Math.min(size, count);
-    }
-
-    /** Sorts by these distances instead. */
-    void resort(float[] distances) {
-        for (int i = 0; i < size; i++) {
-            entries[i] = (long) toSortable(distances[i]) << 32 | entries[i] & ROW;
-        }
-        Arrays.sort(entries, 0, size);
     }
 
     /** Integers that sort as the floats do. */

@@ -32,7 +32,7 @@ final class Repair {
         int best = -1;
         int bestLevel = -1;
         for (int row = 0; row < capacity; row++) {
-            if (graph.isLive(row)) {
+            if (graph.isLinkable(row)) {
                 int top = graph.level(row);
                 for (int level = 0; level <= top; level++) {
                     repair(row, level);
@@ -45,7 +45,7 @@ final class Repair {
         }
         if (best < 0) {
             graph.noEntry();
-        } else if (!graph.isLive(graph.entryRow())) {
+        } else if (!graph.isLinkable(graph.entryRow())) {
             graph.entry(best, bestLevel);
         }
     }
@@ -61,7 +61,7 @@ final class Repair {
         linker.clear();
         count = 0;
         for (int i = 0; i < length; i++) {
-            if (graph.isLive(list[i])) {
+            if (graph.isLinkable(list[i])) {
                 linker.offer(list[i], level == 0 ? distances[i] : scorer.between(row, list[i]));
             } else {
                 collectBehind(list[i], level, row, length);
@@ -79,7 +79,7 @@ final class Repair {
 
     private boolean holdsDead(int length) {
         for (int i = 0; i < length; i++) {
-            if (!graph.isLive(list[i])) {
+            if (!graph.isLinkable(list[i])) {
                 return true;
             }
         }
@@ -91,7 +91,7 @@ final class Repair {
         for (int i = 0; i < behindLength; i++) {
             int candidate = behind[i];
             if (candidate != row
-                    && graph.isLive(candidate)
+                    && graph.isLinkable(candidate)
                     && graph.level(candidate) >= level
                     && !holds(list, length, candidate)
                     && !holds(candidates, count, candidate)) {

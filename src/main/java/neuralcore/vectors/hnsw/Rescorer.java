@@ -22,25 +22,44 @@ final class Rescorer {
     /**
      * @param accept asked again: a walk's start may be a node that it does not accept
      * @param k how many to answer
-     * @param most how many to compare
+     * @param most how many nodes to compare
+     * @param twins whether the rows that hang on a node are answered with it
      */
-    void answer(Walk walk, Graph graph, @Nullable RowFilter accept, int k, int most, Found found) {
+    void answer(
+            Walk walk,
+            Graph graph,
+            @Nullable RowFilter accept,
+            int k,
+            int most,
+            boolean twins,
+            Found found) {
         Pool pool = walk.pool;
         best.clear(k);
         int compared = 0;
         for (int i = 0; i < pool.size() && compared < most; i++) {
-            int candidate = pool.row(i);
-            if (graph.isLive(candidate) && (accept == null || accept.accepts(candidate))) {
-                compared++;
-                float distance = distance(walk.scorer, candidate);
-                if (distance < best.bound() || best.size() < k) {
-                    best.insert(distance, candidate);
-                }
+            int node = pool.row(i);
+            float distance = distance(walk.scorer, node);
+            int answered = offer(graph, accept, node, distance);
+            int twin = twins ? graph.firstTwin(node) : -1;
+            while (twin >= 0 && answered < k) {
+                answered += offer(graph, accept, twin, distance);
+                twin = graph.nextTwin(twin);
             }
+            compared += Math.min(1, answered);
         }
         for (int i = 0; i < best.size(); i++) {
             found.add(best.row(i), metric.score(-best.distance(i)));
         }
+    }
+
+    private int offer(Graph graph, @Nullable RowFilter accept, int row, float distance) {
+        if (!graph.isLive(row) || (accept != null && !accept.accepts(row))) {
+            return 0;
+        }
+        if (distance < best.bound() || best.size() < best.capacity()) {
+            best.insert(distance, row);
+        }
+        return 1;
     }
 
     private float distance(RowScorer scorer, int candidate) {

@@ -210,7 +210,7 @@ final class Walk {
                 continue;
             }
             visited[next] = stamp;
-            if (accept.accepts(next)) {
+            if (accepts(accept, next)) {
                 batch[count++] = next;
             } else if (count < room) {
                 count = collectBehind(next, accept, count);
@@ -226,12 +226,22 @@ final class Walk {
         int count = before;
         for (int i = 1; i <= length; i++) {
             int next = rows[at + i];
-            if (next < visited.length && visited[next] != stamp && accept.accepts(next)) {
+            if (next < visited.length && visited[next] != stamp && accepts(accept, next)) {
                 visited[next] = stamp;
                 batch[count++] = next;
             }
         }
         return count;
+    }
+
+    /** Whether a node or a row that hangs on it is accepted. */
+    private boolean accepts(RowFilter accept, int node) {
+        boolean accepted = accept.accepts(node);
+        for (int twin = graph.firstTwin(node); !accepted && twin >= 0; ) {
+            accepted = accept.accepts(twin);
+            twin = graph.nextTwin(twin);
+        }
+        return accepted;
     }
 
     /** Fills the pool with the nearest of all rows that are accepted, or of all nodes. */

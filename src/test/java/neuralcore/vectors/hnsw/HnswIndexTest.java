@@ -169,6 +169,34 @@ class HnswIndexTest {
     }
 
     @Test
+    void aThousandCopiesOfOneRowAreFoundAndDoNotCutTheRestOff() {
+        float[] vectors = TestVectors.CLUSTERED.make(COUNT, DIMENSION, 8);
+        for (int row = 0; row < COUNT; row += 2) {
+            System.arraycopy(vectors, 0, vectors, row * DIMENSION, DIMENSION);
+        }
+        IndexFixture fixture = fixture(Metric.COSINE, Traversal.INT8).with(vectors);
+        assertThat(fixture.search(vectors, 0, 1_000, 50)).hasSize(1_000).allMatch(r -> r % 2 == 0);
+        for (int row = 1; row < COUNT; row += 2) {
+            assertThat(fixture.search(vectors, row, 1, 50)).containsExactly(row);
+        }
+        // The node that all the others hang on goes, and one of them.
+        fixture.index.remove(0);
+        fixture.index.remove(4);
+        fixture.index.repair();
+        assertThat(fixture.search(vectors, 0, 998, 50))
+                .hasSize(998)
+                .allMatch(row -> row % 2 == 0)
+                .doesNotContain(0, 4);
+        assertThat(fixture.index.takeFreedRows()).containsExactly(4);
+        for (int row = 2; row < COUNT; row += 2) {
+            fixture.index.remove(row);
+        }
+        fixture.index.repair();
+        assertThat(fixture.search(vectors, 0, 998, 50)).hasSize(998).allMatch(row -> row % 2 == 1);
+        assertThat(fixture.index.takeFreedRows()).hasSize(999);
+    }
+
+    @Test
     void threadsAddRemoveAndSearchAtOnce() throws Exception {
         float[] vectors = TestVectors.CLUSTERED.make(6_000, DIMENSION, 9);
         IndexFixture fixture = fixture(Metric.COSINE, Traversal.INT8);

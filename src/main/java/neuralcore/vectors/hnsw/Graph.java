@@ -132,6 +132,15 @@ final class Graph {
         return state(row) == TWIN;
     }
 
+    /** The last row that {@link #isKnown}, −1 if there is none. */
+    int lastKnown() {
+        int row = capacity() - 1;
+        while (row >= 0 && !isKnown(row)) {
+            row--;
+        }
+        return row;
+    }
+
     private int state(int row) {
         Chunk[] chunks = snapshot.chunks;
         int chunk = row >>> CHUNK_SHIFT;
@@ -144,7 +153,6 @@ final class Graph {
         int at = row & CHUNK_MASK;
         chunk.upper[at] = level == 0 ? null : new int[level * (m + 1)];
         INTS.setRelease(chunk.links, at * stride, 0);
-        INTS.setRelease(chunk.inDegrees, at, 0);
         INTS.setRelease(chunk.twins, at, 0);
         chunk.states[at] = (byte) (level + 1);
     }
@@ -194,9 +202,14 @@ final class Graph {
         }
     }
 
+    /** The node that a twin hangs on. */
+    int nodeOf(int twin) {
+        return chunk(twin).links[linksAt(twin) + 1];
+    }
+
     /** Takes a twin off its node, and forgets it; answers the node. */
     int unhang(int twin) {
-        int node = chunk(twin).links[linksAt(twin) + 1];
+        int node = nodeOf(twin);
         synchronized (lock(node)) {
             int before = node;
             while (firstTwin(before) != twin) {

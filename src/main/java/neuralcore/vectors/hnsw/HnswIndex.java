@@ -1,5 +1,8 @@
 package neuralcore.vectors.hnsw;
 
+import java.io.IOException;
+import java.nio.channels.ReadableByteChannel;
+import java.nio.channels.WritableByteChannel;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
@@ -11,6 +14,8 @@ import java.util.concurrent.locks.ReentrantReadWriteLock;
 import neuralcore.vectors.Parallel;
 import neuralcore.vectors.RowFilter;
 import neuralcore.vectors.VectorRows;
+import neuralcore.wire.ErrorCode;
+import neuralcore.wire.NeuralCoreException;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -32,7 +37,7 @@ import org.jspecify.annotations.Nullable;
 public final class HnswIndex {
     private static final int REPAIR_SHARE = 128;
     private static final int LEAST_REPAIR = 32;
-    private static final int MAX_LEVEL = 30;
+    static final int MAX_LEVEL = 30;
 
     /** Candidates that may be the same as a new row; with codes, the nearest need not be first. */
     private static final int TWINS_TRIED = 3;
@@ -103,12 +108,47 @@ public final class HnswIndex {
     }
 
     public HnswIndex(VectorRows rows, HnswConfig config) {
+        this(rows, config, new Graph(config.m(), config.m0()));
+    }
+
+    private HnswIndex(VectorRows rows, HnswConfig config, Graph graph) {
         if (config.traversal() == Traversal.INT8 && !rows.coded()) {
             throw new IllegalArgumentException("These rows have no int8 codes.");
         }
         this.rows = rows;
         this.config = config;
-        this.graph = new Graph(config.m(), config.m0());
+        this.graph = graph;
+    }
+
+    /**
+     * An index that {@link #writeTo} wrote.
+     *
+     * @param rows the vectors it was written with, or more
+     * @throws NeuralCoreException {@link ErrorCode#DATA_DAMAGED} if it is not what was written,
+     *     {@link ErrorCode#VERSION_MISMATCH} if a newer version wrote it
+     * @throws IOException if the channel does
+     */
+    public static HnswIndex readFrom(ReadableByteChannel channel, VectorRows rows)
+            throws IOException {
+        GraphFile.Read read = GraphFile.read(channel, rows);
+        HnswIndex index = new HnswIndex(rows, read.config(), read.graph());
+        index.live.set(read.live());
+        return index;
+    }
+
+    /**
+     * Writes the graph, without the vectors. Adding and removing wait meanwhile, searches do not.
+     */
+    public void writeTo(WritableByteChannel channel) throws IOException {
+        synchronized (removing) {
+            repair();
+            shape.writeLock().lock();
+            try {
+                GraphFile.write(graph, config, rows.dimension(), live.get(), channel);
+            } finally {
+                shape.writeLock().unlock();
+            }
+        }
     }
 
     public HnswConfig config() {

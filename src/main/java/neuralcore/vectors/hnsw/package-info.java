@@ -20,7 +20,9 @@
  * }</pre>
  *
  * <p>A changed vector gets a new row: {@code put(newRow)}, {@code add(newRow)}, {@code
- * remove(oldRow)}. {@link neuralcore.vectors.RowFilter} restricts a search.
+ * remove(oldRow)}. {@link neuralcore.vectors.RowFilter} restricts a search. {@link
+ * HnswIndex#writeTo} and {@link HnswIndex#readFrom} keep the graph in a file; the vectors are kept
+ * by whoever owns them.
  *
  * <p>After Yu. A. Malkov, D. A. Yashunin: Efficient and robust approximate nearest neighbor search
  * using Hierarchical Navigable Small World graphs (2016).

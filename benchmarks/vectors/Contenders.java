@@ -1,0 +1,153 @@
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.PrintStream;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.Arrays;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import neuralcore.vectors.Metric;
+import neuralcore.vectors.Parallel;
+import neuralcore.vectors.VectorRows;
+import neuralcore.vectors.hnsw.Found;
+import neuralcore.vectors.hnsw.HnswConfig;
+import neuralcore.vectors.hnsw.HnswIndex;
+import neuralcore.vectors.hnsw.Traversal;
+import neuralcore.vectors.simd.KernelProvider;
+
+/**
+ * Our index, driven by the benchmark's Python over standard input: one command a line, one line of
+ * answer each. So the JVM stays warm while its rivals have their turns.
+ *
+ * <pre>
+ * data   FILE COUNT DIMENSION       float32 rows to index
+ * query  FILE COUNT                 float32 rows to search for
+ * build  NAME int8|float32 M EF THREADS      answers seconds
+ * search NAME K EF OUT              one thread; answers seconds, p50 and p99 in µs, rows compared;
+ *                                   writes k int32 rows a query to OUT
+ * bytes  NAME                       heap of rows, of links
+ * </pre>
+ */
+final class Contenders {
+    private static float[] data = {};
+    private static float[] queries = {};
+    private static int dimension;
+    private static final Map<String, HnswIndex> indexes = new TreeMap<>();
+
+    static void main() throws IOException {
+        // Whatever a library prints must not be taken for an answer.
+        PrintStream answers = System.out;
+        System.setOut(System.err);
+        BufferedReader lines = new BufferedReader(new InputStreamReader(System.in));
+        for (String line = lines.readLine(); line != null; line = lines.readLine()) {
+            answers.println(answer(line.split(" ")));
+            answers.flush();
+        }
+    }
+
+    private static String answer(String[] words) throws IOException {
+        return switch (words[0]) {
+            case "data" -> {
+                indexes.clear();
+                dimension = Integer.parseInt(words[3]);
+                data = floats(words[1], Integer.parseInt(words[2]));
+                yield "ok";
+            }
+            case "query" -> {
+                queries = floats(words[1], Integer.parseInt(words[2]));
+                yield "ok";
+            }
+            case "build" -> build(words);
+            case "search" -> search(words);
+            case "bytes" -> {
+                HnswIndex index = indexes.get(words[1]);
+                yield index.rows().heapBytes() + " " + index.heapBytes();
+            }
+            case "drop" -> {
+                indexes.remove(words[1]);
+                yield "ok";
+            }
+            default -> throw new IllegalArgumentException(words[0]);
+        };
+    }
+
+    private static String build(String[] words) {
+        Traversal traversal = Traversal.valueOf(words[2].toUpperCase(java.util.Locale.ROOT));
+        int m = Integer.parseInt(words[3]);
+        HnswConfig config =
+                new HnswConfig(m, 2 * m, Integer.parseInt(words[4]), 50, 42, traversal);
+        int threads = Integer.parseInt(words[5]);
+        int count = data.length / dimension;
+        long began = System.nanoTime();
+        VectorRows rows =
+                new VectorRows(
+                        dimension,
+                        Metric.COSINE,
+                        KernelProvider.kernels(),
+                        traversal == Traversal.INT8);
+        for (int row = 0; row < count; row++) {
+            rows.put(row, data, row * dimension);
+        }
+        HnswIndex index = new HnswIndex(rows, config);
+        try (ExecutorService pool = Executors.newFixedThreadPool(threads)) {
+            index.addAll(0, count, new Parallel(pool, threads));
+        }
+        indexes.put(words[1], index);
+        return String.valueOf((System.nanoTime() - began) / 1e9);
+    }
+
+    private static String search(String[] words) throws IOException {
+        HnswIndex index = indexes.get(words[1]);
+        int k = Integer.parseInt(words[2]);
+        int ef = Integer.parseInt(words[3]);
+        int count = queries.length / dimension;
+        int[] found = new int[count * k];
+        long[] times = new long[count];
+        long visited = 0;
+        Found answer = new Found();
+        long began = System.nanoTime();
+        long last = began;
+        for (int query = 0; query < count; query++) {
+            index.search(queries, query * dimension, k, ef, null, answer);
+            for (int i = 0; i < answer.count(); i++) {
+                found[query * k + i] = answer.row(i);
+            }
+            visited += answer.visited();
+            long now = System.nanoTime();
+            times[query] = now - last;
+            last = now;
+        }
+        write(words[4], found);
+        Arrays.sort(times);
+        return "%s %s %s %s"
+                .formatted(
+                        (last - began) / 1e9,
+                        times[count / 2] / 1e3,
+                        times[count * 99 / 100] / 1e3,
+                        visited / count);
+    }
+
+    private static float[] floats(String file, int count) throws IOException {
+        float[] values = new float[count * dimension];
+        try (FileChannel channel = FileChannel.open(Path.of(file))) {
+            channel.map(FileChannel.MapMode.READ_ONLY, 0, 4L * values.length)
+                    .order(ByteOrder.LITTLE_ENDIAN)
+                    .asFloatBuffer()
+                    .get(values);
+        }
+        return values;
+    }
+
+    private static void write(String file, int[] values) throws IOException {
+        ByteBuffer bytes = ByteBuffer.allocate(4 * values.length).order(ByteOrder.LITTLE_ENDIAN);
+        bytes.asIntBuffer().put(values);
+        Files.write(Path.of(file), bytes.array(), StandardOpenOption.CREATE);
+    }
+}

@@ -9,8 +9,12 @@ import java.util.List;
 import java.util.SplittableRandom;
 import java.util.function.Function;
 import java.util.function.LongSupplier;
+import neuralcore.bus.Access;
 import neuralcore.bus.BusService;
 import neuralcore.bus.BusSettings;
+import neuralcore.bus.Interceptors;
+import neuralcore.bus.Principal;
+import neuralcore.bus.Profiles;
 import neuralcore.bus.Surroundings;
 import neuralcore.config.RuntimeConfig;
 import neuralcore.eventbus.Addresses;
@@ -45,10 +49,15 @@ public final class BusVerticle extends VerticleBase {
      * @param nowMillis a clock that does not jump; its zero means nothing
      */
     public BusVerticle(RuntimeConfig.Bus config, MeterRegistry registry, LongSupplier nowMillis) {
-        BusSettings settings = BusSettings.of(config.maxQueueSize(), config.defaultPriority());
+        BusSettings settings =
+                BusSettings.of(config.maxQueueSize(), config.defaultPriority())
+                        .withProfiles(new Profiles(config.profiles()));
         Surroundings surroundings =
                 new Surroundings(nowMillis, System::currentTimeMillis, new SplittableRandom());
-        this.bus = new BusService(settings, surroundings, this::send);
+        // Whoever gets past the door has the owner's user account or token.
+        Access access = new Access(config.access(), connection -> Principal.OWNER);
+        Interceptors interceptors = Interceptors.load(config.interceptors());
+        this.bus = new BusService(settings, surroundings, access, interceptors, this::send);
         this.registry = registry;
     }
 
@@ -74,6 +83,7 @@ public final class BusVerticle extends VerticleBase {
                         offer(Addresses.MESSAGING_UNSUBSCRIBE, bus::unsubscribe),
                         offer(Addresses.MESSAGING_CREATE, bus::create),
                         offer(Addresses.MESSAGING_CONFIGURE, bus::configure),
+                        offer(Addresses.MESSAGING_PROFILE, bus::profile),
                         offer(Addresses.MESSAGING_REMOVE, bus::remove),
                         offer(Addresses.MESSAGING_CHANNELS, bus::channels),
                         offer(Addresses.MESSAGING_STATS, bus::stats),

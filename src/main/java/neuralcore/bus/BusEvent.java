@@ -51,6 +51,9 @@ public sealed interface BusEvent {
     record ConfigureChannel(long nowMillis, String connection, String channel, Params changes)
             implements InNamespace {}
 
+    /** Configures the channels of a profile. */
+    record LoadProfile(long nowMillis, String connection, Profile profile) implements InNamespace {}
+
     /** Ends a channel with all that waits in it. */
     record RemoveChannel(long nowMillis, String connection, String channel)
             implements InNamespace {}

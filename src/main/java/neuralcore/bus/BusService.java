@@ -5,6 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.BiConsumer;
+import neuralcore.wire.Envelope;
 import neuralcore.wire.Frame;
 import neuralcore.wire.NeuralCoreException;
 import neuralcore.wire.Params;
@@ -23,6 +24,7 @@ public final class BusService {
     private final Surroundings surroundings;
     private final Namespaces namespaces;
     private final Outbox outbox;
+    private final Gate gate;
 
     /**
      * @param send takes a connection and a frame for its client: a {@link Frame.Deliver}, a {@link
@@ -30,11 +32,26 @@ public final class BusService {
      *     place since, or a {@link Frame.Flow}
      */
     public BusService(
-            BusSettings settings, Surroundings surroundings, BiConsumer<String, Frame> send) {
+            BusSettings settings,
+            Surroundings surroundings,
+            Access access,
+            Interceptors interceptors,
+            BiConsumer<String, Frame> send) {
         this.settings = settings;
         this.surroundings = surroundings;
         this.namespaces = new Namespaces(settings, surroundings);
-        this.outbox = new Outbox(send);
+        Gate gate = new Gate(access, interceptors);
+        this.gate = gate;
+        this.outbox =
+                new Outbox(
+                        interceptors.isEmpty()
+                                ? send
+                                : (to, frame) ->
+                                        send.accept(
+                                                to,
+                                                frame instanceof Frame.Deliver deliver
+                                                        ? gate.deliver(to, deliver)
+                                                        : frame));
     }
 
     /** The namespaces, to read counts from. */
@@ -44,17 +61,30 @@ public final class BusService {
 
     /** Publishes a batch; a batch that is refused as a whole has each of its messages rejected. */
     public Frame.Published publish(String connection, String client, Frame.Publish frame) {
+        if (gate.isOpen()) {
+            return publish(connection, client, frame, frame.messages());
+        }
+        List<Frame.Rejection> refused = new ArrayList<>();
+        List<Envelope> passed = gate.pass(connection, frame.namespace(), frame.messages(), refused);
+        Frame.Published published = publish(connection, client, frame, passed);
+        gate.passed(connection, frame.namespace(), passed, published.rejections());
+        refused.addAll(published.rejections());
+        return new Frame.Published(frame.batch(), published.accepted(), refused);
+    }
+
+    private Frame.Published publish(
+            String connection, String client, Frame.Publish frame, List<Envelope> messages) {
         try {
             namespaces.step(
                     frame.namespace(),
                     client,
-                    new BusEvent.Publish(now(), connection, frame.messages()),
+                    new BusEvent.Publish(now(), connection, messages),
                     outbox);
         } catch (NeuralCoreException e) {
             return new Frame.Published(
                     frame.batch(),
                     0,
-                    frame.messages().stream()
+                    messages.stream()
                             .map(message -> new Frame.Rejection(message.sequence(), e.code()))
                             .toList());
         }
@@ -86,6 +116,7 @@ public final class BusService {
 
     public Reply subscribe(Request request) {
         Params params = request.params();
+        require(Access.Operation.SUBSCRIBE, request);
         step(
                 params.string("namespace"),
                 request.client(),
@@ -106,6 +137,7 @@ public final class BusService {
     }
 
     public Reply create(Request request) {
+        require(Access.Operation.ADMIN, request);
         ChannelConfig config = ChannelConfig.of(request.params(), settings);
         step(
                 request.params().string("namespace"),
@@ -115,6 +147,7 @@ public final class BusService {
     }
 
     public Reply configure(Request request) {
+        require(Access.Operation.ADMIN, request);
         Params params = request.params();
         String channel = params.string("channel");
         step(
@@ -125,12 +158,36 @@ public final class BusService {
     }
 
     public Reply remove(Request request) {
+        require(Access.Operation.ADMIN, request);
         Params params = request.params();
         step(
                 params.string("namespace"),
                 request.client(),
                 new BusEvent.RemoveChannel(now(), request.connection(), params.string("channel")));
         return DONE;
+    }
+
+    /** Loads a shipped profile into a namespace. */
+    public Reply profile(Request request) {
+        Params params = request.params();
+        String namespace = params.string("namespace");
+        gate.access().require(request.connection(), Access.Operation.ADMIN, namespace, "**");
+        Profile profile = Profile.shipped(params.string("name"));
+        step(
+                namespace,
+                request.client(),
+                new BusEvent.LoadProfile(now(), request.connection(), profile));
+        return Reply.of(Map.of("channels", (long) profile.channels().size()));
+    }
+
+    private void require(Access.Operation operation, Request request) {
+        Params params = request.params();
+        gate.access()
+                .require(
+                        request.connection(),
+                        operation,
+                        params.string("namespace"),
+                        params.string("channel"));
     }
 
     public Reply channels(Request request) {
@@ -155,14 +212,21 @@ public final class BusService {
         return DONE;
     }
 
+    // What was due before an event is sent even where the event itself is refused.
     private void step(String namespace, String client, BusEvent.InNamespace event) {
-        namespaces.step(namespace, client, event, outbox);
-        outbox.send();
+        try {
+            namespaces.step(namespace, client, event, outbox);
+        } finally {
+            outbox.send();
+        }
     }
 
     private void step(BusEvent.Everywhere event) {
-        namespaces.step(event, outbox);
-        outbox.send();
+        try {
+            namespaces.step(event, outbox);
+        } finally {
+            outbox.send();
+        }
     }
 
     private long now() {

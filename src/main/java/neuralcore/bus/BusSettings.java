@@ -14,6 +14,7 @@ import neuralcore.wire.NeuralCoreException;
  * @param maxDelayed messages of one namespace whose time has not come
  * @param channelIdle a channel made on demand is removed after so long without a message or a
  *     subscription, and its counts and numbering with it
+ * @param profiles which namespaces begin with which channels
  */
 public record BusSettings(
         int maxQueueSize,
@@ -22,7 +23,8 @@ public record BusSettings(
         int maxNamespaces,
         int maxChannels,
         int maxDelayed,
-        Duration channelIdle) {
+        Duration channelIdle,
+        Profiles profiles) {
 
     public BusSettings {
         if (maxNamespaces < 1 || maxChannels < 1) {
@@ -45,7 +47,20 @@ public record BusSettings(
                 1_000,
                 10_000,
                 100_000,
-                Duration.ofMinutes(10));
+                Duration.ofMinutes(10),
+                Profiles.NONE);
+    }
+
+    public BusSettings withProfiles(Profiles some) {
+        return new BusSettings(
+                maxQueueSize,
+                defaultPriority,
+                dropPolicy,
+                maxNamespaces,
+                maxChannels,
+                maxDelayed,
+                channelIdle,
+                some);
     }
 
     ChannelConfig channel(String name) {

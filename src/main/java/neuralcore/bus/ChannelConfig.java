@@ -2,6 +2,8 @@ package neuralcore.bus;
 
 import java.util.LinkedHashMap;
 import java.util.Map;
+import neuralcore.journal.Durability;
+import neuralcore.journal.Retention;
 import neuralcore.wire.NeuralCoreException;
 import neuralcore.wire.Params;
 import org.jspecify.annotations.Nullable;
@@ -94,34 +96,13 @@ public record ChannelConfig(
         }
     }
 
-    /** When a message of a persistent channel counts as safe. */
-    public enum Durability {
-        /** When the disk says that it has it. */
-        DISK,
-        /** When the operating system has it: it outlives the process, but not the power. */
-        OS
-    }
-
     /**
      * What is written to the disk, in a namespace that has a journal.
      *
-     * @param retentionAgeMillis how long messages are kept; 0 for without limit
-     * @param retentionRows how many are kept; 0 for without limit
-     * @param retentionBytes how much of them is kept; 0 for without limit
+     * @param durability what a message must be written to before it counts as safe
      */
-    public record Storage(
-            boolean persistent,
-            Durability durability,
-            long retentionAgeMillis,
-            long retentionRows,
-            long retentionBytes) {
-        public static final Storage NONE = new Storage(false, Durability.DISK, 0, 0, 0);
-
-        public Storage {
-            requireNotNegative("retention_age", retentionAgeMillis);
-            requireNotNegative("retention_rows", retentionRows);
-            requireNotNegative("retention_bytes", retentionBytes);
-        }
+    public record Storage(boolean persistent, Durability durability, Retention retention) {
+        public static final Storage NONE = new Storage(false, Durability.DISK, Retention.FOREVER);
     }
 
     /** What a {@code neuralcore.messaging.create} call asks for. */
@@ -170,12 +151,15 @@ public record ChannelConfig(
 
     private Storage storage(Params params) {
         String durability = params.optionalString("durability");
+        Retention before = storage.retention();
         return new Storage(
                 params.bool("persistent", storage.persistent()),
                 durability == null ? storage.durability() : durabilityNamed(durability),
-                Seconds.millis(params, "retention_age", storage.retentionAgeMillis()),
-                params.integer("retention_rows", storage.retentionRows()),
-                params.integer("retention_bytes", storage.retentionBytes()));
+                new Retention(
+                        Seconds.millis(params, "retention_age", before.ageMillis()),
+                        params.integer("retention_rows", before.rows()),
+                        params.integer("retention_bytes", before.bytes()),
+                        params.bool("prune_unacknowledged", before.pruneUnacknowledged())));
     }
 
     private static Durability durabilityNamed(String name) {
@@ -218,9 +202,10 @@ public record ChannelConfig(
         }
         map.put("persistent", storage.persistent());
         map.put("durability", storage.durability() == Durability.OS ? "os" : "disk");
-        map.put("retention_age", storage.retentionAgeMillis() / 1e3);
-        map.put("retention_rows", storage.retentionRows());
-        map.put("retention_bytes", storage.retentionBytes());
+        map.put("retention_age", storage.retention().ageMillis() / 1e3);
+        map.put("retention_rows", storage.retention().rows());
+        map.put("retention_bytes", storage.retention().bytes());
+        map.put("prune_unacknowledged", storage.retention().pruneUnacknowledged());
         map.put("client", client);
         return map;
     }

@@ -5,6 +5,7 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.NeuralCoreException;
+import neuralcore.wire.Params;
 
 /**
  * The channels of one namespace and everything that waits in them: the state machine of the bus.
@@ -59,7 +60,9 @@ public final class Namespace {
             case BusEvent.ConnectionClosed closed ->
                     memberships.connectionClosed(closed.connection(), nowMillis, effects);
             case BusEvent.CreateChannel create -> create(create.config(), effects);
-            case BusEvent.ConfigureChannel configure -> configure(configure);
+            case BusEvent.ConfigureChannel configure ->
+                    configure(configure.channel(), configure.changes());
+            case BusEvent.LoadProfile load -> load(load.profile());
             case BusEvent.RemoveChannel remove -> remove(remove.channel());
             case BusEvent.Tick _ -> {
                 intake.sweep();
@@ -132,16 +135,21 @@ public final class Namespace {
         effects.created(created);
     }
 
-    private void configure(BusEvent.ConfigureChannel configure) {
-        Channel known = channels.get(configure.channel());
+    private void configure(String channel, Params changes) {
+        Channel known = channels.get(channel);
         if (known == null) {
-            Names.check("channel", configure.channel());
-            ChannelConfig config = channels.standard(configure.channel());
-            channels.add(config.with(configure.changes()), false);
+            channels.add(channels.standard(channel).with(changes), false);
         } else {
-            known.configure(known.config().with(configure.changes()));
+            known.configure(known.config().with(changes));
             known.keep();
         }
+    }
+
+    /**
+     * Configures the channels of a profile; those that are there already keep what it leaves out.
+     */
+    void load(Profile profile) {
+        profile.channels().forEach(this::configure);
     }
 
     private void remove(String name) {

@@ -63,6 +63,7 @@ public final class Namespaces {
             case BusEvent.Publish _,
                     BusEvent.CreateChannel _,
                     BusEvent.ConfigureChannel _,
+                    BusEvent.LoadProfile _,
                     BusEvent.RemoveChannel _ ->
                     step(open(namespace, client, event.connection()), event, effects);
         }
@@ -133,7 +134,7 @@ public final class Namespaces {
      *     ACCESS_DENIED} if it is another client's
      */
     public void close(String namespace, String client) {
-        if (!namespace.startsWith(PRIVATE)) {
+        if (!isPrivate(namespace)) {
             throw NeuralCoreException.invalid(
                     "Namespace '%s' is shared; only names beginning '%s' can be closed."
                             .formatted(namespace, PRIVATE));
@@ -265,13 +266,17 @@ public final class Namespaces {
         }
     }
 
+    static boolean isPrivate(String namespace) {
+        return namespace.startsWith(PRIVATE);
+    }
+
     private Namespace open(String name, String client, String connection) {
         checkOwner(name, client);
         Namespace namespace = open.get(name);
         if (namespace == null) {
             namespace = openFresh(name);
         }
-        if (name.startsWith(PRIVATE)) {
+        if (isPrivate(name)) {
             owners.computeIfAbsent(name, unused -> new Owner(client)).connections.add(connection);
             connection(connection).privateOnes.add(name);
         }
@@ -286,6 +291,10 @@ public final class Namespaces {
                             .formatted(open.size(), name));
         }
         Namespace fresh = new Namespace(name, settings, surroundings);
+        Profile profile = settings.profiles().of(name);
+        if (profile != null) {
+            fresh.load(profile);
+        }
         open.put(name, fresh);
         return fresh;
     }

@@ -31,8 +31,7 @@ final class Pattern {
             if (in < parts.length && parts[in].equals("**")) {
                 afterStars = ++in;
                 triedFrom = at;
-            } else if (in < parts.length
-                    && (parts[in].equals("*") || parts[in].equals(given[at]))) {
+            } else if (in < parts.length && isOne(parts[in], given[at])) {
                 in++;
                 at++;
             } else if (afterStars >= 0) {
@@ -46,6 +45,10 @@ final class Pattern {
             in++;
         }
         return in == parts.length;
+    }
+
+    private static boolean isOne(String part, String given) {
+        return part.equals(given) || part.equals("*") && !given.equals("**");
     }
 
     /** Cuts at each dot; an empty part is a part. */

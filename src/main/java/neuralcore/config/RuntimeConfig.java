@@ -129,10 +129,26 @@ public record RuntimeConfig(
      *
      * @param maxQueueSize messages a subscription may have waiting where its channel says nothing
      * @param defaultPriority of a message that names none
+     * @param profiles channels that namespaces begin with: {@code name} or {@code namespace=name}
+     * @param access who may do what with which channels
+     * @param interceptors names of classes that see messages on their way
      */
-    public record Bus(int maxQueueSize, long defaultPriority) {
+    public record Bus(
+            int maxQueueSize,
+            long defaultPriority,
+            List<String> profiles,
+            List<String> access,
+            List<String> interceptors) {
         public Bus {
             requirePositive("bus.max_queue_size", maxQueueSize);
+            profiles = List.copyOf(profiles);
+            access = List.copyOf(access);
+            interceptors = List.copyOf(interceptors);
+        }
+
+        /** No profiles, no rules, no interceptors. */
+        public Bus(int maxQueueSize, long defaultPriority) {
+            this(maxQueueSize, defaultPriority, List.of(), List.of(), List.of());
         }
     }
 

@@ -38,6 +38,9 @@ final class Settings {
     private static final Pattern ORIGIN = Pattern.compile("https?://[\\w.:\\[\\]-]{1,255}");
     private static final Pattern NODE = Pattern.compile("[\\w.:\\[\\]-]{1,249}:\\d{1,5}");
     private static final Pattern MODEL = Pattern.compile("[\\w.-]{1,128}(/[\\w.-]{1,128})?");
+    private static final Pattern PROFILE = Pattern.compile("[^\\s=,]{1,255}(=[^=,]{1,255})?");
+    private static final Pattern ACCESS_RULE = Pattern.compile("\\S+\\s+[a-z+*]+\\s+\\S+/\\S+");
+    private static final Pattern CLASS_NAME = Pattern.compile("[\\w.$]{1,255}");
     private static final String ADDRESSES = "addresses, or prefixes that end with *";
     private static final int FRAME_MOST = 1 << 30;
 
@@ -191,6 +194,33 @@ final class Settings {
                     ValueType.longInteger(Long.MIN_VALUE, Long.MAX_VALUE),
                     "100",
                     "Priority of a message that names none; lower is sooner.");
+    static final Setting<List<String>> BUS_PROFILES =
+            add(
+                    "bus.profiles",
+                    ValueType.texts(
+                            "a list of profiles such as atlas, space=atlas or space=file.yaml",
+                            PROFILE),
+                    "[atlas]",
+                    "Channels that namespaces begin with: atlas gives the namespace atlas the"
+                            + " channels of ATLAS, other=atlas gives them to the namespace other,"
+                            + " other=/path/to/own.yaml those of a file.");
+    static final Setting<List<String>> BUS_ACCESS =
+            add(
+                    "bus.access",
+                    ValueType.texts(
+                            "a list of rules such as \"role:agent publish+subscribe atlas/llm.**\"",
+                            ACCESS_RULE),
+                    "[]",
+                    "Who may do what (publish, subscribe, replay, admin, *) with which channels"
+                            + " (namespace/pattern). Without a rule everybody may do everything;"
+                            + " with one, only what a rule allows is allowed.");
+    static final Setting<List<String>> BUS_INTERCEPTORS =
+            add(
+                    "bus.interceptors",
+                    ValueType.texts("a list of class names", CLASS_NAME),
+                    "[]",
+                    "Classes on the daemon's class path that implement"
+                            + " neuralcore.bus.Interceptor and see each message on its way.");
 
     static final Setting<Integer> VECTORS_MAX_DIMENSION =
             add("vectors.max_dimension", count(1 << 20), "8192", "Largest vector.");

@@ -43,7 +43,11 @@ final class Values {
                         get(Settings.WEB_ALLOWED_HOSTS),
                         get(Settings.WEB_ALLOWED_ORIGINS)),
                 new RuntimeConfig.Bus(
-                        get(Settings.BUS_MAX_QUEUE_SIZE), get(Settings.BUS_DEFAULT_PRIORITY)),
+                        get(Settings.BUS_MAX_QUEUE_SIZE),
+                        get(Settings.BUS_DEFAULT_PRIORITY),
+                        get(Settings.BUS_PROFILES),
+                        get(Settings.BUS_ACCESS),
+                        get(Settings.BUS_INTERCEPTORS)),
                 new RuntimeConfig.Vectors(
                         get(Settings.VECTORS_MAX_DIMENSION),
                         get(Settings.VECTORS_MAX_BYTES),

@@ -26,6 +26,7 @@ public final class Addresses {
     public static final String MESSAGING_CONFIGURE = "neuralcore.messaging.configure";
     public static final String MESSAGING_REMOVE = "neuralcore.messaging.remove";
     public static final String MESSAGING_CHANNELS = "neuralcore.messaging.channels";
+    public static final String MESSAGING_PROFILE = "neuralcore.messaging.profile";
     public static final String MESSAGING_STATS = "neuralcore.messaging.stats";
     public static final String MESSAGING_CLOSE = "neuralcore.messaging.close";
 

@@ -141,7 +141,10 @@ final class BusModel {
                 }
             }
             case BusEvent.Tick tick -> subscriptions.forEach(this::expire);
-            case BusEvent.Settle _, BusEvent.ConfigureChannel _, BusEvent.RemoveChannel _ ->
+            case BusEvent.Settle _,
+                    BusEvent.ConfigureChannel _,
+                    BusEvent.LoadProfile _,
+                    BusEvent.RemoveChannel _ ->
                     throw new IllegalArgumentException("the model has no " + event);
         }
         checkDeliveries(effects);

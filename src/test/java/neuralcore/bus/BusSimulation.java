@@ -55,7 +55,9 @@ final class BusSimulation {
         random = new Random(seed);
         DropPolicy policy = random.nextBoolean() ? DropPolicy.DROP_NEW : DropPolicy.DROP_OLD;
         int maxQueueSize = random.nextInt(5) == 0 ? 0 : 1 + random.nextInt(12);
-        settings = new BusSettings(maxQueueSize, 5, policy, 100, 100, 100, Duration.ofDays(1));
+        settings =
+                new BusSettings(
+                        maxQueueSize, 5, policy, 100, 100, 100, Duration.ofDays(1), Profiles.NONE);
         bus = new Namespaces(settings, new Surroundings(() -> now, () -> now, new Random(seed)));
         expiring = random.nextBoolean();
         unusualPriorities = random.nextBoolean();

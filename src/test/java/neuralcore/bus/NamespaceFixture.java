@@ -20,7 +20,15 @@ abstract class NamespaceFixture {
     static final int MANY = 1_000_000;
 
     final BusSettings settings =
-            new BusSettings(1000, 100, DropPolicy.DROP_NEW, 10, 5, 100, Duration.ofMinutes(10));
+            new BusSettings(
+                    1000,
+                    100,
+                    DropPolicy.DROP_NEW,
+                    10,
+                    5,
+                    100,
+                    Duration.ofMinutes(10),
+                    Profiles.NONE);
     final Surroundings surroundings =
             new Surroundings(() -> this.now, () -> 1_700_000_000_000L + this.now, new Random(7));
     final Namespace bus = new Namespace("test", settings, surroundings);

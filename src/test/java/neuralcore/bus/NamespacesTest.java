@@ -20,7 +20,14 @@ class NamespacesTest {
     private final Namespaces bus =
             new Namespaces(
                     new BusSettings(
-                            1000, 100, DropPolicy.DROP_NEW, 3, 100, 100, Duration.ofMinutes(10)),
+                            1000,
+                            100,
+                            DropPolicy.DROP_NEW,
+                            3,
+                            100,
+                            100,
+                            Duration.ofMinutes(10),
+                            Profiles.NONE),
                     new Surroundings(() -> 0, () -> 0, new Random(7)));
     private final RecordedEffects effects = new RecordedEffects();
     private long now = 1_000;

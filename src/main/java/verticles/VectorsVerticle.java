@@ -55,7 +55,7 @@ public final class VectorsVerticle extends VerticleBase {
         // Loading the kernels takes longer than an event loop may be kept, and longer than the door
         // should wait: the first requests do.
         Future<VectorRequests> engine =
-                workers.executeBlocking(KernelProvider::kernels, false)
+                KernelLoading.begin(vertx, context, workers)
                         .map(loaded -> engine(KernelProvider.kernels(), parallel))
                         .onSuccess(does -> tell(true, KernelProvider.kernels().name()))
                         .onFailure(failure -> tell(false, String.valueOf(failure.getMessage())));
@@ -64,7 +64,7 @@ public final class VectorsVerticle extends VerticleBase {
     }
 
     private void tell(boolean ready, String detail) {
-        Readiness.tell(vertx, "vectors", ready, detail);
+        Readiness.tell(vertx, Readiness.VECTORS, ready, detail);
     }
 
     private VectorRequests engine(Kernels kernels, Parallel parallel) {

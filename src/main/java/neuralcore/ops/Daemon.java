@@ -107,12 +107,15 @@ public final class Daemon implements AutoCloseable {
         if (config.roles().contains(RuntimeConfig.Role.EMBEDDING)) {
             readiness.expect(Readiness.MODEL);
         }
+        if (config.roles().contains(RuntimeConfig.Role.VECTORS)) {
+            readiness.expect(Readiness.VECTORS);
+        }
         watch(vertx);
         Metrics metrics = headStart.metrics();
         take("metrics", metrics);
         Listening listening = deploy(vertx, token, metrics);
-        readiness.set(Readiness.DOOR, true, "");
         announce(readiness, listening, readyFile);
+        readiness.set(Readiness.DOOR, true, "");
         log.info(
                 "neuralcore {} answers on {}, TCP {}:{}, HTTP {}, {} ms after its start",
                 Version.NUMBER,

@@ -6,6 +6,7 @@ import io.vertx.core.shareddata.Shareable;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import neuralcore.eventbus.Addresses;
@@ -19,6 +20,9 @@ import org.jspecify.annotations.Nullable;
 public final class Readiness implements Shareable {
     /** The part that is ready when the door answers. */
     public static final String DOOR = "door";
+
+    /** The part that is ready when the vector kernels are loaded. */
+    public static final String VECTORS = "vectors";
 
     /** The part that is ready when the default model has run once. */
     public static final String MODEL = "model";
@@ -85,6 +89,21 @@ public final class Readiness implements Shareable {
     /** Whether every part that is expected or has spoken is ready. */
     public boolean isReady() {
         return parts.values().stream().allMatch(State::ready);
+    }
+
+    /** Done when a part is ready, at once if it already is or nobody expects it. */
+    public CompletableFuture<Void> whenReady(String part) {
+        CompletableFuture<Void> ready = new CompletableFuture<>();
+        Runnable look =
+                () -> {
+                    if (!parts.containsKey(part) || isReady(part)) {
+                        ready.complete(null);
+                    }
+                };
+        listeners.add(look);
+        ready.thenRun(() -> listeners.remove(look));
+        look.run();
+        return ready;
     }
 
     public boolean isReady(String part) {

@@ -254,6 +254,8 @@ def _launch(
     command = _java.jvm_command(_java.find_java(), _java.find_jar())
     command += ["serve", "--data", str(home)]
     command += ["--owned"] if owned else ["--idle-exit", f"{round(idle_exit * 1000)}ms"]
+    # What it says after its start is in daemon.log, which is rotated.
+    command += ["--set", "log.console=false"]
     for key, value in settings.items():
         command += ["--set", f"{key}={_setting(value)}"]
     logs = home / "logs"

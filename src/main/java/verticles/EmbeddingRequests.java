@@ -7,6 +7,7 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Supplier;
 import neuralcore.embedding.Batch;
 import neuralcore.embedding.EmbedCall;
 import neuralcore.embedding.EmbeddingModel;
@@ -35,18 +36,18 @@ final class EmbeddingRequests {
 
     private final Vertx vertx;
     private final ModelSpec spec;
-    private final Future<EmbeddingModel> model;
+    private final Supplier<Future<EmbeddingModel>> model;
     private final EmbeddingScheduler scheduler;
     private final EmbeddingMeters meters;
     private final Map<Long, Waiting> requests = new HashMap<>();
 
     /**
-     * @param model what {@code spec} describes, once it is loaded
+     * @param model what {@code spec} describes, once it is loaded; asked for each request
      */
     EmbeddingRequests(
             Vertx vertx,
             ModelSpec spec,
-            Future<EmbeddingModel> model,
+            Supplier<Future<EmbeddingModel>> model,
             EmbeddingScheduler scheduler,
             EmbeddingMeters meters) {
         this.vertx = vertx;
@@ -69,7 +70,8 @@ final class EmbeddingRequests {
         Promise<Reply> answer = Promise.promise();
         requests.put(id, new Waiting(answer, call.count(), System.nanoTime()));
         meters.waiting(scheduler.waitingTexts());
-        model.compose(loaded -> vertx.executeBlocking(() -> tokenize(loaded, call), false))
+        model.get()
+                .compose(loaded -> vertx.executeBlocking(() -> tokenize(loaded, call), false))
                 .onSuccess(ids -> apply(scheduler.tokenized(id, ids)))
                 .onFailure(failure -> apply(scheduler.abandon(id, reason(failure))));
         return answer.future();

@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.IntStream;
@@ -37,11 +38,15 @@ import org.slf4j.LoggerFactory;
 public final class EmbeddingVerticle extends VerticleBase {
     private static final Logger log = LoggerFactory.getLogger(EmbeddingVerticle.class);
 
+    private static final long RETRY_AFTER_NANOS = 2_000_000_000L;
+
     private final RuntimeConfig.Embedding config;
     private final Path cacheFolder;
     private final MeterRegistry meters;
     private @Nullable EmbeddingRequests requests;
     private @Nullable CompletableFuture<EmbeddingModel> loading;
+    private @Nullable Future<EmbeddingModel> model;
+    private long loadedNanos;
     private boolean stopped;
 
     public EmbeddingVerticle(
@@ -66,23 +71,18 @@ public final class EmbeddingVerticle extends VerticleBase {
     @Override
     public Future<?> start() {
         ModelSpec spec = Models.get(config.model());
-        CompletableFuture<EmbeddingModel> loads = ModelLoader.load(source(config, cacheFolder));
-        loading = loads;
-        Future<EmbeddingModel> model = Future.fromCompletionStage(loads, context);
         EmbeddingRequests open =
                 new EmbeddingRequests(
                         vertx,
                         spec,
-                        model,
+                        () -> model(spec),
                         new EmbeddingScheduler(
                                 spec.dimension(),
                                 new BatchPlanner(config.batchTokens()),
                                 config.maxQueuedTexts()),
                         new EmbeddingMeters(meters, spec.name()));
         requests = open;
-        model.compose(loaded -> deployWorkers(loaded, open))
-                .onSuccess(workers -> tell(true, spec.name()))
-                .onFailure(failure -> unusable(spec, failure));
+        load(spec, open);
         vertx.eventBus()
                 .<String>consumer(
                         Addresses.CONNECTION_CLOSED, closed -> open.clientGone(closed.body()));
@@ -91,7 +91,28 @@ public final class EmbeddingVerticle extends VerticleBase {
                 Services.offer(
                         vertx,
                         Addresses.EMBEDDING_MODELS,
-                        request -> Future.succeededFuture(models(spec, model.succeeded()))));
+                        request -> Future.succeededFuture(models(spec, model(spec).succeeded()))));
+    }
+
+    /** The model, or the one that is being loaded; one that failed is tried again now and then. */
+    private Future<EmbeddingModel> model(ModelSpec spec) {
+        EmbeddingRequests open = Objects.requireNonNull(requests);
+        Future<EmbeddingModel> last = Objects.requireNonNull(model);
+        boolean again =
+                last.failed() && !stopped && System.nanoTime() - loadedNanos > RETRY_AFTER_NANOS;
+        return again ? load(spec, open) : last;
+    }
+
+    private Future<EmbeddingModel> load(ModelSpec spec, EmbeddingRequests open) {
+        loadedNanos = System.nanoTime();
+        CompletableFuture<EmbeddingModel> loads = ModelLoader.load(source(config, cacheFolder));
+        loading = loads;
+        Future<EmbeddingModel> loaded = Future.fromCompletionStage(loads, context);
+        model = loaded;
+        loaded.compose(usable -> deployWorkers(usable, open))
+                .onSuccess(workers -> tell(true, spec.name()))
+                .onFailure(failure -> unusable(spec, failure));
+        return loaded;
     }
 
     private void unusable(ModelSpec spec, Throwable failure) {

@@ -10,6 +10,7 @@ import io.vertx.core.Promise;
 import io.vertx.core.Vertx;
 import io.vertx.core.json.JsonObject;
 import io.vertx.junit5.VertxExtension;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -32,6 +33,7 @@ import neuralcore.wire.Tensor;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.api.io.TempDir;
 
 /** The verticle with the real model, called over the event bus as the bridge calls it. */
 @ExtendWith(VertxExtension.class)
@@ -231,6 +233,24 @@ class EmbeddingVerticleTest {
         Future<Reply> waiting = embed("c-1", Map.of(), words(300));
         vertx.undeploy(id).await();
         assertFails(waiting, ErrorCode.SHUTTING_DOWN, "stopping");
+    }
+
+    @Test
+    void aModelThatCouldNotBeLoadedIsTriedAgain(@TempDir Path folder) throws Exception {
+        Path cache = Files.createFile(folder.resolve("cache"));
+        vertx.deployVerticle(new EmbeddingVerticle(config(MODEL, 100), cache, meters)).await();
+        assertThatThrownBy(() -> embed("c", Map.of(), "text").await())
+                .isInstanceOf(NeuralCoreException.class);
+        Files.delete(cache);
+        Tensor vectors = null;
+        while (vectors == null) {
+            try {
+                vectors = embed("c", Map.of(), "text").await().tensors().getFirst();
+            } catch (NeuralCoreException e) {
+                Thread.sleep(100); // It is not tried with each request.
+            }
+        }
+        assertThat(vectors.rows()).isEqualTo(1);
     }
 
     @Test

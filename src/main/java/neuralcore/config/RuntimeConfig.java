@@ -225,8 +225,9 @@ public record RuntimeConfig(
      * The log.
      *
      * @param level of the log: error, warn, info, debug, trace
+     * @param console whether it goes to standard error, too, once the door is open
      */
-    public record Log(String level) {}
+    public record Log(String level, boolean console) {}
 
     private static void requirePort(String key, int port) {
         if (port < 0 || port > 65_535) {

@@ -312,6 +312,13 @@ final class Settings {
                     ValueType.choice(List.of("error", "warn", "info", "debug", "trace")),
                     "info",
                     "Least severe messages to log: error, warn, info, debug or trace.");
+    static final Setting<Boolean> LOG_CONSOLE =
+            add(
+                    "log.console",
+                    ValueType.bool(),
+                    "true",
+                    "Whether the log goes to standard error, too, once the door is open. Where"
+                            + " that is a file, nothing would bound it; the log's own is rotated.");
 
     private Settings() {}
 

@@ -68,7 +68,7 @@ final class Values {
                         get(Settings.CLUSTER_HOST),
                         get(Settings.CLUSTER_PORT),
                         get(Settings.CLUSTER_JOIN)),
-                new RuntimeConfig.Log(get(Settings.LOG_LEVEL)));
+                new RuntimeConfig.Log(get(Settings.LOG_LEVEL), get(Settings.LOG_CONSOLE)));
     }
 
     private RuntimeConfig.Bridge bridge() {

@@ -124,6 +124,9 @@ public final class Daemon implements AutoCloseable {
                 listening.port(),
                 listening.httpPort(),
                 Duration.between(processStart(), Instant.now()).toMillis());
+        if (!config.log().console()) {
+            Logging.leaveStandardError();
+        }
         vertx.executeBlocking(
                 () -> {
                     metrics.addJvmMeters();

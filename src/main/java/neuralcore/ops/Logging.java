@@ -22,6 +22,8 @@ import org.slf4j.LoggerFactory;
 public final class Logging extends ContextAwareBase implements Configurator {
 
     /** Logback's own property; {@code conf/logback.xml} is an example of such a file. */
+    private static final String STANDARD_ERROR = "stderr";
+
     private static final String OTHER_FILE = "logback.configurationFile";
 
     /** Called by logback, which finds the class through {@code META-INF/services}. */
@@ -35,7 +37,7 @@ public final class Logging extends ContextAwareBase implements Configurator {
         line.start();
         OutputStreamAppender<ILoggingEvent> errors = new OutputStreamAppender<>();
         errors.setContext(context);
-        errors.setName("stderr");
+        errors.setName(STANDARD_ERROR);
         errors.setEncoder(line);
         errors.setOutputStream(new FileOutputStream(FileDescriptor.err));
         errors.start();
@@ -68,6 +70,13 @@ public final class Logging extends ContextAwareBase implements Configurator {
         }
         Logger root = root();
         root.addAppender(PrivateLogFile.at(file, root.getLoggerContext()));
+    }
+
+    /** Leaves standard error to the JVM. What is logged goes on to the file, which is bounded. */
+    static void leaveStandardError() {
+        if (System.getProperty(OTHER_FILE) == null) {
+            root().detachAppender(STANDARD_ERROR);
+        }
     }
 
     /** Writes out and closes. What is logged later is lost. */

@@ -1,0 +1,1 @@
+"""What ``neuralcore.compat.atlas_ncb`` is made of."""

@@ -1,0 +1,87 @@
+"""Messages as ATLAS's bus shows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from neuralcore._bus.message import Message as Received
+
+ID = "ncb_id"
+"""In the meta of a message whose id was known before it was sent: the id."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message. Each subscriber has its own; its payload may be changed and nobody sees it.
+
+    :ivar id: what ``publish`` returned.
+    :ivar ts: when it was published, seconds since 1970.
+    :ivar priority: lower is sooner.
+    :ivar meta: ``trace_id``, ``published_by``, and what the publisher added. Of a message read back
+        from the log also ``replay`` (True) and ``persist_seq``, its number there.
+    """
+
+    id: str
+    channel: str
+    ts: float
+    priority: int
+    payload: Any
+    meta: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def trace_id(self) -> str:
+        """Of the trace it belongs to, or ""."""
+        return str(self.meta.get("trace_id") or "")
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "channel": self.channel,
+            "ts": self.ts,
+            "priority": self.priority,
+            "payload": self.payload,
+            "meta": self.meta,
+        }
+
+
+def of_received(received: Received) -> Message:
+    """The message that came from the daemon."""
+    meta = meta_of(received)
+    payload = received.payload
+    if meta.get("dlq") and isinstance(payload, dict):
+        _restore_letter(payload, meta)
+    return Message(
+        id=str(meta.pop(ID, None) or received.id),
+        channel=received.channel,
+        ts=received.timestamp_ns / 1e9,
+        priority=received.priority,
+        payload=payload,
+        meta=meta,
+    )
+
+
+def meta_of(received: Received) -> dict[str, Any]:
+    """Its meta as one flat dict; publishers that say nothing get what ATLAS's bus adds."""
+    said = received.meta
+    named = {
+        name: value
+        for name in ("correlation_id", "source", "reply_to", "error")
+        if (value := getattr(said, name)) is not None
+    }
+    meta = {**named, **said.custom}
+    meta["trace_id"] = said.trace_id or received.id
+    meta.setdefault("published_by", said.source or "unknown")
+    if getattr(received, "replayed", False):
+        meta["replay"] = True
+    return meta
+
+
+def _restore_letter(letter: dict[str, Any], meta: dict[str, Any]) -> None:
+    """A dead letter made by the daemon names its message by the daemon's id."""
+    origin = letter.get("message")
+    if isinstance(origin, dict) and isinstance(origin.get("meta"), dict):
+        known = origin["meta"].pop(ID, None)
+        if known:
+            origin["id"] = meta["origin_msg_id"] = known

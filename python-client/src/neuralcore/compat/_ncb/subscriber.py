@@ -1,0 +1,176 @@
+"""One subscriber: what is done with each message that comes for it."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import time
+import traceback
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from neuralcore.compat._ncb.channels import Channel
+from neuralcore.compat._ncb.limiter import TokenBucket
+from neuralcore.compat._ncb.logs import about, trace_id_var
+from neuralcore.compat._ncb.message import Message, of_received
+from neuralcore.compat._ncb.metrics import MetricsRegistry
+from neuralcore.compat._ncb.plugins import Plugins
+
+if TYPE_CHECKING:
+    from neuralcore._bus.message import Message as Received
+    from neuralcore._bus.subscription import Subscription
+
+Callback = Callable[[Message], Awaitable[None] | None]
+Filter = Callable[[Message], bool]
+
+
+@dataclass
+class SubscriberConfig:
+    """What ``register_subscriber`` was given."""
+
+    module_name: str
+    callback_fn: Callback
+    filter_fn: Filter | None = None
+    rate_limit_per_sec: float | None = None
+    rate_limit_burst: float | None = None
+    replay_on_register: bool = False
+    replay_after_seq: int = 0
+    retry_attempts: int = 0
+    retry_delay: float = 0.1
+    concurrency: int = 1
+
+
+class Owner(Protocol):
+    """What a subscriber needs of its bus."""
+
+    logger: logging.Logger
+
+    @property
+    def metrics(self) -> MetricsRegistry: ...
+
+    @property
+    def plugins(self) -> Plugins: ...
+
+    def is_own(self, message: Received) -> bool:
+        """Whether this bus published it."""
+
+    def handled(self, subscriber: Subscriber, message: Message) -> None:
+        """Something has come of a message."""
+
+    def dead_letter(self, channel: Channel, letter: dict[str, Any]) -> None:
+        """Keeps what a subscriber failed on."""
+
+
+class Subscriber:
+    """Filters, calls back, tries again, gives up."""
+
+    def __init__(self, owner: Owner, channel: Channel, config: SubscriberConfig) -> None:
+        self.channel = channel
+        self.config = config
+        self.subscription: Subscription | None = None
+        self._owner = owner
+        rate, burst = config.rate_limit_per_sec, config.rate_limit_burst
+        self._limiter = TokenBucket(rate, burst) if rate and burst else None
+
+    @property
+    def name(self) -> str:
+        return self.config.module_name
+
+    async def handle(self, received: Received) -> None:
+        """Takes a message of the subscription."""
+        message = of_received(received)
+        token = trace_id_var.set(message.trace_id)
+        try:
+            await self._handle(message, validate=not self._owner.is_own(received))
+        finally:
+            trace_id_var.reset(token)
+
+    async def _handle(self, message: Message, *, validate: bool) -> None:
+        owner = self._owner
+        try:
+            if owner.plugins:
+                message = await owner.plugins.before_dispatch(message, validate=validate)
+            if self.config.filter_fn is not None and not self.config.filter_fn(message):
+                return
+        except Exception as error:  # of a plugin or the filter: trying again would not help
+            self._give_up(message, error, "filter_error")
+            return
+        if self._limiter is not None:
+            await self._limiter.acquire()
+        attempts = max(0, self.config.retry_attempts) + 1
+        for attempt in range(1, attempts + 1):
+            try:
+                await self._call(message)
+                owner.metrics.dispatched(message.channel)
+                break
+            except (Exception, asyncio.CancelledError) as error:
+                if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+                    raise
+                if attempt == attempts:
+                    self._give_up(message, error, "subscriber_error")
+                    break
+                owner.logger.warning(
+                    "Subscriber %r failed on message %s, attempt %d of %d: %s",
+                    self.name,
+                    message.id,
+                    attempt,
+                    attempts,
+                    error,
+                    extra=self._about("subscriber_retry", message, error),
+                )
+                await asyncio.sleep(self.config.retry_delay)
+        owner.handled(self, message)
+
+    async def _call(self, message: Message) -> None:
+        async with self.channel.fanout:
+            started = time.perf_counter()
+            try:
+                result = self.config.callback_fn(message)
+                if inspect.isawaitable(result):
+                    await result
+            finally:
+                took = (time.perf_counter() - started) * 1000
+                self._owner.metrics.took(message.channel, took)
+
+    def _give_up(self, message: Message, error: BaseException, event: str) -> None:
+        self._owner.metrics.failed(message.channel)
+        self._owner.logger.error(
+            "Subscriber %r gives message %s up: %s",
+            self.name,
+            message.id,
+            error,
+            extra=self._about(event, message, error),
+            exc_info=error,
+        )
+        if message.meta.get("dlq"):
+            return  # a dead letter has no dead letter
+        lines = traceback.format_exception(type(error), error, error.__traceback__)
+        self._owner.dead_letter(
+            self.channel,
+            {
+                "origin_channel": message.channel,
+                "subscriber": self.name,
+                "error_type": type(error).__name__,
+                "error": str(error),
+                "traceback": "".join(lines),
+                "message": message.to_dict(),
+            },
+        )
+
+    def _about(self, event: str, message: Message, error: BaseException) -> dict[str, Any]:
+        return about(
+            event,
+            channel=message.channel,
+            subscriber=self.name,
+            msg_id=message.id,
+            trace_id=message.trace_id,
+            error=error,
+        )
+
+
+def _is_cancelled() -> bool:
+    """Whether this task is to end; else what it awaited was cancelled."""
+    cancelling = getattr(asyncio.current_task(), "cancelling", None)  # since Python 3.11
+    return cancelling is None or cancelling() > 0

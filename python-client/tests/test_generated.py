@@ -29,7 +29,10 @@ def test_both_have_the_same_methods_and_parameters(sync: type, async_: type) -> 
     for name in names:
         ours, theirs = getattr(sync, name), getattr(async_, name)
         if inspect.isfunction(ours):
-            assert str(inspect.signature(ours)).replace("Collection", "AsyncCollection") == str(
-                inspect.signature(theirs)
+            expected = str(inspect.signature(ours))
+            for word in ("Collection", "Iterator"):
+                expected = expected.replace(word, f"Async{word}")
+            assert expected == str(inspect.signature(theirs))
+            assert inspect.iscoroutinefunction(theirs) or inspect.isasyncgenfunction(theirs), (
+                f"{name} does not await"
             )
-            assert inspect.iscoroutinefunction(theirs), f"{name} does not await"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import math
 import sys
 
@@ -211,3 +212,49 @@ def test_plain_python_and_numpy_agree(pair):
         assert _purepython.PAIR[metric](a, b) == pytest.approx(
             local._array_pair(np.array(a), np.array(b), metric), rel=1e-9, abs=1e-9
         )
+
+
+@pytest.mark.parametrize("kind", ["list", "array", "float16", "float32", "float64", "strided"])
+def test_normalizing_in_place_returns_the_old_length(kind):
+    values = [3.0, 0.0, 4.0]
+    vector = {
+        "list": lambda: list(values),
+        "array": lambda: array.array("f", values),
+        "strided": lambda: np.array([3.0, 9, 0, 9, 4, 9])[::2],
+    }.get(kind, lambda: np.array(values, dtype=kind))()
+    assert vectors.normalize_inplace(vector) == pytest.approx(5.0)
+    assert list(vector) == pytest.approx([0.6, 0.0, 0.8], abs=1e-3)
+    zero = [0.0, 0.0]
+    assert vectors.normalize_inplace(zero) == 0.0
+    assert zero == [0.0, 0.0]
+    tiny = np.array([3e-30, 4e-30], dtype=np.float32)
+    assert vectors.normalize_inplace(tiny) == pytest.approx(5e-30)
+    assert list(tiny) == pytest.approx([0.6, 0.8])
+    with pytest.raises(ValueError, match="int64"):
+        vectors.normalize_inplace(np.array([1, 2]))
+
+
+def test_normalizing_many():
+    rows = np.random.default_rng(3).normal(size=(20, 7))
+    rows[4] = 0
+    units = vectors.normalize_batch(rows)
+    assert units.dtype == np.float32
+    lengths = np.linalg.norm(units, axis=1)
+    assert lengths == pytest.approx([float(i != 4) for i in range(20)])
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean", "squared_euclidean", "dot_product"])
+def test_pairwise_distances_have_a_zero_diagonal(metric):
+    rows = np.random.default_rng(4).normal(size=(12, 5)).astype(np.float32)
+    found = vectors.pairwise_distances(rows, metric)
+    assert found.shape == (12, 12)
+    assert not found.diagonal().any()
+    assert found == pytest.approx(found.T, abs=1e-5)
+    a, b = rows[2].astype(float), rows[9].astype(float)
+    expected = {
+        "cosine": 1 - a @ b / np.linalg.norm(a) / np.linalg.norm(b),
+        "euclidean": np.linalg.norm(a - b),
+        "squared_euclidean": ((a - b) ** 2).sum(),
+        "dot_product": -(a @ b),
+    }[metric]
+    assert found[2, 9] == pytest.approx(expected, abs=1e-4)

@@ -45,12 +45,16 @@ RENAMES = [
     (r"self\.connection\.call\((.*)\)\n", r"asyncio.wrap_future(\n            "
      r"self.connection.call_async(\1)\n        )\n"),
     (r"self\.connection\.close\(\)", "asyncio.to_thread(self.connection.close)"),
+    (r"time\.sleep\(", "asyncio.sleep("),
+    (r"^import time\n", ""),
+    (r"import Callable, Iterator,", "import AsyncIterator, Callable,"),
+    (r"\bIterator\b", "AsyncIterator"),
     (r"__enter__", "__aenter__"),
     (r"__exit__", "__aexit__"),
     (r"\nfrom collections\.abc", "\nimport asyncio\nfrom collections.abc"),
     (r"Thread-safe\.", "Usable from any number of event loops."),
 ]  # fmt: skip
-COROUTINE_CALLS = {"to_thread", "wrap_future"}
+COROUTINE_CALLS = {"to_thread", "wrap_future", "sleep"}
 ALWAYS_ASYNC = {"__aenter__", "__aexit__"}
 
 

@@ -13,7 +13,7 @@ offset  type
 32      u32    CRC-32 of all that follows this field
 36      u32    zero
 40             JSON (UTF-8): metric, max_elements, m, ef_construction, ef_search,
-               next_id, metadata (object, id → metadata of the vectors that have any)
+               m0, seed, next_id, metadata (object, id → metadata of those that have any)
 …              n ids, i64; then n × dimension float32
 ======  =====  ==================================================================
 """
@@ -27,14 +27,17 @@ import secrets
 import struct
 import tempfile
 import threading
+import time
 import weakref
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any, Literal, Union, overload
 
+from neuralcore import _parts
 from neuralcore._calls import Caller, frame_room, resolve
-from neuralcore.errors import InvalidRequest, LimitExceeded, NeuralCoreError, NotFound
+from neuralcore._progress import progress
+from neuralcore.errors import InvalidRequest, NeuralCoreError, NotFound, RequestTimeout
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,23 +49,31 @@ Vectors = Union[Sequence[Vector], "NDArray[Any]"]
 _MAGIC = b"NCINDEX\0"
 _FORMAT = 1
 _HEAD = struct.Struct("<8sIIQQII")
-_SIMILARITIES = ("cosine", "dot_product")
+
+_PIPELINE = 512
+"""Single adds that are sent together."""
 
 
 class HNSWIndex:
     """Finds the nearest of many vectors.
 
-    In this version the search is exact, over a collection in the daemon (or, where there is none,
-    in this process): every result is a true nearest neighbour, and ``m``, ``ef_construction`` and
-    ``ef_search`` are kept and saved but change nothing. The graph that gives the class its name
-    comes with a later version, behind the same methods.
+    The vectors are held by the daemon, in a collection of its own that is not kept on disk; where
+    there is no daemon, in this process. Up to some 20,000 vectors every result is a true nearest
+    neighbour. For more, the daemon builds an HNSW graph in the background (see
+    :meth:`wait_until_built`), and searches it once it is there; the fallback stays exact.
 
-    Making an index connects, which may start a daemon. It holds memory there until ``close()``, or
-    until it is garbage. Thread-safe.
+    The index belongs to the process that made it: making it connects, which may start a daemon, and
+    the memory there is freed by ``close()``, when the index is garbage, or when the process ends in
+    an orderly way. What should outlive the process is written by :meth:`save`. Thread-safe.
 
     :param dimension: of the vectors.
-    :param max_elements: how many it may hold.
+    :param max_elements: how many are expected; more are taken, and the number grows.
+    :param m: neighbours that the graph links a vector with.
+    :param ef_construction: candidates looked at for them.
+    :param ef_search: candidates that a search keeps in sight: more is slower and finds more.
     :param metric: "cosine", "euclidean", "squared_euclidean" or "dot_product".
+    :param m0: neighbours on the graph's lowest level, 2 · m by default.
+    :param seed: of the graph's levels.
     :param client: the client to use; by default the process's own, as ``connect()`` finds it.
     """
 
@@ -75,6 +86,8 @@ class HNSWIndex:
         ef_search: int = 50,
         *,
         metric: str = "cosine",
+        m0: int | None = None,
+        seed: int | None = None,
         client: Caller | None = None,
     ) -> None:
         from neuralcore.vectors import DistanceMetric
@@ -92,16 +105,30 @@ class HNSWIndex:
         self.dimension = dimension
         self.max_elements = max_elements
         self.m = m
+        self.m0 = m0
         self.ef_construction = ef_construction
         self.ef_search = ef_search
+        self.seed = seed
         self.metric = DistanceMetric.of(metric).value
         self._lock = threading.RLock()
         self._ids: dict[int, None] = {}
         self._metadata: dict[int, Mapping[str, Any]] = {}
         self._next_id = 0
+        # Vectors of single adds that have not been sent yet.
+        self._waiting: dict[int, NDArray[np.float32]] = {}
         self._client = resolve(client)
         self._collection = f"index-{os.getpid()}-{secrets.token_hex(8)}"
-        self._call("create", dimension=dimension, metric=self.metric)
+        options = {
+            "m": max(2, m),
+            "ef_construction": ef_construction,
+            "ef_search": ef_search,
+            "durable": False,
+        }
+        if m0 is not None:
+            options["m0"] = m0
+        if seed is not None:
+            options["seed"] = seed
+        self._call("create", dimension=dimension, metric=self.metric, **options)
         self._drop = weakref.finalize(self, _drop, self._client, self._collection, os.getpid())
 
     def add(
@@ -112,70 +139,146 @@ class HNSWIndex:
     ) -> int:
         """Adds a vector, or replaces the one of that id; returns its id.
 
-        :param id: any integer; by default the next that is free.
+        It does not wait for the daemon: vectors are sent some hundred at a time, at the latest
+        before the next search. What the daemon refuses then is raised there.
+
+        :param id: any integer of 64 bits; by default the next that is free.
         :param metadata: JSON values, kept with it.
         """
-        metadatas = [metadata] if metadata is not None else None
-        return self.add_batch([vector], None if id is None else [id], metadatas)[0]
+        import numpy as np
+
+        (row,) = self._matrix([vector])
+        if not np.isfinite(row).all():
+            raise InvalidRequest("The vector has a value that is not finite.", code="NOT_FINITE")
+        with self._lock:
+            self._check_open()
+            (chosen,) = self._chosen(None if id is None else [id], 1)
+            self._waiting.pop(chosen, None)
+            self._waiting[chosen] = row.copy()
+            self._note([chosen], [metadata])
+            if len(self._waiting) >= _PIPELINE:
+                self._flush()
+            return chosen
 
     def add_batch(
         self,
         vectors: Vectors,
         ids: Sequence[int] | None = None,
         metadata: Sequence[Mapping[str, Any] | None] | None = None,
+        *,
+        show_progress: bool | None = None,
     ) -> list[int]:
         """Adds n vectors (n × d) and returns their ids. See :meth:`add`.
 
-        :raises LimitExceeded: if there would be more than ``max_elements``; nothing was added.
+        :param show_progress: a bar on stderr; by default for many vectors if stderr is a terminal.
         """
         rows = self._matrix(vectors)
         with self._lock:
-            chosen = [int(i) for i in ids] if ids is not None else self._free_ids(len(rows))
-            if len(chosen) != len(rows):
-                raise InvalidRequest(f"{len(chosen)} ids came with {len(rows)} vectors.")
+            self._check_open()
+            chosen = self._chosen(ids, len(rows))
             if metadata is not None and len(metadata) != len(rows):
                 raise InvalidRequest(f"{len(metadata)} metadata came with {len(rows)} vectors.")
-            total = len(self._ids.keys() | set(chosen))
-            if total > self.max_elements:
-                raise LimitExceeded(
-                    f"{total} vectors do not fit an index of max_elements={self.max_elements}."
-                )
+            self._flush()
             step = max(1, frame_room(self._client) // (4 * self.dimension + 24))
-            for start in range(0, len(rows), step):
-                part = chosen[start : start + step]
-                names = [str(i) for i in part]
-                self._call("upsert", names, rows[start : start + step])
-                self._ids.update(dict.fromkeys(part))
-            for i, given in zip(chosen, metadata or [None] * len(chosen), strict=True):
-                self._metadata.pop(i, None)
-                if given is not None:
-                    self._metadata[i] = dict(given)
-            self._next_id = max([self._next_id, *(i + 1 for i in chosen)])
+            with progress(len(rows), "vectors", show_progress) as advance:
+                for start in range(0, len(rows), step):
+                    part = slice(start, start + step)
+                    self._send(chosen[part], rows[part])
+                    self._note(chosen[part], None if metadata is None else metadata[part])
+                    advance(len(chosen[part]))
             return chosen
+
+    def _chosen(self, ids: Sequence[int] | None, count: int) -> list[int]:
+        if ids is None:
+            return list(range(self._next_id, self._next_id + count))
+        chosen = [int(i) for i in ids]
+        if len(chosen) != count:
+            raise InvalidRequest(f"{len(chosen)} ids came with {count} vectors.")
+        return chosen
+
+    def _note(
+        self, ids: Sequence[int], metadata: Sequence[Mapping[str, Any] | None] | None
+    ) -> None:
+        """Remembers what was added."""
+        for i, given in zip(ids, metadata or [None] * len(ids), strict=True):
+            self._ids[i] = None
+            self._next_id = max(self._next_id, i + 1)
+            self._metadata.pop(i, None)
+            if given is not None:
+                self._metadata[i] = dict(given)
+        while len(self._ids) > self.max_elements:
+            self.max_elements *= 2
+
+    def _flush(self) -> None:
+        if self._waiting:
+            import numpy as np
+
+            waiting, self._waiting = self._waiting, {}
+            self._send(list(waiting), np.stack(list(waiting.values())))
+
+    def _send(self, ids: Sequence[int], rows: NDArray[np.float32]) -> None:
+        self._call("upsert", _parts.id_tensor(list(ids)), rows)
+
+    @overload
+    def search(
+        self,
+        query: Vector,
+        k: int = 10,
+        filter_fn: Callable[[int], bool] | None = None,
+        *,
+        include_metadata: Literal[False] = False,
+    ) -> list[tuple[int, float]]: ...
+
+    @overload
+    def search(
+        self,
+        query: Vector,
+        k: int = 10,
+        filter_fn: Callable[[int], bool] | None = None,
+        *,
+        include_metadata: Literal[True],
+    ) -> list[tuple[int, float, Mapping[str, Any] | None]]: ...
 
     def search(
         self,
         query: Vector,
         k: int = 10,
         filter_fn: Callable[[int], bool] | None = None,
-    ) -> list[tuple[int, float]]:
+        *,
+        include_metadata: bool = False,
+    ) -> Any:
         """The ``k`` nearest as (id, distance), nearest first, or as many as there are.
 
         The distance is 1 - cosine for cosine, the negated product for dot_product.
 
-        :param filter_fn: only ids for which it is true; more and more neighbours are fetched until
-            ``k`` of them are.
+        :param filter_fn: only ids for which it is true. It is called here: for nearby ids first,
+            and for all there are if too few of those pass.
+        :param include_metadata: (id, distance, metadata) instead; None where there is none.
         """
-        if filter_fn is None:
-            return self.search_batch([query], k)[0]
-        found: list[tuple[int, float]] = []
-        seen, fetch = 0, max(4 * k, 64)
-        while True:
-            nearest = self.search_batch([query], min(fetch, max(1, len(self))))[0]
-            found += [hit for hit in nearest[seen:] if filter_fn(hit[0])]
-            if len(found) >= k or len(nearest) < fetch:
-                return found[:k]
-            seen, fetch = len(nearest), 4 * fetch
+        hits = (
+            self.search_batch([query], k)[0]
+            if filter_fn is None
+            else self._filtered(query, k, filter_fn)
+        )
+        if include_metadata:
+            return [(i, distance, self._metadata.get(i)) for i, distance in hits]
+        return hits
+
+    def _filtered(
+        self, query: Vector, k: int, filter_fn: Callable[[int], bool]
+    ) -> list[tuple[int, float]]:
+        fetch = max(4 * k, 64)
+        nearest = self.search_batch([query], fetch)[0]
+        found = [hit for hit in nearest if filter_fn(hit[0])]
+        if k < 1 or len(found) >= k or len(nearest) < fetch:
+            return found[:k]
+        with self._lock:
+            every = list(self._ids)
+        allowed = [i for i in every if filter_fn(i)]
+        if not allowed:
+            return []
+        answer, arrays = self._call("search", self._matrix([query]), _parts.id_tensor(allowed), k=k)
+        return self._pairs(_parts.hits(answer, arrays)[0])
 
     def search_batch(
         self,
@@ -186,18 +289,19 @@ class HNSWIndex:
         if k < 1:
             raise InvalidRequest(f"k is {k}; it must be at least 1.")
         rows = self._matrix(queries)
+        with self._lock:
+            self._flush()
         # An answer has an id and a score, about 40 bytes, for each hit.
         per_query = max(4 * self.dimension, 40 * min(k, max(1, len(self))))
         step = max(1, frame_room(self._client) // per_query)
         results: list[list[tuple[int, float]]] = []
         for start in range(0, len(rows), step):
-            answer, (ids, scores) = self._call("search", rows[start : start + step], k=k)
-            at = 0
-            for count in answer["counts"]:
-                hits = zip(ids[at : at + count], scores[at : at + count].tolist(), strict=True)
-                results.append([(int(i), self._distance(score)) for i, score in hits])
-                at += count
+            answer, arrays = self._call("search", rows[start : start + step], k=k)
+            results += [self._pairs(hits) for hits in _parts.hits(answer, arrays)]
         return results
+
+    def _pairs(self, hits: Sequence[_parts.Hit]) -> list[tuple[int, float]]:
+        return [(hit.id, self._distance(hit.score)) for hit in hits]
 
     def metadata(self, id: int) -> Mapping[str, Any] | None:
         """What was kept with a vector, or None.
@@ -209,6 +313,32 @@ class HNSWIndex:
                 raise NotFound(f"The index has no vector {id}.")
             return self._metadata.get(id)
 
+    def describe(self) -> dict[str, Any]:
+        """What the index takes and how it is searched; see ``Collection.describe``."""
+        with self._lock:
+            self._flush()
+        return self._call("describe")[0]
+
+    def wait_until_built(
+        self, timeout: float = 600.0, *, show_progress: bool | None = None
+    ) -> None:
+        """Returns when the graph has every vector, or none is built because there are too few.
+
+        :raises RequestTimeout: if it takes longer; building goes on.
+        """
+        end = time.monotonic() + timeout
+        state = self.describe()
+        done = 0
+        with progress(state["count"], "vectors indexed", show_progress) as advance:
+            while not _parts.is_indexed(state):
+                if time.monotonic() > end:
+                    raise RequestTimeout(f"The graph was not complete within {timeout:g} s.")
+                time.sleep(0.1)
+                state = self.describe()
+                now = state["count"] - state["unindexed"] if state["graph"] != "none" else 0
+                advance(max(0, now - done))
+                done = max(done, now)
+
     def __len__(self) -> int:
         return len(self._ids)
 
@@ -216,10 +346,15 @@ class HNSWIndex:
         return id in self._ids
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the index to a file, whole or not at all."""
+        """Writes the index to a file of this process's, whole or not at all.
+
+        The daemon never writes to a path that a client names: the vectors are fetched, and written
+        here. The graph is not among them; it is built again after :meth:`load`.
+        """
         import numpy as np
 
         with self._lock:
+            self._flush()
             ids = list(self._ids)
             vectors = self._fetch(ids)
             settings = {
@@ -228,6 +363,8 @@ class HNSWIndex:
                 "m": self.m,
                 "ef_construction": self.ef_construction,
                 "ef_search": self.ef_search,
+                "m0": self.m0,
+                "seed": self.seed,
                 "next_id": self._next_id,
                 "metadata": {str(i): dict(m) for i, m in self._metadata.items()},
             }
@@ -270,6 +407,29 @@ class HNSWIndex:
         index._next_id = next_id
         return index
 
+    @classmethod
+    def load_hnswlib(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        metric: str = "cosine",
+        client: Caller | None = None,
+    ) -> HNSWIndex:
+        """Reads the vectors and labels of a file that hnswlib's ``save_index`` wrote.
+
+        The graph is built anew. Elements that are marked as deleted are left out.
+
+        :param metric: the space, which the file does not name: "cosine" ("ip" is "dot_product",
+            "l2" is "squared_euclidean").
+        :raises InvalidRequest: if it is not such a file, or its numbers do not fit its length.
+        """
+        from neuralcore._imports import read_hnswlib
+
+        labels, vectors, settings = read_hnswlib(path)
+        index = cls(vectors.shape[1], metric=metric, client=client, **settings)
+        index.add_batch(vectors, labels.tolist())
+        return index
+
     def close(self) -> None:
         """Frees what the index holds; it cannot be used afterwards."""
         self._drop()
@@ -284,10 +444,13 @@ class HNSWIndex:
         return f"<HNSWIndex of {len(self)} × {self.dimension}, {self.metric}>"
 
     def _call(self, verb: str, *tensors: Any, **params: Any) -> tuple[dict[str, Any], list[Any]]:
-        if hasattr(self, "_drop") and not self._drop.alive:
-            raise InvalidRequest("The index has been closed.")
+        self._check_open()
         params["collection"] = self._collection
         return self._client.call(f"neuralcore.vectors.{verb}", params, tensors)
+
+    def _check_open(self) -> None:
+        if hasattr(self, "_drop") and not self._drop.alive:
+            raise InvalidRequest("The index has been closed.")
 
     def _fetch(self, ids: Sequence[int]) -> NDArray[np.float32]:
         import numpy as np
@@ -295,13 +458,10 @@ class HNSWIndex:
         vectors = np.empty((len(ids), self.dimension), dtype=np.float32)
         step = max(1, frame_room(self._client) // (4 * self.dimension + 64))
         for start in range(0, len(ids), step):
-            names = [str(i) for i in ids[start : start + step]]
-            _, (part,) = self._call("get", names)
+            wanted = _parts.id_tensor(list(ids[start : start + step]))
+            _, (part,) = self._call("get", wanted)
             vectors[start : start + step] = part
         return vectors
-
-    def _free_ids(self, count: int) -> list[int]:
-        return list(range(self._next_id, self._next_id + count))
 
     def _matrix(self, vectors: Any) -> NDArray[np.float32]:
         from neuralcore.vectors import matrix

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
-from neuralcore.errors import InvalidRequest, RequestTimeout
+from neuralcore.errors import InvalidRequest, NotSupported, RequestTimeout
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
+
+Ids = Union[Sequence["str | int"], "NDArray[Any]"]
+"""Ids of rows: strings or integers."""
 
 # Left in each frame for its head, the parameters and the tables.
 _HEAD = 64 * 1024
@@ -21,19 +25,26 @@ IDS = 1000
 
 
 class Hit(NamedTuple):
-    """A search result. ``score``: see the metric; ``metadata`` is None if it was not asked for."""
+    """A search result. ``score``: see the metric; the others are None if they were not asked for,
+    or if there are none."""
 
-    id: str
+    id: Any
     score: float
     metadata: dict[str, Any] | None
+    text: str | None = None
+    vector: NDArray[np.float32] | None = None
+    namespace: str = ""
 
 
 class Record(NamedTuple):
-    """A stored vector (float32, d) and its metadata, None if it has none."""
+    """A stored vector (float32, d; None if it was not asked for) with its metadata and text, None
+    if it has none."""
 
-    id: str
-    vector: NDArray[np.float32]
+    id: Any
+    vector: NDArray[np.float32] | None
     metadata: dict[str, Any] | None
+    text: str | None = None
+    namespace: str = ""
 
 
 class Upserted(NamedTuple):
@@ -97,11 +108,88 @@ def check_width(q: NDArray[np.float32], d: NDArray[np.float32]) -> None:
         )
 
 
-def string_list(values: Sequence[str], what: str) -> list[str]:
-    """The values as a list; a single string is refused, it is a sequence of strings too."""
+def id_list(values: Ids, what: str) -> list[Any]:
+    """The ids as a list of str and int; a single string is refused, it is a sequence too."""
     if isinstance(values, (str, bytes)):
         raise InvalidRequest(f"{what} is a single {type(values).__name__}; a list is needed.")
-    return list(values)
+    tolist = getattr(values, "tolist", None)
+    ids: list[Any] = tolist() if tolist is not None else list(values)
+    for i, id_ in enumerate(ids):
+        if not isinstance(id_, (str, int)) or isinstance(id_, bool):
+            if hasattr(id_, "__index__") and not isinstance(id_, bool):
+                ids[i] = int(id_)
+                continue
+            raise InvalidRequest(
+                f"{what}[{i}] is a {type(id_).__name__}; an id is a string or an integer."
+            )
+    return ids
+
+
+def id_tensor(ids: list[Any]) -> Any:
+    """The ids as they are sent: int64, or strings."""
+    import numpy as np
+
+    numbers = sum(isinstance(id_, int) for id_ in ids)
+    if numbers == 0:
+        return ids
+    if numbers < len(ids):
+        raise InvalidRequest("The ids of one call must be all strings or all integers.")
+    try:
+        return np.array(ids, dtype=np.int64)
+    except OverflowError as e:
+        raise InvalidRequest("An id is beyond the 64 bits that an integer id has.") from e
+
+
+def check_rows(rows: int, ids: list[Any], **others: Sequence[Any] | None) -> None:
+    """Raises InvalidRequest unless there is one of each for a vector."""
+    given = {"ids": len(ids)}
+    given.update((name, len(values)) for name, values in others.items() if values is not None)
+    if any(count != rows for count in given.values()):
+        have = ", ".join(f"{count} {name}" for name, count in given.items())
+        raise InvalidRequest(f"{have} and {rows} vectors do not belong together.")
+
+
+def scope(
+    collection: str, namespace: str, filter: Mapping[str, object] | None
+) -> dict[str, object]:
+    """The parameters that say which rows a call is about."""
+    params: dict[str, object] = {"collection": collection, "namespace": namespace}
+    if filter is not None:
+        params["filter"] = dict(filter)
+    return params
+
+
+def search_params(
+    collection: str,
+    k: int,
+    filter: Mapping[str, object] | None,
+    namespace: str,
+    limit: float | None,
+    include_metadata: bool,
+    include_vectors: bool,
+    exact: bool,
+    ef: int,
+) -> dict[str, object]:
+    """The parameters of a search; what is as usual is left out."""
+    params = scope(collection, namespace, filter)
+    params["k"] = k
+    params["include_metadata"] = include_metadata
+    if limit is not None:
+        params["limit"] = float(limit)
+    if include_vectors:
+        params["include_vectors"] = True
+    if exact:
+        params["exact"] = True
+    if ef:
+        params["ef"] = ef
+    return params
+
+
+def is_indexed(state: Mapping[str, Any]) -> bool:
+    """Whether a graph has every vector, or none is built."""
+    if state["graph"] == "none":
+        return bool(state["count"] < state["exact_below"])
+    return not state["unindexed"]
 
 
 def text_parts(texts: list[str], limit: int) -> Iterator[list[str]]:
@@ -158,9 +246,16 @@ def merge_top_k(
 
 def hits(result: Mapping[str, Any], tensors: Sequence[Any]) -> list[list[Hit]]:
     """One list of hits a query, of a search's answer."""
-    ids, scores = tensors
-    metadata = result.get("metadata") or [None] * len(ids)
-    every = [Hit(*hit) for hit in zip(ids, scores.tolist(), metadata, strict=True)]
+    sent, scores = tensors[:2]
+    # Ids of both kinds come as JSON, for they have no array.
+    ids = result.get("ids") or (sent if isinstance(sent, list) else sent.tolist())
+    none = [None] * len(ids)
+    columns: list[Sequence[Any]] = [ids, scores.tolist(), result.get("metadata") or none]
+    if len(tensors) > 2 or "texts" in result or "namespaces" in result:
+        columns.append(result.get("texts") or none)
+        columns.append(tensors[2] if len(tensors) > 2 and len(ids) else none)
+        columns.append(result.get("namespaces") or [""] * len(ids))
+    every = list(map(Hit, *columns))
     found, at = [], 0
     for count in result["counts"]:
         found.append(every[at : at + count])
@@ -169,8 +264,49 @@ def hits(result: Mapping[str, Any], tensors: Sequence[Any]) -> list[list[Hit]]:
 
 
 def records(result: Mapping[str, Any], tensors: Sequence[Any]) -> list[Record]:
-    """The records of a get's answer."""
+    """The records of a get's or scroll's answer."""
     found = result["found"]
-    metadata = result.get("metadata") or [None] * len(found)
-    vectors = tensors[0] if found else ()
-    return [Record(*record) for record in zip(found, vectors, metadata, strict=True)]
+    none = [None] * len(found)
+    vectors = tensors[0] if found and len(tensors[0]) else none
+    return [
+        Record(*record)
+        for record in zip(
+            found,
+            vectors,
+            result.get("metadata") or none,
+            result.get("texts") or none,
+            result.get("namespaces") or [""] * len(found),
+            strict=True,
+        )
+    ]
+
+
+def require_plotting() -> None:
+    """Raises NotSupported with what to install, where matplotlib is missing."""
+    if importlib.util.find_spec("matplotlib") is None:
+        raise NotSupported(
+            "plot() needs matplotlib.", hint="pip install 'neuralcore-runtime[plot]'"
+        )
+
+
+def plot(name: str, records: Sequence[Record], color: str | None, ax: Any) -> Any:
+    """Draws records by their first two principal components; returns the axes."""
+    import matplotlib.pyplot as plt
+    import numpy as np
+
+    if ax is None:
+        _, ax = plt.subplots()
+    if records:
+        x = np.stack([r.vector for r in records if r.vector is not None]).astype(np.float64)
+        x -= x.mean(axis=0)
+        axes = np.linalg.svd(x, full_matrices=False)[2][:2]
+        places = np.zeros((len(x), 2))
+        places[:, : len(axes)] = x @ axes.T
+        labels = [str((r.metadata or {}).get(color, "")) if color else "" for r in records]
+        for label in dict.fromkeys(labels):
+            chosen = np.array([other == label for other in labels])
+            ax.scatter(*places[chosen].T, s=8, label=label or None)
+        if color:
+            ax.legend(title=color)
+    ax.set_title(f"{name}: {len(records):,} vectors")
+    return ax

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from neuralcore import _parts
 from neuralcore._connect import open_backend
 from neuralcore._connection import Connection
-from neuralcore._parts import Deadline, Hit, Record, Upserted
+from neuralcore._parts import Deadline, Hit, Ids, Record, Upserted
+from neuralcore._progress import progress as _progress
 from neuralcore.daemon import START_TIMEOUT
 from neuralcore.errors import InvalidRequest
 
@@ -244,13 +246,23 @@ class Client:
         dimension: int | None = None,
         *,
         metric: str = "cosine",
+        durable: bool | None = None,
+        metadata: Mapping[str, object] | None = None,
         timeout: float | None = None,
+        **options: object,
     ) -> Collection:
         """A collection of vectors.
 
         Args:
             dimension: makes the collection if there is none; if there is one, it must have this
                 dimension and metric. None asks nothing of the daemon.
+            metric: cosine, dot_product (inner_product), euclidean or squared_euclidean.
+            durable: False keeps it in the daemon's memory alone. By default a daemon keeps it on
+                disk, and the fallback, which has none, in memory.
+            metadata: JSON values that say what it is.
+            options: ``int8=False`` does without codes, which make search faster and take a quarter
+                of the vectors' memory; ``m``, ``m0``, ``ef_construction``, ``ef_search`` and
+                ``seed`` are the graph's, should it grow so large.
         """
         if dimension is not None:
             params = {
@@ -258,7 +270,12 @@ class Client:
                 "dimension": dimension,
                 "metric": metric,
                 "exist_ok": True,
+                **options,
             }
+            if durable is not None:
+                params["durable"] = durable
+            if metadata is not None:
+                params["metadata"] = dict(metadata)
             self.call("neuralcore.vectors.create", params, timeout=timeout)
         return Collection(self, name)
 
@@ -284,9 +301,13 @@ class Client:
 
 
 class Collection:
-    """A named set of vectors with ids and metadata, kept by the daemon.
+    """A named set of vectors with ids, metadata and texts, kept by the daemon.
 
-    Thread-safe.
+    An id is a string or an integer; 7 and "7" are two. Ids are known in a namespace, "" by default;
+    ``namespace="*"`` means all where rows are looked for. A ``filter`` is a condition on the
+    metadata: ``{"lang": "en", "year": {"$gte": 1990}}``; there are $eq, $ne, $in, $nin, $gt, $gte,
+    $lt, $lte, $exists, $and, $or and $not, and ``"author.name"`` names a value within an object.
+    ``docs/vectors.md`` says what is found how. Thread-safe.
     """
 
     def __init__(self, client: Client, name: str) -> None:
@@ -295,127 +316,390 @@ class Collection:
 
     def upsert(
         self,
-        ids: Sequence[str],
+        ids: Ids,
         vectors: ArrayLike,
         metadata: Sequence[Mapping[str, object] | None] | None = None,
         *,
+        texts: Sequence[str | None] | None = None,
+        namespace: str = "",
+        progress: bool | None = None,
         timeout: float | None = None,
     ) -> Upserted:
         """Stores vectors; one with an id that is there already replaces it.
+
+        When it returns, the vectors of a durable collection are on the disk.
 
         Args:
             ids: n.
             vectors: n × d.
             metadata: n objects of JSON values, or None for all of them.
+            texts: n texts kept with the vectors, or None for all of them.
+            progress: a bar on stderr; by default for many vectors if stderr is a terminal.
         """
-        names = _parts.string_list(ids, "ids")
+        names = _parts.id_list(ids, "ids")
         v, _ = _parts.matrix(vectors, "vectors")
-        if len(names) != len(v) or (metadata is not None and len(metadata) != len(v)):
-            have = "no" if metadata is None else str(len(metadata))
-            raise InvalidRequest(
-                f"{len(names)} ids, {len(v)} vectors and {have} metadata do not belong together."
-            )
+        _parts.check_rows(len(v), ids=names, metadata=metadata, texts=texts)
         deadline = Deadline(timeout)
         inserted = updated = start = 0
         rows = _parts.rows_that_fit(self._client.binary_frame_limit, 4 * v.shape[1] + 64)
-        while start < len(names):
-            part = slice(start, start + rows)
-            params: dict[str, object] = {"collection": self.name}
-            if metadata is not None:
-                params["metadata"] = list(metadata[part])
-            try:
-                result, _ = self._client.call(
-                    "neuralcore.vectors.upsert",
-                    params,
-                    [names[part], v[part]],
-                    timeout=deadline.left(),
-                )
-            except InvalidRequest as e:
-                if e.code != "FRAME_TOO_LARGE" or rows == 1:
-                    raise
-                rows = max(1, rows // 2)  # long ids or much metadata
-                continue
-            inserted += result["inserted"]
-            updated += result["updated"]
-            start += rows
+        with _progress(len(names), "vectors", progress) as advance:
+            while start < len(names):
+                part = slice(start, start + rows)
+                params: dict[str, object] = {"collection": self.name, "namespace": namespace}
+                if metadata is not None:
+                    params["metadata"] = list(metadata[part])
+                if texts is not None:
+                    params["texts"] = list(texts[part])
+                try:
+                    result, _ = self._client.call(
+                        "neuralcore.vectors.upsert",
+                        params,
+                        [_parts.id_tensor(names[part]), v[part]],
+                        timeout=deadline.left(),
+                    )
+                except InvalidRequest as e:
+                    if e.code != "FRAME_TOO_LARGE" or rows == 1:
+                        raise
+                    rows = max(1, rows // 2)  # long ids or much metadata
+                    continue
+                inserted += result["inserted"]
+                updated += result["updated"]
+                advance(min(rows, len(names) - start))
+                start += rows
         return Upserted(inserted, updated)
 
-    def get(self, ids: Sequence[str], *, timeout: float | None = None) -> list[Record]:
+    def get(
+        self,
+        ids: Ids,
+        *,
+        namespace: str = "",
+        include_vectors: bool = True,
+        timeout: float | None = None,
+    ) -> list[Record]:
         """Those of the ids that are there, in the order asked for."""
-        names = _parts.string_list(ids, "ids")
+        names = _parts.id_list(ids, "ids")
+        params = {
+            "collection": self.name,
+            "namespace": namespace,
+            "include_vectors": include_vectors,
+        }
         deadline = Deadline(timeout)
         found: list[Record] = []
         for part in _parts.ranges(len(names), _parts.IDS):
             result, tensors = self._client.call(
                 "neuralcore.vectors.get",
-                {"collection": self.name},
-                [names[part]],
+                params,
+                [_parts.id_tensor(names[part])],
                 timeout=deadline.left(),
             )
             found += _parts.records(result, tensors)
         return found
 
-    def delete(self, ids: Sequence[str], *, timeout: float | None = None) -> int:
-        """Removes vectors; how many of the ids were there."""
-        names = _parts.string_list(ids, "ids")
+    def delete(
+        self,
+        ids: Ids | None = None,
+        *,
+        filter: Mapping[str, object] | None = None,
+        namespace: str = "",
+        timeout: float | None = None,
+    ) -> int:
+        """Removes vectors: those of the ids, those that fulfil the filter, or where both are given
+        those of the ids that do; how many there were."""
+        params = _parts.scope(self.name, namespace, filter)
+        if ids is None:
+            if filter is None:
+                raise InvalidRequest("delete needs ids, a filter, or both.")
+            result, _ = self._client.call(
+                "neuralcore.vectors.delete",
+                params,
+                timeout=timeout,
+            )
+            return int(result["deleted"])
+        names = _parts.id_list(ids, "ids")
         deadline = Deadline(timeout)
         deleted = 0
         for part in _parts.ranges(len(names), _parts.IDS):
             result, _ = self._client.call(
                 "neuralcore.vectors.delete",
-                {"collection": self.name},
-                [names[part]],
+                params,
+                [_parts.id_tensor(names[part])],
                 timeout=deadline.left(),
             )
             deleted += result["deleted"]
         return deleted
+
+    def count(
+        self,
+        *,
+        filter: Mapping[str, object] | None = None,
+        namespace: str = "*",
+        timeout: float | None = None,
+    ) -> int:
+        """How many vectors there are, of all namespaces if none is named."""
+        params = _parts.scope(self.name, namespace, filter)
+        result, _ = self._client.call(
+            "neuralcore.vectors.count",
+            params,
+            timeout=timeout,
+        )
+        return int(result["count"])
+
+    def scroll_page(
+        self,
+        after: int = -1,
+        limit: int = 1000,
+        *,
+        filter: Mapping[str, object] | None = None,
+        namespace: str = "",
+        include_vectors: bool = False,
+        timeout: float | None = None,
+    ) -> tuple[list[Record], int | None]:
+        """At most ``limit`` records in the order in which their ids were first put, and what to
+        pass as ``after`` for the next ones, None at the end."""
+        params = _parts.scope(self.name, namespace, filter)
+        params.update(after=after, limit=limit, include_vectors=include_vectors)
+        result, tensors = self._client.call(
+            "neuralcore.vectors.scroll",
+            params,
+            timeout=timeout,
+        )
+        return _parts.records(result, tensors), result.get("next")
+
+    def scroll(
+        self,
+        *,
+        filter: Mapping[str, object] | None = None,
+        namespace: str = "",
+        include_vectors: bool = False,
+        timeout: float | None = None,
+    ) -> Iterator[Record]:
+        """All records, fetched page by page. What is put or deleted meanwhile may be seen or not,
+        but hides and doubles nothing else. ``timeout`` is for each page."""
+        limit = 200 if include_vectors else 1000
+        after: int | None = -1
+        while after is not None:
+            records, after = self.scroll_page(
+                after,
+                limit,
+                filter=filter,
+                namespace=namespace,
+                include_vectors=include_vectors,
+                timeout=timeout,
+            )
+            for i in range(len(records)):  # there is no asynchronous "yield from"
+                yield records[i]
 
     def search(
         self,
         query: ArrayLike,
         k: int = 10,
         *,
+        filter: Mapping[str, object] | None = None,
+        filter_fn: Callable[[Any], bool] | None = None,
+        namespace: str = "",
+        limit: float | None = None,
         include_metadata: bool = False,
+        include_vectors: bool = False,
+        exact: bool = False,
+        ef: int = 0,
         timeout: float | None = None,
     ) -> list[Hit]:
-        """The k vectors nearest to the query (d,), nearest first."""
+        """The k vectors nearest to the query (d,), nearest first.
+
+        Args:
+            filter: only vectors whose metadata fulfils it.
+            filter_fn: only ids for which it is true. It is called here: for nearby ids first, and
+                for every id there is if too few of those pass.
+            limit: only vectors at least this similar, or with a distance at most this far.
+            include_metadata: hits have ``metadata`` and ``text``.
+            include_vectors: hits have ``vector``.
+            exact: compares every vector in float32. Without it collections beyond some 20,000
+                vectors are searched by a graph, and the daemon may compare int8 codes first.
+            ef: how many candidates the graph keeps in sight: more is slower and finds more.
+        """
         q, single = _parts.matrix(query, "query")
         if not single:
-            raise InvalidRequest(
-                f"The query has the shape {q.shape}; (d,) is needed.",
-                hint="search_batch takes several.",
+            raise InvalidRequest("search takes one query; search_batch takes several.")
+        params = _parts.search_params(
+            self.name, k, filter, namespace, limit, include_metadata, include_vectors, exact, ef
+        )
+        if filter_fn is None:
+            result, tensors = self._client.call(
+                "neuralcore.vectors.search",
+                params,
+                [q],
+                timeout=timeout,
             )
-        found = self.search_batch(q, k, include_metadata=include_metadata, timeout=timeout)
-        return found[0]
+            return _parts.hits(result, tensors)[0]
+        deadline = Deadline(timeout)
+        result, tensors = self._client.call(
+            "neuralcore.vectors.search",
+            {**params, "k": max(4 * k, 64)},
+            [q],
+            timeout=deadline.left(),
+        )
+        nearest = _parts.hits(result, tensors)[0]
+        passed = [hit for hit in nearest if filter_fn(hit.id)]
+        if len(passed) >= k or len(nearest) < max(4 * k, 64):
+            return passed[:k]
+        allowed: list[Any] = []
+        after: int | None = -1
+        while after is not None:
+            records, after = self.scroll_page(
+                after, 10_000, filter=filter, namespace=namespace, timeout=deadline.left()
+            )
+            allowed += [record.id for record in records if filter_fn(record.id)]
+        result, tensors = self._client.call(
+            "neuralcore.vectors.search",
+            params,
+            [q, _parts.id_tensor(allowed)],
+            timeout=deadline.left(),
+        )
+        return _parts.hits(result, tensors)[0]
 
     def search_batch(
         self,
         queries: ArrayLike,
         k: int = 10,
         *,
+        filter: Mapping[str, object] | None = None,
+        namespace: str = "",
+        limit: float | None = None,
         include_metadata: bool = False,
+        include_vectors: bool = False,
+        exact: bool = False,
+        ef: int = 0,
         timeout: float | None = None,
     ) -> list[list[Hit]]:
-        """For each of m × d queries the k vectors nearest to it, nearest first."""
+        """For each of m × d queries the k vectors nearest to it, nearest first: see
+        :meth:`search`."""
         q, _ = _parts.matrix(queries, "queries")
-        params = {"collection": self.name, "k": k, "include_metadata": include_metadata}
+        params = _parts.search_params(
+            self.name, k, filter, namespace, limit, include_metadata, include_vectors, exact, ef
+        )
         deadline = Deadline(timeout)
-        rows = _parts.rows_that_fit(self._client.binary_frame_limit, 4 * q.shape[1] + 256 * k)
+        row = 4 * q.shape[1] + k * (256 + 4 * q.shape[1] * include_vectors)
+        rows = _parts.rows_that_fit(self._client.binary_frame_limit, row)
         found: list[list[Hit]] = []
         for part in _parts.ranges(len(q), rows):
             result, tensors = self._client.call(
-                "neuralcore.vectors.search", params, [q[part]], timeout=deadline.left()
+                "neuralcore.vectors.search",
+                params,
+                [q[part]],
+                timeout=deadline.left(),
             )
             found += _parts.hits(result, tensors)
         return found
+
+    def explain(
+        self,
+        query: ArrayLike,
+        k: int = 10,
+        *,
+        filter: Mapping[str, object] | None = None,
+        namespace: str = "",
+        exact: bool = False,
+        ef: int = 0,
+        timeout: float | None = None,
+    ) -> dict[str, Any]:
+        """How :meth:`search` would be done: ``strategy`` (nothing, exact, exact_int8, graph),
+        ``in_scope`` and ``live`` vectors, ``visited`` ones, and ``unindexed`` ones that the graph
+        does not have yet."""
+        q, _ = _parts.matrix(query, "query")
+        params = _parts.search_params(
+            self.name, k, filter, namespace, None, False, False, exact, ef
+        )
+        params["explain"] = True
+        result, _ = self._client.call(
+            "neuralcore.vectors.search",
+            params,
+            [q],
+            timeout=timeout,
+        )
+        return dict(result["plan"])
 
     def info(self, *, timeout: float | None = None) -> dict[str, Any] | None:
         """dimension, metric, count, bytes of the collection; None if it is not there."""
         every = self._client.collections(timeout=timeout)
         return next((c for c in every if c["name"] == self.name), None)
 
+    def describe(self, *, probe: int = 0, timeout: float | None = None) -> dict[str, Any]:
+        """What it takes and how it is searched: memory, mapped bytes, the share of deleted rows,
+        the graph's state, the files.
+
+        Args:
+            probe: asks so many of its own vectors, both as :meth:`search` does and exactly;
+                ``recall`` is the share of the 10 nearest that are found.
+        """
+        params = {"collection": self.name, "probe": probe}
+        result, _ = self._client.call(
+            "neuralcore.vectors.describe",
+            params,
+            timeout=timeout,
+        )
+        return result
+
+    def snapshot(self, *, timeout: float | None = None) -> bool:
+        """Has a snapshot written, so that opening need not read the log; whether there was anything
+        to write. The daemon does so by itself as the log grows."""
+        params = {"collection": self.name}
+        result, _ = self._client.call(
+            "neuralcore.vectors.snapshot",
+            params,
+            timeout=timeout,
+        )
+        return bool(result["written"])
+
+    def wait_until_indexed(
+        self,
+        *,
+        progress: bool | None = None,
+        timeout: float = 600.0,
+    ) -> None:
+        """Returns when the graph has every vector, or none is built because there are too few.
+
+        Args:
+            progress: a bar on stderr; by default for many vectors if stderr is a terminal.
+
+        Raises:
+            RequestTimeout: it took longer; building goes on.
+        """
+        deadline = Deadline(timeout)
+        deadline.left()
+        state = self.describe()
+        done = 0
+        with _progress(state["count"], "vectors indexed", progress) as advance:
+            while not _parts.is_indexed(state):
+                time.sleep(0.1)
+                state = self.describe(timeout=deadline.left())
+                now = state["count"] - state["unindexed"] if state["graph"] != "none" else 0
+                advance(max(0, now - done))
+                done = max(done, now)
+
+    def plot(self, *, limit: int = 2000, color: str | None = None, ax: Any = None) -> Any:
+        """A picture of at most ``limit`` vectors in two dimensions (their principal components).
+
+        Needs matplotlib: ``pip install 'neuralcore-runtime[plot]'``.
+
+        Args:
+            color: name of a value in the metadata; each value has its colour.
+            ax: axes of matplotlib to draw into.
+
+        Returns:
+            The axes.
+        """
+        _parts.require_plotting()
+        records: list[Record] = []
+        after: int | None = -1
+        while after is not None and len(records) < limit:
+            page, after = self.scroll_page(
+                after, min(200, limit - len(records)), namespace="*", include_vectors=True
+            )
+            records += page
+        return _parts.plot(self.name, records, color, ax)
+
     def drop(self, *, timeout: float | None = None) -> bool:
-        """Removes the collection with all it holds; whether it was there."""
+        """Removes the collection with all it holds, its files too; whether it was there."""
         result, _ = self._client.call(
             "neuralcore.vectors.drop", {"collection": self.name}, timeout=timeout
         )

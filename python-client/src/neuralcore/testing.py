@@ -61,6 +61,12 @@ class RunningDaemon:
             self._daemon.stop()
             self._daemon = None
 
+    def kill_now(self) -> None:
+        """Sends SIGKILL and does not wait, as from another thread; :meth:`kill` cleans up."""
+        if self._daemon is not None:
+            assert self._daemon.process is not None
+            self._daemon.process.kill()
+
     def stop(self) -> None:
         """Has it drain and end."""
         if self._daemon is not None:

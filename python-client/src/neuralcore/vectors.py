@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, Union, cast
 
 from neuralcore._calls import Caller, frame_room
+from neuralcore._imports import import_atlas_json
 from neuralcore._index import HNSWIndex
 from neuralcore.errors import InvalidRequest
 from neuralcore.fallback import _purepython
@@ -40,7 +41,11 @@ __all__ = [
     "cosine_similarity_matrix",
     "dot_product",
     "euclidean_distance",
+    "import_atlas_json",
     "normalize",
+    "normalize_batch",
+    "normalize_inplace",
+    "pairwise_distances",
     "squared_euclidean_distance",
     "top_k_similar",
 ]
@@ -129,6 +134,54 @@ def normalize(v: Vector) -> NDArray[np.float32]:
     if not _local.has_numpy():
         return cast("NDArray[np.float32]", _purepython.normalize(list(v)))
     return _local.normalize(v)
+
+
+def normalize_inplace(v: Any) -> float:
+    """Divides a vector by its length, in its own memory, and returns the length it had.
+
+    A zero vector stays zero and gives 0.0.
+
+    :param v: a list, an ``array.array`` of floats, or a floating-point array that can be written.
+    """
+    if _dimensions(v) != 1:
+        raise InvalidRequest("normalize_inplace takes one vector.")
+    norm = math.hypot(*v) if not hasattr(v, "dtype") else _local.norm(v)
+    if norm == 0.0 or not math.isfinite(norm):
+        return float(norm)
+    if hasattr(v, "dtype"):
+        if v.dtype.kind != "f":
+            raise InvalidRequest(f"An array of {v.dtype} cannot hold a vector of length one.")
+        _local.divide_inplace(v, norm)
+    else:
+        for i, x in enumerate(v):
+            v[i] = x / norm
+    return float(norm)
+
+
+def normalize_batch(vectors: Vectors) -> NDArray[np.float32]:
+    """A float32 copy of n vectors (n × d), each of length one; zero vectors stay zero."""
+    if not _local.has_numpy():
+        plain = [_purepython.normalize(list(v)) for v in vectors]
+        return cast("NDArray[np.float32]", plain)
+    return _local.unit_rows(matrix(vectors))
+
+
+def pairwise_distances(
+    vectors: Vectors,
+    metric: DistanceMetric | str = DistanceMetric.EUCLIDEAN,
+    *,
+    where: Where = "auto",
+) -> NDArray[np.float32]:
+    """The distance of each of n vectors from each: n × n float32, zero on the diagonal.
+
+    1 - cosine for cosine, the negated product for dot_product (which is no distance, and has a zero
+    diagonal all the same).
+    """
+    chosen = DistanceMetric.of(metric)
+    scores: Any = _scores(vectors, vectors, chosen, where)
+    if isinstance(scores, list):
+        return cast("NDArray[np.float32]", _purepython.distances(scores, chosen.value))
+    return _local.to_distances(scores, chosen.value)
 
 
 def cosine_similarity_batch(

@@ -89,6 +89,20 @@ def scores(
     return [[pair(query, document) for document in documents] for query in queries]
 
 
+def distances(scores: list[list[float]], metric: str) -> list[list[float]]:
+    """Scores of n vectors with themselves as distances, with a zero diagonal."""
+
+    def distance(score: float) -> float:
+        if metric == "cosine":
+            return 1.0 - score
+        return -score if metric == "dot_product" else score
+
+    return [
+        [0.0 if i == j else distance(score) for j, score in enumerate(row)]
+        for i, row in enumerate(scores)
+    ]
+
+
 def top_k(row: Sequence[float], k: int, descending: bool) -> list[tuple[int, float]]:
     """The k best of one row of scores as (index, score), ties by index. O(n log n)."""
     sign = -1.0 if descending else 1.0

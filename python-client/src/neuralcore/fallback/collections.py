@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from neuralcore.errors import InvalidRequest
 from neuralcore.fallback import vectors as _vectors
+from neuralcore.fallback.filters import Test
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,49 +24,102 @@ Metadata = Mapping[str, Any]
 _FIRST_ROWS = 64
 
 
-class Hits(NamedTuple):
+class Row(NamedTuple):
+    """What stands beside a vector. ``order``: when its id was first put."""
+
+    namespace: str
+    id: Any
+    order: int
+    metadata: Metadata | None
+    text: str | None
+
+
+class Scope(NamedTuple):
+    """Which rows a call is about; see ``Scope.java``."""
+
+    namespace: str = ""
+    filter: Test | None = None
+    allowed: frozenset[Any] | None = None
+
+    def holds(self, row: Row) -> bool:
+        return (
+            self.namespace in ("*", row.namespace)
+            and (self.allowed is None or row.id in self.allowed)
+            and (self.filter is None or self.filter(row.metadata))
+        )
+
+
+ALL = Scope(namespace="*")
+
+
+class Found(NamedTuple):
     """The nearest rows of one query, nearest first."""
 
-    ids: list[str]
+    places: NDArray[np.int64]
     scores: NDArray[np.float32]
-    metadata: list[Metadata | None]
 
 
 class Collection:
-    """Vectors of one dimension with string ids. Thread-safe.
+    """Vectors of one dimension with ids, metadata and texts. Thread-safe.
 
     Search is O(rows · dimension) a query; deleting is O(rows · dimension).
     """
 
-    def __init__(self, name: str, dimension: int, metric: str) -> None:
+    def __init__(
+        self, name: str, dimension: int, metric: str, metadata: Metadata | None = None
+    ) -> None:
         import numpy as np
 
         self.name = name
         self.dimension = dimension
         self.metric = metric
-        self._lock = threading.RLock()
-        self._rows: dict[str, int] = {}
-        self._ids: list[str] = []
-        self._metadata: list[Metadata | None] = []
-        self._vectors: NDArray[np.float32] = np.empty((_FIRST_ROWS, dimension), dtype=np.float32)
+        self.metadata = dict(metadata or {})
+        self.lock = threading.RLock()
+        self._places: dict[tuple[str, Any], int] = {}
+        self.rows: list[Row] = []
+        self.vectors: NDArray[np.float32] = np.empty((_FIRST_ROWS, dimension), dtype=np.float32)
+        self._next_order = 0
 
     def __len__(self) -> int:
-        return len(self._ids)
+        return len(self.rows)
 
     def info(self) -> dict[str, Any]:
         return {
             "name": self.name,
             "dimension": self.dimension,
             "metric": self.metric,
-            "count": len(self._ids),
-            "bytes": self._vectors.nbytes,
+            "count": len(self.rows),
+            "bytes": self.vectors.nbytes,
+            "durable": False,
+            "metadata": self.metadata,
+        }
+
+    def describe(self) -> dict[str, Any]:
+        """As far as there is something to tell: everything is searched exactly."""
+        return {
+            "name": self.name,
+            "dimension": self.dimension,
+            "metric": self.metric,
+            "count": len(self.rows),
+            "namespaces": len({row.namespace for row in self.rows}),
+            "memory_bytes": self.vectors.nbytes,
+            "mapped_bytes": 0,
+            "deleted_share": 0.0,
+            "graph": "none",
+            "graph_bytes": 0,
+            "unindexed": 0,
+            "exact_below": 1 << 31,
+            "durable": False,
+            "recall": 1.0,
         }
 
     def upsert(
         self,
-        ids: Sequence[str],
+        ids: Sequence[Any],
         vectors: NDArray[np.float32],
         metadata: Sequence[Metadata | None] | None,
+        texts: Sequence[str | None] | None = None,
+        namespace: str = "",
     ) -> tuple[int, int]:
         """Puts rows; how many were new, and how many replaced one."""
         self._check_dimension(vectors)
@@ -73,75 +127,100 @@ class Collection:
             raise InvalidRequest(
                 f"{len(ids)} ids came with {len(vectors)} vectors; give each vector an id."
             )
-        if metadata is not None and len(metadata) != len(ids):
-            raise InvalidRequest(
-                f"{len(ids)} ids came with metadata for {len(metadata)}; one entry each is needed."
-            )
+        for name, values in (("metadata", metadata), ("texts", texts)):
+            if values is not None and len(values) != len(ids):
+                raise InvalidRequest(
+                    f"{len(ids)} ids came with {name} for {len(values)}; one entry each is needed."
+                )
+        if namespace == "*":
+            raise InvalidRequest("'namespace' is '*', which means all of them; name one.")
         check_finite(vectors, "vectors")
-        with self._lock:
+        with self.lock:
             inserted = 0
-            self._reserve(len(self._ids) + len(ids))
+            self._reserve(len(self.rows) + len(ids))
             for i, id_ in enumerate(ids):
-                row = self._rows.get(id_)
-                if row is None:
-                    row = self._rows[id_] = len(self._ids)
-                    self._ids.append(id_)
-                    self._metadata.append(None)
-                    inserted += 1
-                self._vectors[row] = vectors[i]
+                key = (namespace, id_)
+                place = self._places.get(key)
                 given = metadata[i] if metadata is not None else None
-                self._metadata[row] = dict(given) if given is not None else None
+                row = Row(
+                    namespace,
+                    id_,
+                    self._next_order if place is None else self.rows[place].order,
+                    dict(given) if given is not None else None,
+                    texts[i] if texts is not None else None,
+                )
+                if place is None:
+                    place = self._places[key] = len(self.rows)
+                    self.rows.append(row)
+                    self._next_order += 1
+                    inserted += 1
+                else:
+                    self.rows[place] = row
+                self.vectors[place] = vectors[i]
             return inserted, len(ids) - inserted
 
-    def get(
-        self, ids: Sequence[str]
-    ) -> tuple[list[str], list[Metadata | None], NDArray[np.float32]]:
-        """The rows that are there, in the order asked for."""
-        with self._lock:
-            found = [id_ for id_ in ids if id_ in self._rows]
-            rows = [self._rows[id_] for id_ in found]
-            return found, [self._metadata[row] for row in rows], self._vectors[rows]
+    def places_of(self, ids: Sequence[Any], namespace: str) -> list[int]:
+        """Where those of the ids stand that are there, in the order asked for."""
+        keys = [(namespace, id_) for id_ in ids]
+        return [self._places[key] for key in keys if key in self._places]
 
-    def delete(self, ids: Sequence[str]) -> int:
+    def find(self, scope: Scope) -> list[int]:
+        """Where the rows in scope stand, in the order in which their ids were first put."""
+        return [place for place, row in enumerate(self.rows) if scope.holds(row)]
+
+    def delete(self, scope: Scope) -> int:
         """Removes rows; how many were there."""
         import numpy as np
 
-        with self._lock:
-            gone = {self._rows[id_] for id_ in ids if id_ in self._rows}
+        with self.lock:
+            gone = set(self.find(scope))
             if not gone:
                 return 0
-            kept = [row for row in range(len(self._ids)) if row not in gone]
-            self._vectors = np.ascontiguousarray(self._vectors[kept])
-            self._ids = [self._ids[row] for row in kept]
-            self._metadata = [self._metadata[row] for row in kept]
-            self._rows = {id_: row for row, id_ in enumerate(self._ids)}
+            kept = [place for place in range(len(self.rows)) if place not in gone]
+            self.vectors = np.ascontiguousarray(self.vectors[kept])
+            self.rows = [self.rows[place] for place in kept]
+            self._places = {(row.namespace, row.id): i for i, row in enumerate(self.rows)}
             return len(gone)
 
-    def search(self, queries: NDArray[np.float32], k: int) -> list[Hits]:
+    def search(
+        self,
+        queries: NDArray[np.float32],
+        k: int,
+        scope: Scope = ALL,
+        limit: float | None = None,
+    ) -> list[Found]:
         """The ``k`` nearest rows of each query, or as many as there are."""
+        import numpy as np
+
         self._check_dimension(queries)
         check_k(k)
         check_finite(queries, "queries")
-        with self._lock:
-            if not self._ids:
-                return [Hits([], queries[:0, 0], []) for _ in range(len(queries))]
-            scores = _vectors.scores(queries, self._vectors[: len(self._ids)], self.metric)
-            return [self._hits(row, k) for row in scores]
+        everything = scope == ALL
+        places = np.array(range(len(self.rows)) if everything else self.find(scope), dtype=np.int64)
+        if not len(places):
+            return [Found(places, np.empty(0, np.float32)) for _ in range(len(queries))]
+        part = self.vectors[: len(self.rows)] if everything else self.vectors[places]
+        scores = _vectors.scores(queries, part, self.metric)
+        return [self._found(row, places, k, limit) for row in scores]
 
-    def _hits(self, row: NDArray[np.float32], k: int) -> Hits:
+    def _found(
+        self, row: NDArray[np.float32], places: NDArray[np.int64], k: int, limit: float | None
+    ) -> Found:
         nearest = _vectors.top_k(row, k, self.metric)
-        places = [int(i) for i in nearest]
-        return Hits(
-            [self._ids[i] for i in places], row[nearest], [self._metadata[i] for i in places]
-        )
+        if limit is not None:
+            near = row[nearest]
+            nearest = nearest[
+                near >= limit if _vectors.higher_is_nearer(self.metric) else near <= limit
+            ]
+        return Found(places[nearest], row[nearest])
 
     def _reserve(self, rows: int) -> None:
         import numpy as np
 
-        if rows > len(self._vectors):
-            larger = np.empty((max(rows, 2 * len(self._vectors)), self.dimension), np.float32)
-            larger[: len(self._ids)] = self._vectors[: len(self._ids)]
-            self._vectors = larger
+        if rows > len(self.vectors):
+            larger = np.empty((max(rows, 2 * len(self.vectors)), self.dimension), np.float32)
+            larger[: len(self.rows)] = self.vectors[: len(self.rows)]
+            self.vectors = larger
 
     def _check_dimension(self, vectors: NDArray[np.float32]) -> None:
         if len(vectors) and vectors.shape[1] != self.dimension:

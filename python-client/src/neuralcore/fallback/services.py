@@ -11,8 +11,16 @@ from typing import Any
 from neuralcore._version import PROTOCOL, __version__
 from neuralcore.errors import InvalidRequest, NotFound, NotSupported, Unavailable
 from neuralcore.fallback import vectors as _vectors
-from neuralcore.fallback.collections import Collection, check_finite, check_k, mismatch
+from neuralcore.fallback.collections import (
+    Collection,
+    Row,
+    Scope,
+    check_finite,
+    check_k,
+    mismatch,
+)
 from neuralcore.fallback.embedding import DEFAULT_MODEL, Embedder, check_model
+from neuralcore.fallback.filters import compiled
 
 Answer = tuple[dict[str, Any], list[Any]]
 
@@ -38,7 +46,11 @@ class Services:
             "neuralcore.vectors.upsert": self._upsert,
             "neuralcore.vectors.get": self._get,
             "neuralcore.vectors.delete": self._delete,
+            "neuralcore.vectors.count": self._count,
+            "neuralcore.vectors.scroll": self._scroll,
             "neuralcore.vectors.search": self._search,
+            "neuralcore.vectors.describe": self._describe,
+            "neuralcore.vectors.snapshot": self._snapshot,
         }
 
     def call(self, address: str, params: Mapping[str, Any], tensors: Sequence[Any]) -> Answer:
@@ -111,10 +123,17 @@ class Services:
         metric = _metric({"metric": "cosine", **params})
         if dimension < 1:
             raise InvalidRequest(f"'dimension' is {dimension}; it must be at least 1.")
+        if params.get("durable"):
+            raise NotSupported(
+                f"Collection {name!r} is to be durable, and the fallback keeps nothing on disk.",
+                hint="Start the daemon, or pass durable=False.",
+            )
         with self._lock:
             known = self._collections.get(name)
             if known is None:
-                self._collections[name] = Collection(name, dimension, metric)
+                self._collections[name] = Collection(
+                    name, dimension, metric, params.get("metadata")
+                )
             elif not params.get("exist_ok", False):
                 raise InvalidRequest(
                     f"Collection {name!r} is there already; choose another name or exist_ok.",
@@ -140,27 +159,81 @@ class Services:
 
     def _upsert(self, params: Mapping[str, Any], tensors: Sequence[Any]) -> Answer:
         ids, vectors = _attached(tensors, "ids", "vectors")
-        inserted, updated = self._collection(params).upsert(ids, vectors, params.get("metadata"))
+        inserted, updated = self._collection(params).upsert(
+            _ids(ids),
+            vectors,
+            params.get("metadata"),
+            params.get("texts"),
+            params.get("namespace", ""),
+        )
         return {"inserted": inserted, "updated": updated}, []
 
     def _get(self, params: Mapping[str, Any], tensors: Sequence[Any]) -> Answer:
-        found, metadata, vectors = self._collection(params).get(*_attached(tensors, "ids"))
-        return {"found": found, "metadata": metadata}, [vectors]
+        collection = self._collection(params)
+        (ids,) = _attached(tensors, "ids")
+        with collection.lock:
+            places = collection.places_of(_ids(ids), params.get("namespace", ""))
+            return _rows(collection, places, params.get("include_vectors", True))
 
     def _delete(self, params: Mapping[str, Any], tensors: Sequence[Any]) -> Answer:
-        return {"deleted": self._collection(params).delete(*_attached(tensors, "ids"))}, []
+        if not tensors and params.get("filter") is None:
+            raise InvalidRequest("Nothing says what to delete; give ids, a filter, or both.")
+        return {"deleted": self._collection(params).delete(_scope(params, tensors))}, []
+
+    def _count(self, params: Mapping[str, Any], tensors: Sequence[Any]) -> Answer:
+        collection = self._collection(params)
+        with collection.lock:
+            return {"count": len(collection.find(_scope(params, tensors)))}, []
+
+    def _scroll(self, params: Mapping[str, Any], tensors: Sequence[Any]) -> Answer:
+        collection = self._collection(params)
+        after, limit = params.get("after", -1), params.get("limit", 1000)
+        with collection.lock:
+            every = collection.find(_scope(params, tensors))
+            places = [p for p in every if collection.rows[p].order > after][:limit]
+            answer, arrays = _rows(collection, places, params.get("include_vectors", False))
+            if len(places) == limit:
+                answer["next"] = collection.rows[places[-1]].order
+            return answer, arrays
+
+    def _describe(self, params: Mapping[str, Any], tensors: Sequence[Any]) -> Answer:
+        return self._collection(params).describe(), []
+
+    def _snapshot(self, params: Mapping[str, Any], tensors: Sequence[Any]) -> Answer:
+        self._collection(params)
+        return {"written": False}, []
 
     def _search(self, params: Mapping[str, Any], tensors: Sequence[Any]) -> Answer:
         import numpy as np
 
-        k = _whole(params, "k")
-        (queries,) = _attached(tensors, "queries")
-        hits = self._collection(params).search(queries, k)
-        answer: dict[str, Any] = {"counts": [len(h.ids) for h in hits]}
-        if params.get("include_metadata", False):
-            answer["metadata"] = [m for h in hits for m in h.metadata]
-        scores = [h.scores for h in hits] or [np.empty(0, dtype=np.float32)]
-        return answer, [[id_ for h in hits for id_ in h.ids], np.concatenate(scores)]
+        if not tensors:
+            raise InvalidRequest("0 arrays came; needed are: queries.")
+        collection = self._collection(params)
+        with collection.lock:
+            scope = _scope(params, tensors[1:])
+            found = collection.search(tensors[0], _whole(params, "k"), scope, params.get("limit"))
+            places = [int(place) for f in found for place in f.places]
+            rows = [collection.rows[place] for place in places]
+            answer: dict[str, Any] = {"counts": [len(f.places) for f in found]}
+            if params.get("include_metadata", False):
+                answer.update(_described(rows))
+            if params.get("explain", False):
+                answer["plan"] = {
+                    "strategy": "exact" if len(collection) else "nothing",
+                    "in_scope": len(collection.find(scope)),
+                    "live": len(collection),
+                    "visited": len(collection.find(scope)) * len(found),
+                    "unindexed": 0,
+                }
+            ids = [row.id for row in rows]
+            if any(isinstance(id_, int) for id_ in ids):
+                answer["ids"] = ids
+                ids = [str(id_) for id_ in ids]
+            scores = [f.scores for f in found] or [np.empty(0, dtype=np.float32)]
+            arrays = [ids, np.concatenate(scores)]
+            if params.get("include_vectors", False):
+                arrays.append(collection.vectors[places])
+            return answer, arrays
 
     def _collection(self, params: Mapping[str, Any]) -> Collection:
         name = _text(params, "collection")
@@ -169,6 +242,36 @@ class Services:
         if collection is None:
             raise NotFound(f"There is no collection {name!r}.", hint="Create it first.")
         return collection
+
+
+def _ids(sent: Any) -> list[Any]:
+    """Ids as they are kept: str, or int where an int64 array came."""
+    return list(sent) if isinstance(sent, (list, tuple)) else sent.tolist()
+
+
+def _scope(params: Mapping[str, Any], tensors: Sequence[Any]) -> Scope:
+    given = params.get("filter")
+    return Scope(
+        params.get("namespace", ""),
+        None if given is None else compiled(given),
+        frozenset(_ids(tensors[0])) if tensors else None,
+    )
+
+
+def _rows(collection: Collection, places: list[int], vectors: bool) -> Answer:
+    rows = [collection.rows[place] for place in places]
+    answer: dict[str, Any] = {"found": [row.id for row in rows], **_described(rows)}
+    return answer, [collection.vectors[places] if vectors else collection.vectors[:0]]
+
+
+def _described(rows: Sequence[Row]) -> dict[str, Any]:
+    """Metadata, and texts and namespaces if there are any."""
+    answer: dict[str, Any] = {"metadata": [row.metadata for row in rows]}
+    if any(row.text is not None for row in rows):
+        answer["texts"] = [row.text for row in rows]
+    if any(row.namespace for row in rows):
+        answer["namespaces"] = [row.namespace for row in rows]
+    return answer
 
 
 def _text(params: Mapping[str, Any], name: str) -> str:
@@ -187,6 +290,7 @@ def _whole(params: Mapping[str, Any], name: str) -> int:
 
 def _metric(params: Mapping[str, Any]) -> str:
     metric = _text(params, "metric")
+    metric = "dot_product" if metric == "inner_product" else metric
     if metric not in _vectors.METRICS:
         raise InvalidRequest(f"'metric' is {metric!r}; one of {_vectors.METRICS} is needed.")
     return metric

@@ -129,6 +129,36 @@ def normalize(v: Any) -> Matrix:
     return unit
 
 
+def norm(v: NDArray[Any]) -> float:
+    """The length of a vector, also where its squares overflow or vanish."""
+    import numpy as np
+
+    largest = float(np.max(np.abs(v))) if v.size else 0.0
+    if largest == 0.0 or not np.isfinite(largest):
+        return largest
+    x = np.asarray(v, dtype=np.float64) / largest
+    return float(np.sqrt(np.dot(x, x)) * largest)
+
+
+def divide_inplace(v: NDArray[Any], norm: float) -> None:
+    """In two steps: the inverse of a small norm may be no number of the vector's type."""
+    import numpy as np
+
+    v[...] = (np.asarray(v, dtype=np.float64) / norm).astype(v.dtype)
+
+
+def to_distances(scores: Matrix, metric: str) -> Matrix:
+    """Scores of n vectors with themselves as distances, with a zero diagonal; in place."""
+    import numpy as np
+
+    if metric == "cosine":
+        np.subtract(1.0, scores, out=scores)
+    elif metric == "dot_product":
+        np.negative(scores, out=scores)
+    np.fill_diagonal(scores, 0.0)
+    return scores
+
+
 def unit_rows(x: Matrix) -> Matrix:
     """A float32 copy with every row of length one; zero rows stay zero."""
     import numpy as np

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from neuralcore import HNSWIndex
-from neuralcore.errors import LimitExceeded, NotFound
+from neuralcore.errors import NotFound
 
 METRICS = ("cosine", "euclidean", "squared_euclidean", "dot_product")
 
@@ -69,6 +69,21 @@ def test_a_filter_finds_all_there_are(client, rows):
         assert index.search(rows[0], k=5, filter_fn=lambda i: False) == []
 
 
+def test_single_adds_are_there_when_they_are_looked_for(client, rows):
+    with HNSWIndex(16, m0=24, seed=7, client=client) as index:
+        for i, row in enumerate(rows):
+            index.add(row, id=1000 - i, metadata={"i": i})
+        index.add(rows[7], id=1000)
+        assert len(index) == 300
+        (hit,) = index.search(rows[5], k=1, include_metadata=True)
+        assert hit[0] == 995
+        assert hit[2] == {"i": 5}
+        first_two = {i for i, _ in index.search(rows[7], k=2)}
+        assert first_two == {993, 1000}
+        assert index.describe()["count"] == 300
+        index.wait_until_built()
+
+
 def test_an_empty_index(client, rows):
     with HNSWIndex(16, client=client) as index:
         assert index.search(rows[0]) == []
@@ -77,13 +92,20 @@ def test_an_empty_index(client, rows):
         assert index.search_batch([]) == []
 
 
-def test_what_does_not_fit_is_refused(client, rows):
+def test_max_elements_grows(client, rows):
     with HNSWIndex(16, max_elements=10, client=client) as index:
-        with pytest.raises(LimitExceeded, match="11 vectors"):
-            index.add_batch(rows[:11])
-        assert len(index) == 0
-        index.add_batch(rows[:10])
-        index.add(rows[5], id=3)  # replacing needs no room
+        index.add_batch(rows[:11])
+        assert (len(index), index.max_elements) == (11, 20)
+        for row in rows:
+            index.add(row)
+        assert (len(index), index.max_elements) == (311, 320)
+        assert index.search(rows[4], k=2)[0][1] == pytest.approx(0, abs=1e-6)
+
+
+def test_what_cannot_be_is_refused(client, rows):
+    with HNSWIndex(16, client=client) as index:
+        with pytest.raises(ValueError, match="not finite"):
+            index.add([float("nan")] * 16)
         with pytest.raises(ValueError, match="mismatch: 3 vs 16"):
             index.add([1.0, 2.0, 3.0])
         with pytest.raises(ValueError, match="2 ids came with 1"):

@@ -51,7 +51,7 @@ public final class RuntimeVerticle extends VerticleBase {
             engines.add(new BusVerticle(config.bus(), meters, RuntimeVerticle::nowMillis));
         }
         if (config.roles().contains(Role.VECTORS)) {
-            engines.add(new VectorsVerticle(config.vectors(), meters));
+            engines.add(new VectorsVerticle(config.vectors(), config.data().vectors(), meters));
         }
         if (config.roles().contains(Role.EMBEDDING)) {
             engines.add(new EmbeddingVerticle(config.embedding(), config.data().cache(), meters));

@@ -2,43 +2,49 @@ package verticles;
 
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
-import io.micrometer.core.instrument.Timer;
 import io.vertx.core.Future;
 import io.vertx.core.VerticleBase;
 import io.vertx.core.WorkerExecutor;
-import java.util.List;
+import java.nio.file.Path;
+import java.util.concurrent.Executor;
 import java.util.concurrent.Executors;
-import java.util.function.BiFunction;
-import java.util.function.Predicate;
+import java.util.concurrent.TimeUnit;
+import java.util.random.RandomGenerator;
 import neuralcore.config.RuntimeConfig;
-import neuralcore.eventbus.Addresses;
-import neuralcore.eventbus.Services;
 import neuralcore.ops.Readiness;
 import neuralcore.vectors.Collections;
 import neuralcore.vectors.Parallel;
 import neuralcore.vectors.Similarity;
-import neuralcore.vectors.VectorRequests;
 import neuralcore.vectors.simd.KernelProvider;
 import neuralcore.vectors.simd.Kernels;
-import neuralcore.wire.Reply;
-import neuralcore.wire.Request;
+import neuralcore.vectors.store.LocalDisk;
+import neuralcore.vectors.store.StoreFolder;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Offers the services {@code neuralcore.vectors.*}. Comparisons that take a few microseconds run on
- * the event loop; everything else, and whatever may wait for a collection's lock, on worker threads
- * of its own, in no fixed order.
+ * Runs the vector engine and offers its services; {@link VectorServices} says which, and where each
+ * runs.
  *
  * <p>Deploy it once a node: the collections are its own.
  */
 public final class VectorsVerticle extends VerticleBase {
-    /** Multiplications up to which a comparison is not worth leaving the event loop. */
-    private static final long SMALL = 1 << 16;
+    /** Changes wait for the disk, and several can wait for the same sync. */
+    private static final int WRITERS = 8;
+
+    /** Beside a thread a core that builds graphs, one that writes snapshots. */
+    private static final int SNAPSHOTS = 1;
 
     private final RuntimeConfig.Vectors config;
+    private final Path folder;
     private final MeterRegistry meters;
+    private @Nullable Future<VectorServices.Engine> engine;
 
-    public VectorsVerticle(RuntimeConfig.Vectors config, MeterRegistry meters) {
+    /**
+     * @param folder where collections are kept
+     */
+    public VectorsVerticle(RuntimeConfig.Vectors config, Path folder, MeterRegistry meters) {
         this.config = config;
+        this.folder = folder;
         this.meters = meters;
     }
 
@@ -48,28 +54,51 @@ public final class VectorsVerticle extends VerticleBase {
                 config.threads() > 0
                         ? config.threads()
                         : Runtime.getRuntime().availableProcessors();
-        WorkerExecutor workers = vertx.createSharedWorkerExecutor("neuralcore-vectors", threads);
+        WorkerExecutor readers = vertx.createSharedWorkerExecutor("neuralcore-vectors", threads);
+        WorkerExecutor writers = vertx.createSharedWorkerExecutor("neuralcore-vectors-w", WRITERS);
+        WorkerExecutor background =
+                vertx.createSharedWorkerExecutor(
+                        "neuralcore-vectors-b",
+                        threads + SNAPSHOTS,
+                        1,
+                        TimeUnit.HOURS); // graphs take their time
         Parallel parallel =
                 new Parallel(
-                        task -> workers.executeBlocking(Executors.callable(task), false), threads);
+                        task -> readers.executeBlocking(Executors.callable(task), false), threads);
         // Loading the kernels takes longer than an event loop may be kept, and longer than the door
         // should wait: the first requests do.
-        Future<VectorRequests> engine =
-                KernelLoading.begin(vertx, context, workers)
-                        .map(loaded -> engine(KernelProvider.kernels(), parallel))
-                        .onSuccess(does -> tell(true, KernelProvider.kernels().name()))
+        Future<VectorServices.Engine> starting =
+                KernelLoading.begin(vertx, context, readers)
+                        .map(loaded -> engine(parallel, background))
+                        .onSuccess(started -> tell(true, KernelProvider.kernels().name()))
                         .onFailure(failure -> tell(false, String.valueOf(failure.getMessage())));
-        Future<?> offered = offerAll(engine, workers);
-        return KernelProvider.isForced() ? Future.all(offered, engine) : offered;
+        engine = starting;
+        starting.onSuccess(
+                started ->
+                        background.executeBlocking(
+                                Executors.callable(started.collections()::openAll), false));
+        Future<?> offered =
+                new VectorServices(vertx, meters, starting, readers, writers).offerAll();
+        return KernelProvider.isForced() ? Future.all(offered, starting) : offered;
     }
 
     private void tell(boolean ready, String detail) {
         Readiness.tell(vertx, Readiness.VECTORS, ready, detail);
     }
 
-    private VectorRequests engine(Kernels kernels, Parallel parallel) {
+    private VectorServices.Engine engine(Parallel parallel, WorkerExecutor background) {
+        Kernels kernels = KernelProvider.kernels();
+        Executor later = task -> background.executeBlocking(Executors.callable(task), false);
         Collections collections =
-                new Collections(kernels, config.maxDimension(), config.maxBytes());
+                new Collections(
+                        kernels,
+                        config.maxDimension(),
+                        config.maxBytes(),
+                        config.exactBelow(),
+                        later,
+                        new Parallel(later, parallel.threads()),
+                        RandomGenerator.getDefault(),
+                        StoreFolder.open(new LocalDisk(), folder));
         Gauge.builder("neuralcore.vectors.resident", collections, Collections::rows)
                 .description("Vectors in collections")
                 .register(meters);
@@ -77,66 +106,14 @@ public final class VectorsVerticle extends VerticleBase {
                 .description("Memory that collections take")
                 .baseUnit("bytes")
                 .register(meters);
-        return new VectorRequests(collections, new Similarity(kernels, parallel), parallel);
+        return VectorServices.Engine.of(collections, new Similarity(kernels, parallel), parallel);
     }
 
-    private Future<?> offerAll(Future<VectorRequests> engine, WorkerExecutor workers) {
-        Predicate<Request> small = request -> VectorRequests.comparisonWork(request) <= SMALL;
-        Predicate<Request> always = request -> true;
-        Predicate<Request> never = request -> false;
-        Offer offer =
-                (address, service, inline) -> offer(address, engine, service, inline, workers);
-        return Future.all(
-                List.of(
-                        offer.at(Addresses.VECTORS_SIMILARITY, VectorRequests::similarity, small),
-                        offer.at(Addresses.VECTORS_TOP_K, VectorRequests::topK, small),
-                        offer.at(Addresses.VECTORS_CREATE, VectorRequests::create, always),
-                        offer.at(Addresses.VECTORS_LIST, VectorRequests::list, always),
-                        offer.at(Addresses.VECTORS_DROP, VectorRequests::drop, never),
-                        offer.at(Addresses.VECTORS_UPSERT, VectorRequests::upsert, never),
-                        offer.at(Addresses.VECTORS_GET, VectorRequests::get, never),
-                        offer.at(Addresses.VECTORS_DELETE, VectorRequests::delete, never),
-                        offer.at(Addresses.VECTORS_SEARCH, VectorRequests::search, never)));
-    }
-
-    private interface Offer {
-        Future<Void> at(
-                String address,
-                BiFunction<VectorRequests, Request, Reply> service,
-                Predicate<Request> inline);
-    }
-
-    /** Offers a service, on the event loop for the requests that {@code inline} holds for. */
-    private Future<Void> offer(
-            String address,
-            Future<VectorRequests> engine,
-            BiFunction<VectorRequests, Request, Reply> service,
-            Predicate<Request> inline,
-            WorkerExecutor workers) {
-        Timer succeeded = timer(address, "success");
-        Timer failed = timer(address, "failure");
-        return Services.offer(
-                vertx,
-                address,
-                request -> {
-                    Timer.Sample sample = Timer.start(meters);
-                    return engine.compose(
-                                    does ->
-                                            inline.test(request)
-                                                    ? Future.succeededFuture(
-                                                            service.apply(does, request))
-                                                    : workers.executeBlocking(
-                                                            () -> service.apply(does, request),
-                                                            false))
-                            .onComplete(done -> sample.stop(done.succeeded() ? succeeded : failed));
-                });
-    }
-
-    private Timer timer(String address, String outcome) {
-        return Timer.builder("neuralcore.vectors.requests")
-                .description("Vector requests, from arrival to reply")
-                .tag("operation", address.substring(address.lastIndexOf('.') + 1))
-                .tag("outcome", outcome)
-                .register(meters);
+    @Override
+    public Future<?> stop() {
+        Future<VectorServices.Engine> started = engine;
+        return started == null || !started.succeeded()
+                ? Future.succeededFuture()
+                : vertx.executeBlocking(Executors.callable(started.result().collections()::close));
     }
 }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.vertx.core.Vertx;
 import io.vertx.junit5.VertxExtension;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -27,6 +28,7 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.api.io.TempDir;
 
 /** Every vector service over the event bus. */
 @ExtendWith(VertxExtension.class)
@@ -37,11 +39,11 @@ class VectorsVerticleTest {
     private Vertx vertx;
 
     @BeforeEach
-    void deploy(Vertx started) throws Exception {
+    void deploy(Vertx started, @TempDir Path folder) throws Exception {
         vertx = started;
         Services.registerCodecs(vertx.eventBus());
-        RuntimeConfig.Vectors config = new RuntimeConfig.Vectors(512, 1 << 26, 2);
-        vertx.deployVerticle(new VectorsVerticle(config, meters))
+        RuntimeConfig.Vectors config = new RuntimeConfig.Vectors(512, 1 << 26, 2, 20_000);
+        vertx.deployVerticle(new VectorsVerticle(config, folder, meters))
                 .toCompletionStage()
                 .toCompletableFuture()
                 .get(60, TimeUnit.SECONDS);

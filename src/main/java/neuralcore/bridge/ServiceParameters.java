@@ -25,9 +25,14 @@ import org.jspecify.annotations.Nullable;
  */
 final class ServiceParameters {
 
-    private record Attached(String name, ElementType type) {}
+    private record Attached(String name, ElementType type, boolean optional) {
+        Attached(String name, ElementType type) {
+            this(name, type, false);
+        }
+    }
 
     private static final Attached IDS = new Attached("ids", ElementType.STRINGS);
+    private static final Attached SOME_IDS = new Attached("ids", ElementType.STRINGS, true);
     private static final Attached QUERIES = new Attached("queries", ElementType.FLOAT32);
     private static final Attached DOCUMENTS = new Attached("documents", ElementType.FLOAT32);
 
@@ -42,8 +47,10 @@ final class ServiceParameters {
                             Addresses.VECTORS_UPSERT,
                             List.of(IDS, new Attached("vectors", ElementType.FLOAT32))),
                     entry(Addresses.VECTORS_GET, List.of(IDS)),
-                    entry(Addresses.VECTORS_DELETE, List.of(IDS)),
-                    entry(Addresses.VECTORS_SEARCH, List.of(QUERIES)));
+                    entry(Addresses.VECTORS_DELETE, List.of(SOME_IDS)),
+                    entry(Addresses.VECTORS_COUNT, List.of(SOME_IDS)),
+                    entry(Addresses.VECTORS_SCROLL, List.of(SOME_IDS)),
+                    entry(Addresses.VECTORS_SEARCH, List.of(QUERIES, SOME_IDS)));
 
     private ServiceParameters() {}
 
@@ -60,7 +67,10 @@ final class ServiceParameters {
         }
         List<Tensor> tensors = new ArrayList<>();
         for (Attached attached : ATTACHED.getOrDefault(address, List.of())) {
-            tensors.add(toTensor(attached, params.remove(attached.name())));
+            Object value = params.remove(attached.name());
+            if (value != null || !attached.optional()) {
+                tensors.add(toTensor(attached, value));
+            }
         }
         return new Request(address, new Params(params), tensors, connection, client);
     }
@@ -76,6 +86,9 @@ final class ServiceParameters {
     private static Tensor toTensor(Attached attached, @Nullable Object value) {
         if (!(value instanceof List<?> list)) {
             throw NeuralCoreException.invalid("'" + attached.name() + "' must be a list.");
+        }
+        if (attached.name().equals("ids") && list.stream().allMatch(Long.class::isInstance)) {
+            return Tensor.ofLongs(list.stream().mapToLong(id -> (Long) id).toArray());
         }
         if (attached.type() == ElementType.STRINGS) {
             return Tensor.ofStrings(

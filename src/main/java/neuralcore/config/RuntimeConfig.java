@@ -47,6 +47,11 @@ public record RuntimeConfig(
             return folder.resolve("run");
         }
 
+        /** Collections of vectors. */
+        public Path vectors() {
+            return folder.resolve("vectors");
+        }
+
         /** What can be made again: extracted models and native libraries. */
         public Path cache() {
             return folder.resolve("cache");
@@ -158,12 +163,14 @@ public record RuntimeConfig(
      * @param maxDimension largest vector
      * @param maxBytes memory that collections may take together
      * @param threads for large products and scans; 0 means one a core
+     * @param exactBelow collections with fewer vectors are searched exactly, others by a graph
      */
-    public record Vectors(int maxDimension, long maxBytes, int threads) {
+    public record Vectors(int maxDimension, long maxBytes, int threads, int exactBelow) {
         public Vectors {
             requirePositive("vectors.max_dimension", maxDimension);
             requirePositive("vectors.max_bytes", maxBytes);
             requireNotNegative("vectors.threads", threads);
+            requireNotNegative("vectors.exact_below", exactBelow);
         }
     }
 

@@ -236,6 +236,13 @@ final class Settings {
                     ValueType.integer(0, 1_024),
                     "0",
                     "Threads for large products and scans; 0 means one a core.");
+    static final Setting<Integer> VECTORS_EXACT_BELOW =
+            add(
+                    "vectors.exact_below",
+                    ValueType.integer(0, Integer.MAX_VALUE),
+                    "20000",
+                    "Collections with fewer vectors are searched exactly; for larger ones a graph is"
+                            + " built in the background, and searched once it is there.");
 
     static final Setting<String> EMBEDDING_MODEL =
             add(

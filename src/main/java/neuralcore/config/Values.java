@@ -51,7 +51,8 @@ final class Values {
                 new RuntimeConfig.Vectors(
                         get(Settings.VECTORS_MAX_DIMENSION),
                         get(Settings.VECTORS_MAX_BYTES),
-                        get(Settings.VECTORS_THREADS)),
+                        get(Settings.VECTORS_THREADS),
+                        get(Settings.VECTORS_EXACT_BELOW)),
                 new RuntimeConfig.Embedding(
                         get(Settings.EMBEDDING_MODEL),
                         get(Settings.EMBEDDING_MODELS),

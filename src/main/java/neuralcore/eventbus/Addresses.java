@@ -19,6 +19,10 @@ public final class Addresses {
     public static final String VECTORS_GET = "neuralcore.vectors.get";
     public static final String VECTORS_DELETE = "neuralcore.vectors.delete";
     public static final String VECTORS_SEARCH = "neuralcore.vectors.search";
+    public static final String VECTORS_COUNT = "neuralcore.vectors.count";
+    public static final String VECTORS_SCROLL = "neuralcore.vectors.scroll";
+    public static final String VECTORS_DESCRIBE = "neuralcore.vectors.describe";
+    public static final String VECTORS_SNAPSHOT = "neuralcore.vectors.snapshot";
 
     public static final String MESSAGING_SUBSCRIBE = "neuralcore.messaging.subscribe";
     public static final String MESSAGING_UNSUBSCRIBE = "neuralcore.messaging.unsubscribe";

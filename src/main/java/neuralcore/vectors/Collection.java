@@ -1,74 +1,153 @@
 package neuralcore.vectors;
 
+import java.io.IOException;
 import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.HashMap;
-import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
-import java.util.concurrent.locks.Lock;
+import java.util.Objects;
+import java.util.PriorityQueue;
+import java.util.concurrent.Executor;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.locks.ReentrantLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Supplier;
-import neuralcore.vectors.simd.Kernels;
+import neuralcore.vectors.store.Change;
+import neuralcore.vectors.hnsw.HnswIndex;
+import neuralcore.vectors.store.CollectionFiles;
+import neuralcore.vectors.store.Snapshot;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.NeuralCoreException;
 import org.jspecify.annotations.Nullable;
+import org.roaringbitmap.RoaringBitmap;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
- * Vectors of one dimension with string ids and metadata, in memory, searched exactly.
+ * Vectors of one dimension with ids, metadata and texts, in namespaces.
  *
- * <p><b>Concurrency.</b> Thread-safe: many readers or one writer. A batch is put or deleted as a
- * whole, and a search sees all of it or nothing. What can be checked or computed without the lock
- * is done before it is taken, so that a writer holds it for little more than the copying; a search
- * holds its share of it from beginning to end.
+ * <p><b>Durability.</b> With files, a change is in the log, and synced, before the call that made
+ * it returns. Callers that wait at the same time share a sync. A search may see a change a little
+ * earlier.
  *
- * <p><b>Slots.</b> A row keeps its slot as long as it lives; the slot of a deleted row is used
- * again. Equally near rows come in the order in which their ids were first put, whatever slots they
- * have.
+ * <p><b>Concurrency.</b> Thread-safe. Writers come one after the other; what they check, encode and
+ * write to the log costs readers nothing. Only putting the rows into memory keeps readers away, and
+ * syncing keeps nobody away. A batch is put or deleted as a whole, and a search sees all of it or
+ * nothing.
  *
- * <p>A search costs queries · rows · dimension multiplications, spread over threads.
+ * <p>Equally near rows come in the order in which their ids were first put.
  */
-public final class Collection {
-    /**
-     * What stands in a slot beside the vector.
-     *
-     * @param order when the id was put first
-     */
-    private record Entry(String id, long order, @Nullable Map<String, @Nullable Object> metadata) {}
+public final class Collection implements AutoCloseable {
+    private static final Logger log = LoggerFactory.getLogger(Collection.class);
 
-    private final String name;
-    private final Metric metric;
+    /** A log of this length is worth a snapshot, if it is also longer than the last one. */
+    private static final long SNAPSHOT_LOG_BYTES = 16L << 20;
+
+    /** Nearest rows that are compared to tell the recall. */
+    private static final int PROBED = 10;
+
+    private final CollectionSpec spec;
     private final Scoring scoring;
     private final MemoryBudget budget;
+    private final @Nullable CollectionFiles files;
+    private final Executor background;
+    private final Table table;
+    private final GraphIndexer indexer;
+    private final int exactBelow;
+
+    /** Where vectors lie that are not in the heap. */
+    private final @Nullable Snapshot mapped;
+
+    /** Held by the one writer at a time; taken before {@link #lock}. */
+    private final ReentrantLock writing = new ReentrantLock();
 
     private final ReentrantReadWriteLock lock = new ReentrantReadWriteLock();
-    private final Map<String, Integer> slots = new HashMap<>();
-    private final ArrayList<Integer> freeSlots = new ArrayList<>();
-    private final Rows rows;
+    private final ReentrantLock snapshotting = new ReentrantLock();
+    private final AtomicBoolean snapshotPlanned = new AtomicBoolean();
+    private volatile boolean ended;
 
-    /** By slot; null where the slot is free. */
-    private @Nullable Entry[] entries = {};
-
-    /** By slot, for {@link Metric#COSINE}. */
-    private float[] inverseNorms = {};
-
-    /** Slots from here on have never been used. */
-    private int usedSlots;
-
-    private long nextOrder;
-    private boolean dropped;
-
-    // Written under the lock, read without it.
+    // Written by writers alone, read without a lock.
     private volatile int count;
     private volatile long bytes;
 
-    Collection(String name, int dimension, Metric metric, Kernels kernels, MemoryBudget budget) {
-        this.name = name;
-        this.metric = metric;
-        this.scoring = new Scoring(kernels, metric, dimension);
-        this.budget = budget;
-        this.rows = new Rows(dimension);
+    private Collection(
+            CollectionSpec spec,
+            Scoring scoring,
+            Surroundings around,
+            Table table,
+            @Nullable CollectionFiles files,
+            @Nullable Snapshot mapped) {
+        this.spec = spec;
+        this.scoring = scoring;
+        this.budget = around.budget();
+        this.background = around.background();
+        this.exactBelow = around.exactBelow();
+        this.table = table;
+        this.files = files;
+        this.mapped = mapped;
+        this.indexer =
+                new GraphIndexer(
+                        table,
+                        spec.graphConfig(),
+                        exactBelow,
+                        around.builders(),
+                        background,
+                        writing,
+                        lock.writeLock());
+    }
+
+    /**
+     * What a collection needs of its process.
+     *
+     * @param budget memory that all collections share
+     * @param background runs what nobody waits for
+     * @param builders help to build graphs
+     * @param exactBelow collections with fewer rows get no graph
+     */
+    record Surroundings(
+            MemoryBudget budget, Executor background, Parallel builders, int exactBelow) {}
+
+    /**
+     * An empty collection.
+     *
+     * @param files where it is kept, or null to keep it in memory alone
+     */
+    static Collection create(
+            CollectionSpec spec,
+            Scoring scoring,
+            Surroundings around,
+            @Nullable CollectionFiles files) {
+        Table table = new Table(scoring, spec.coded());
+        return new Collection(spec, scoring, around, table, files, null);
+    }
+
+    /** A collection with the rows that were read. They are kept even if they exceed the budget. */
+    static Collection open(
+            CollectionSpec spec,
+            Scoring scoring,
+            Surroundings around,
+            CollectionLoader loader,
+            CollectionFiles files)
+            throws IOException {
+        Table table = loader.table();
+        table.indexAll();
+        Collection opened =
+                new Collection(spec, scoring, around, table, files, loader.mapped());
+        HnswIndex graph = null;
+        if (loader.canUseGraph()) {
+            VectorRows rows = table.columns().rows();
+            graph = files.readGraph(channel -> HnswIndex.readFrom(channel, rows));
+        }
+        if (graph != null) {
+            opened.indexer.adopt(graph, loader.touched());
+        }
+        opened.account(0);
+        opened.indexer.follow(opened.count);
+        return opened;
+    }
+
+    public String name() {
+        return spec.name();
     }
 
     public int dimension() {
@@ -76,7 +155,7 @@ public final class Collection {
     }
 
     public Metric metric() {
-        return metric;
+        return spec.metric();
     }
 
     public int count() {
@@ -84,17 +163,19 @@ public final class Collection {
     }
 
     public CollectionInfo info() {
-        return new CollectionInfo(name, dimension(), metric, count, bytes);
+        return new CollectionInfo(
+                name(), dimension(), metric(), count, bytes, files != null, spec.metadata(), "");
     }
 
     /**
-     * Puts rows; a row whose id is there is replaced, its metadata too. If this throws, nothing has
-     * changed.
+     * Puts rows; a row whose id is there is replaced, its metadata and text too. If this throws,
+     * nothing has changed, unless it is an error of the disk.
      *
      * @param dimension of the batch's vectors
      * @throws NeuralCoreException {@link ErrorCode#DIMENSION_MISMATCH}, {@link
-     *     ErrorCode#NOT_FINITE}, {@link ErrorCode#LIMIT_EXCEEDED}, or {@link ErrorCode#NOT_FOUND}
-     *     if the collection has been dropped
+     *     ErrorCode#NOT_FINITE}, {@link ErrorCode#LIMIT_EXCEEDED}, {@link ErrorCode#STORAGE_FULL},
+     *     {@link ErrorCode#STORAGE_FAILED}, or {@link ErrorCode#NOT_FOUND} if the collection has
+     *     been dropped
      */
     public Upserted upsert(Batch batch, int dimension) {
         Checks.sameDimension(dimension, dimension());
@@ -104,178 +185,352 @@ public final class Collection {
                     "%d ids came with %d vectors; give each vector an id."
                             .formatted(size, batch.vectors().length / dimension));
         }
+        if (batch.namespace().equals(Scope.EVERYWHERE)) {
+            throw NeuralCoreException.invalid(
+                    "'namespace' is '*', which means all of them; name one.");
+        }
         Checks.finite(scoring.kernels(), batch.vectors(), dimension, "vectors");
-        float[] factors = new float[size];
-        for (int i = 0; i < size && metric == Metric.COSINE; i++) {
-            factors[i] = scoring.inverseNorm(batch.vectors(), i * dimension);
+        if (size == 0) {
+            return new Upserted(0, 0);
         }
-        return locked(lock.writeLock(), () -> write(batch, factors));
+        long sequence;
+        Table.Plan plan;
+        writing.lock();
+        try {
+            refuseIfEnded();
+            plan = table.plan(batch, dimension);
+            int slots = table.slotsFor(plan.put());
+            long reserved = plan.weight() + table.columns().growthFor(slots);
+            budget.reserve(reserved);
+            try {
+                // Before the log has the change: from there on nothing may fail.
+                exclusively(() -> table.columns().reserve(slots));
+                sequence = append(plan.put());
+                exclusively(() -> table.apply(plan.put()));
+            } finally {
+                account(reserved);
+            }
+        } finally {
+            writing.unlock();
+        }
+        settle(sequence);
+        return new Upserted(plan.inserted(), size - plan.inserted());
     }
 
-    private Upserted write(Batch batch, float[] factors) {
-        makeRoom(batch);
-        int inserted = 0;
-        long replaced = 0;
-        for (int i = 0; i < factors.length; i++) {
-            String id = batch.ids().get(i);
-            Integer known = slots.get(id);
-            int slot;
-            long order;
-            if (known == null) {
-                slot = freeSlots.isEmpty() ? usedSlots++ : freeSlots.removeLast();
-                order = nextOrder++;
-                slots.put(id, slot);
-                inserted++;
-            } else {
-                slot = known;
-                Entry entry = entry(slot);
-                order = entry.order();
-                replaced += Weights.of(entry.metadata());
-            }
-            rows.set(slot, batch.vectors(), i * dimension());
-            inverseNorms[slot] = factors[i];
-            entries[slot] = new Entry(id, order, batch.metadata(i));
-        }
-        count = slots.size();
-        release(replaced);
-        return new Upserted(inserted, factors.length - inserted);
+    /** Deletes the rows with these ids; answers how many were there. */
+    public int delete(String namespace, List<Object> unwanted) {
+        return delete(new Scope(namespace, null, unwanted));
     }
 
-    /** Reserves the memory for a batch, then allocates it; or throws and leaves all as it was. */
-    private void makeRoom(Batch batch) {
-        Set<String> fresh = new HashSet<>();
-        long weight = 0;
-        for (int i = 0; i < batch.ids().size(); i++) {
-            String id = batch.ids().get(i);
-            if (!slots.containsKey(id) && fresh.add(id)) {
-                weight += Weights.of(id);
+    /** Deletes the rows in scope; answers how many there were. */
+    public int delete(Scope scope) {
+        int[] slots;
+        long sequence;
+        writing.lock();
+        try {
+            refuseIfEnded();
+            slots = table.find(scope).toArray();
+            if (slots.length == 0) {
+                return 0;
             }
-            weight += Weights.of(batch.metadata(i));
+            Change.Delete change = new Change.Delete(slots);
+            sequence = append(change);
+            exclusively(() -> table.apply(change));
+            account(0);
+        } finally {
+            writing.unlock();
         }
-        int needed = usedSlots + Math.max(0, fresh.size() - freeSlots.size());
-        int capacity = rows.capacityFor(needed);
-        long slotBytes = (long) dimension() * Float.BYTES + Weights.SLOT;
-        weight += (capacity - rows.capacity()) * slotBytes;
-        budget.reserve(weight);
-        bytes += weight;
-        rows.grow(needed);
-        entries = Arrays.copyOf(entries, capacity);
-        inverseNorms = Arrays.copyOf(inverseNorms, capacity);
+        settle(sequence);
+        return slots.length;
+    }
+
+    /**
+     * Brings the figures up to date after a change.
+     *
+     * @param reserved what was reserved of the budget for it
+     */
+    private void account(long reserved) {
+        HnswIndex graph = indexer.index();
+        long now = table.bytes() + (graph == null ? 0 : graph.heapBytes());
+        budget.take(now - bytes - reserved);
+        bytes = now;
+        count = table.count();
+    }
+
+    private long append(Change change) {
+        return files == null ? 0 : files.append(change);
+    }
+
+    /** Waits until a change is on the disk. */
+    private void settle(long sequence) {
+        indexer.follow(count);
+        if (files == null) {
+            return;
+        }
+        files.sync(sequence);
+        if (files.logBytes() > Math.max(SNAPSHOT_LOG_BYTES, files.snapshotBytes())
+                && snapshotPlanned.compareAndSet(false, true)) {
+            background.execute(this::snapshotQuietly);
+        }
     }
 
     /** The rows with these ids, in the ids' order; ids that are not there are left out. */
-    public List<StoredRow> get(List<String> wanted) {
-        return locked(
-                lock.readLock(),
+    public List<StoredRow> get(String namespace, List<Object> wanted, boolean vectorsToo) {
+        return reading(
                 () -> {
                     List<StoredRow> found = new ArrayList<>(wanted.size());
-                    for (String id : wanted) {
-                        Integer slot = slots.get(id);
+                    int number = table.columns().namespaceNumberOrNone(namespace);
+                    for (Object id : wanted) {
+                        Integer slot = table.namespaces().slot(number, id);
                         if (slot != null) {
-                            found.add(new StoredRow(id, rows.get(slot), entry(slot).metadata()));
+                            found.add(table.columns().row(slot, vectorsToo));
                         }
                     }
                     return found;
                 });
     }
 
-    /** Deletes the rows with these ids; answers how many were there. */
-    public int delete(List<String> unwanted) {
-        return locked(
-                lock.writeLock(),
+    /** How many rows are in scope. */
+    public int count(Scope scope) {
+        return reading(() -> table.find(scope).getCardinality());
+    }
+
+    /**
+     * The rows in scope that come after one, in the order in which their ids were first put. Rows
+     * that are put or deleted between two calls neither hide nor double others.
+     *
+     * @param after the order of the last row that was seen, −1 to begin
+     * @param limit at most so many
+     */
+    public List<StoredRow> scroll(Scope scope, long after, int limit, boolean vectorsToo) {
+        return reading(
                 () -> {
-                    int before = slots.size();
-                    long freed = 0;
-                    for (String id : unwanted) {
-                        Integer slot = slots.remove(id);
-                        if (slot != null) {
-                            freed += Weights.of(id) + Weights.of(entry(slot).metadata());
-                            entries[slot] = null;
-                            freeSlots.add(slot);
-                        }
+                    Columns columns = table.columns();
+                    // The slots with the lowest orders, the highest of them on top.
+                    PriorityQueue<Integer> first =
+                            new PriorityQueue<>(
+                                    (a, b) -> Long.compare(columns.order(b), columns.order(a)));
+                    table.find(scope)
+                            .forEach(
+                                    (int slot) -> {
+                                        long order = columns.order(slot);
+                                        if (order > after
+                                                && (first.size() < limit
+                                                        || order
+                                                                < columns.order(first.element()))) {
+                                            first.add(slot);
+                                            if (first.size() > limit) {
+                                                first.remove();
+                                            }
+                                        }
+                                    });
+                    List<StoredRow> rows = new ArrayList<>(first.size());
+                    while (!first.isEmpty()) {
+                        rows.add(columns.row(first.remove(), vectorsToo));
                     }
-                    count = slots.size();
-                    release(freed);
-                    return before - slots.size();
+                    return rows.reversed();
                 });
     }
 
     /**
-     * The k nearest rows of each query, nearest first; all of them where there are fewer than k.
+     * The k nearest rows of each query, nearest first; all in scope where there are fewer than k.
      *
-     * @param queries rows of {@code dimension}
      * @throws NeuralCoreException {@link ErrorCode#DIMENSION_MISMATCH}, {@link
      *     ErrorCode#NOT_FINITE}, {@link ErrorCode#LIMIT_EXCEEDED}, or {@link ErrorCode#NOT_FOUND}
      *     if the collection has been dropped
      */
-    public List<List<Hit>> search(float[] queries, int dimension, int k, Parallel parallel) {
-        Checks.sameDimension(dimension, dimension());
-        Checks.finite(scoring.kernels(), queries, dimension, "queries");
-        Checks.atLeastOne(k);
-        return locked(lock.readLock(), () -> nearest(queries, k, parallel));
+    public Found search(Query query, Parallel parallel) {
+        Checks.sameDimension(query.dimension(), dimension());
+        Checks.finite(scoring.kernels(), query.vectors(), query.dimension(), "queries");
+        Checks.atLeastOne(query.k());
+        return reading(
+                () ->
+                        new CollectionSearch(table, scoring, indexer.index(), exactBelow, parallel)
+                                .search(query));
     }
 
-    private List<List<Hit>> nearest(float[] queries, int k, Parallel parallel) {
-        List<List<Neighbour>> found =
-                NearestRows.find(
-                        scoring,
-                        queries,
-                        rows,
-                        usedSlots,
-                        inverseNorms,
-                        this::order,
-                        Math.min(k, count),
-                        parallel);
-        List<List<Hit>> hits = new ArrayList<>(found.size());
-        for (List<Neighbour> neighbours : found) {
-            List<Hit> ofQuery = new ArrayList<>(neighbours.size());
-            for (Neighbour neighbour : neighbours) {
-                Entry entry = entry(neighbour.row());
-                ofQuery.add(new Hit(entry.id(), neighbour.score(), entry.metadata()));
-            }
-            hits.add(ofQuery);
-        }
-        return hits;
-    }
-
-    /** Ends it: what it holds is given back, and further calls are refused. */
-    void drop() {
-        locked(
-                lock.writeLock(),
+    /** What it takes and how it is searched, for people and tests. */
+    public Map<String, @Nullable Object> describe() {
+        return reading(
                 () -> {
-                    dropped = true;
-                    release(bytes);
-                    return true;
+                    Map<String, @Nullable Object> text = new LinkedHashMap<>();
+                    VectorRows.Snapshot rows = table.columns().rows().snapshot();
+                    text.put("name", name());
+                    text.put("dimension", dimension());
+                    text.put("metric", metric().wireName());
+                    text.put("count", count);
+                    text.put("namespaces", table.namespaces().inUse());
+                    text.put("memory_bytes", bytes);
+                    text.put("mapped_bytes", rows.mappedBytes());
+                    int used = table.columns().used();
+                    text.put("deleted_share", used == 0 ? 0.0 : 1.0 - (double) count / used);
+                    HnswIndex graph = indexer.index();
+                    RoaringBitmap pending = table.pending();
+                    text.put("graph", graph == null ? "none" : "built");
+                    text.put("graph_bytes", graph == null ? 0L : graph.heapBytes());
+                    text.put("unindexed", pending == null ? 0 : pending.getCardinality());
+                    text.put("exact_below", exactBelow);
+                    text.put("durable", files != null);
+                    if (files != null) {
+                        text.put("log_bytes", files.logBytes());
+                        text.put("snapshot_bytes", files.snapshotBytes());
+                        text.put("changes", files.last());
+                    }
+                    return text;
                 });
     }
 
-    private long order(int slot) {
-        Entry entry = entries[slot];
-        return entry == null ? TopKSink.ABSENT : entry.order();
-    }
-
-    private Entry entry(int slot) {
-        Entry entry = entries[slot];
-        if (entry == null) {
-            throw new IllegalStateException("Slot " + slot + " of " + name + " is free.");
+    /**
+     * The share of the 10 nearest that searches find: some of its own rows are asked for, as a
+     * search does it and exactly.
+     *
+     * @param probes how many
+     */
+    public double recall(int probes, Parallel parallel) {
+        List<StoredRow> rows = new ArrayList<>();
+        reading(
+                () -> {
+                    RoaringBitmap live = table.columns().live();
+                    int step = Math.max(1, live.getCardinality() / probes);
+                    for (int i = 0; i < live.getCardinality() && rows.size() < probes; i += step) {
+                        rows.add(table.columns().row(live.select(i), true));
+                    }
+                    return true;
+                });
+        int wanted = 0;
+        int found = 0;
+        for (StoredRow row : rows) {
+            float[] vector = Objects.requireNonNull(row.vector());
+            List<Long> usual = probe(vector, false, parallel);
+            List<Long> exact = probe(vector, true, parallel);
+            wanted += exact.size();
+            found += (int) exact.stream().filter(usual::contains).count();
         }
-        return entry;
+        return wanted == 0 ? 1.0 : (double) found / wanted;
     }
 
-    private void release(long freed) {
-        bytes -= freed;
-        budget.release(freed);
+    private List<Long> probe(float[] vector, boolean exact, Parallel parallel) {
+        Scope everywhere = Scope.of(Scope.EVERYWHERE);
+        Query query =
+                new Query(vector, vector.length, PROBED, everywhere, null, false, exact, 0);
+        return search(query, parallel).hits().getFirst().stream()
+                .map(hit -> hit.row().order())
+                .toList();
     }
 
-    private <T> T locked(Lock held, Supplier<T> action) {
-        held.lock();
+    /**
+     * Writes a snapshot, so that opening need not read the log; answers whether there was anything
+     * to write. Searches and writers go on meanwhile.
+     */
+    public boolean snapshot() throws IOException {
+        if (files == null) {
+            return false;
+        }
+        snapshotting.lock();
         try {
-            if (dropped) {
-                throw Collections.notFound(name);
+            CollectionSnapshot source;
+            writing.lock();
+            try {
+                refuseIfEnded();
+                if (files.last() == files.snapshotSequence()) {
+                    return false;
+                }
+                source = new CollectionSnapshot(table, lock.readLock(), files.rotate());
+            } finally {
+                writing.unlock();
             }
+            files.writeSnapshot(source).close();
+            indexer.useIfComplete(
+                    files::last, (graph, last) -> files.writeGraph(last, graph::writeTo));
+            return true;
+        } finally {
+            snapshotting.unlock();
+        }
+    }
+
+    private void snapshotQuietly() {
+        try {
+            snapshot();
+        } catch (IOException | RuntimeException e) {
+            if (!ended) { // else it is no wonder
+                log.warn(
+                        "No snapshot of collection '{}' could be written: {}",
+                        name(),
+                        e.toString());
+            }
+        } finally {
+            snapshotPlanned.set(false);
+        }
+    }
+
+    /** So that opening need not build it again. */
+    private void saveGraph() {
+        if (files == null || ended) {
+            return;
+        }
+        try {
+            indexer.useIfComplete(
+                    files::last, (graph, last) -> files.writeGraph(last, graph::writeTo));
+        } catch (IOException | RuntimeException e) {
+            log.warn("The graph of '{}' could not be written: {}", name(), e.toString());
+        }
+    }
+
+    /** Ends it: what it holds in memory is given back, and further calls are refused. */
+    @Override
+    public void close() throws IOException {
+        saveGraph();
+        indexer.end();
+        snapshotting.lock();
+        writing.lock();
+        lock.writeLock().lock();
+        try {
+            if (ended) {
+                return;
+            }
+            ended = true;
+            budget.release(bytes);
+            bytes = 0;
+            if (files != null) {
+                files.close();
+            }
+            if (mapped != null) {
+                mapped.close();
+            }
+        } finally {
+            lock.writeLock().unlock();
+            writing.unlock();
+            snapshotting.unlock();
+        }
+    }
+
+    /** Where it is kept, or null. */
+    @Nullable CollectionFiles files() {
+        return files;
+    }
+
+    private void refuseIfEnded() {
+        if (ended) {
+            throw Collections.notFound(name());
+        }
+    }
+
+    private <T> T reading(Supplier<T> action) {
+        lock.readLock().lock();
+        try {
+            refuseIfEnded();
             return action.get();
         } finally {
-            held.unlock();
+            lock.readLock().unlock();
+        }
+    }
+
+    private void exclusively(Runnable action) {
+        lock.writeLock().lock();
+        try {
+            action.run();
+        } finally {
+            lock.writeLock().unlock();
         }
     }
 }

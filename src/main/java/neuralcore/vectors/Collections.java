@@ -1,32 +1,96 @@
 package neuralcore.vectors;
 
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ConcurrentSkipListMap;
+import java.util.concurrent.Executor;
+import java.util.random.RandomGenerator;
 import neuralcore.vectors.simd.Kernels;
+import neuralcore.vectors.store.CollectionFiles;
+import neuralcore.vectors.store.Descriptor;
+import neuralcore.vectors.store.StoreFolder;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.NeuralCoreException;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
- * The collections by name, and what they may take together. Thread-safe; nothing here waits for a
- * collection's lock but {@link #drop}.
+ * The collections by name, in memory and on disk, and what they may take together. Those on disk
+ * are opened when they are first asked for. Thread-safe.
  */
-public final class Collections {
+public final class Collections implements AutoCloseable {
+    private static final Logger log = LoggerFactory.getLogger(Collections.class);
     private static final int MAX_NAME_BYTES = 256;
 
-    private final ConcurrentSkipListMap<String, Collection> byName = new ConcurrentSkipListMap<>();
+    private final ConcurrentSkipListMap<String, CollectionSlot> byName =
+            new ConcurrentSkipListMap<>();
     private final Kernels kernels;
     private final int maxDimension;
-    private final MemoryBudget budget;
+    private final Collection.Surroundings around;
+    private final RandomGenerator random;
+    private final @Nullable StoreFolder store;
 
     /**
+     * Collections in memory alone.
+     *
      * @param maxDimension largest vector
      * @param maxBytes memory that all collections may take together
      */
     public Collections(Kernels kernels, int maxDimension, long maxBytes) {
+        this(
+                kernels,
+                maxDimension,
+                maxBytes,
+                Integer.MAX_VALUE,
+                Runnable::run,
+                Parallel.sequential(),
+                RandomGenerator.getDefault(),
+                null);
+    }
+
+    /**
+     * Finds the collections there are; none is opened yet.
+     *
+     * @param exactBelow collections with fewer rows get no graph
+     * @param background runs what nobody waits for
+     * @param builders help to build graphs
+     * @param random draws the numbers of new collections
+     * @param store where collections are kept; null keeps them in memory alone
+     */
+    public Collections(
+            Kernels kernels,
+            int maxDimension,
+            long maxBytes,
+            int exactBelow,
+            Executor background,
+            Parallel builders,
+            RandomGenerator random,
+            @Nullable StoreFolder store) {
         this.kernels = kernels;
         this.maxDimension = maxDimension;
-        this.budget = new MemoryBudget(maxBytes);
+        this.around =
+                new Collection.Surroundings(
+                        new MemoryBudget(maxBytes), background, builders, exactBelow);
+        this.random = random;
+        this.store = store;
+        if (store != null) {
+            find(store);
+        }
+    }
+
+    private void find(StoreFolder folder) {
+        try {
+            for (Path path : folder.collections()) {
+                CollectionSlot slot = CollectionSlot.find(folder, path, this::open);
+                byName.put(slot.name(), slot);
+            }
+        } catch (IOException e) {
+            throw storageFailed("The folder of the collections cannot be read", e);
+        }
     }
 
     /**
@@ -37,65 +101,162 @@ public final class Collections {
      *     {@link ErrorCode#LIMIT_EXCEEDED} if the dimension is too large
      */
     public Collection create(String name, int dimension, Metric metric, boolean existOk) {
-        checkName(name);
-        checkDimension(dimension);
-        Collection made = new Collection(name, dimension, metric, kernels, budget);
-        Collection there = byName.putIfAbsent(name, made);
-        if (there == null) {
-            return made;
+        return create(new CollectionSpec(name, dimension, metric, store != null), existOk);
+    }
+
+    /** See {@link #create(String, int, Metric, boolean)}. */
+    public Collection create(CollectionSpec spec, boolean existOk) {
+        checkName(spec.name());
+        checkDimension(spec.dimension());
+        if (spec.durable() && store == null) {
+            throw new NeuralCoreException(
+                    ErrorCode.NOT_SUPPORTED,
+                    "There is no folder to keep collection '%s' in; pass durable=false."
+                            .formatted(spec.name()));
         }
-        if (existOk && there.dimension() == dimension && there.metric() == metric) {
-            return there;
+        CollectionSlot made = new CollectionSlot(spec.name(), () -> make(spec));
+        CollectionSlot there = byName.putIfAbsent(spec.name(), made);
+        if (there == null) {
+            try {
+                return made.get();
+            } catch (RuntimeException e) {
+                byName.remove(spec.name(), made);
+                throw e;
+            }
+        }
+        Collection known = there.get();
+        if (existOk && known.dimension() == spec.dimension() && known.metric() == spec.metric()) {
+            return known;
         }
         throw new NeuralCoreException(
                 ErrorCode.ALREADY_EXISTS,
                 "Collection '%s' exists, with dimension %d and metric %s. %s"
                         .formatted(
-                                name,
-                                there.dimension(),
-                                there.metric().wireName(),
+                                spec.name(),
+                                known.dimension(),
+                                known.metric().wireName(),
                                 existOk
                                         ? "It cannot have others; choose another name or drop it."
                                         : "Choose another name, drop it, or pass exist_ok."));
     }
 
+    private Collection make(CollectionSpec spec) {
+        Scoring scoring = new Scoring(kernels, spec.metric(), spec.dimension());
+        CollectionFiles files = null;
+        if (spec.durable() && store != null) {
+            try {
+                files = store.create(spec.describe(random.nextLong()));
+            } catch (IOException e) {
+                throw storageFailed("Collection '%s' cannot be made".formatted(spec.name()), e);
+            }
+        }
+        return Collection.create(spec, scoring, around, files);
+    }
+
+    private Collection open(StoreFolder folder, Path path, Descriptor descriptor) {
+        CollectionSpec spec = CollectionSpec.of(descriptor);
+        Scoring scoring = new Scoring(kernels, spec.metric(), spec.dimension());
+        try {
+            long started = System.nanoTime();
+            CollectionLoader loader =
+                    new CollectionLoader(
+                            () -> new Table(scoring, spec.coded()),
+                            CollectionFiles.graphSequence(folder.disk(), path, descriptor));
+            CollectionFiles files = folder.open(path, descriptor, loader);
+            Collection opened =
+                    Collection.open(spec, scoring, around, loader, files);
+            log.debug(
+                    "Collection '{}' with {} vectors was opened in {} ms",
+                    spec.name(),
+                    opened.count(),
+                    (System.nanoTime() - started) / 1_000_000);
+            return opened;
+        } catch (IOException e) {
+            throw storageFailed("Collection '%s' cannot be read".formatted(spec.name()), e);
+        }
+    }
+
     /**
-     * @throws NeuralCoreException {@link ErrorCode#NOT_FOUND}
+     * The collection of this name; opens it if need be.
+     *
+     * @throws NeuralCoreException {@link ErrorCode#NOT_FOUND}, or {@link ErrorCode#DATA_DAMAGED} if
+     *     it cannot be read
      */
     public Collection get(String name) {
-        Collection collection = byName.get(name);
-        if (collection == null) {
+        CollectionSlot slot = byName.get(name);
+        if (slot == null) {
             throw notFound(name);
         }
-        return collection;
+        return slot.get();
     }
 
     /** Ends a collection once its running calls have ended; answers whether it was there. */
     public boolean drop(String name) {
-        Collection collection = byName.remove(name);
-        if (collection == null) {
+        CollectionSlot slot = byName.remove(name);
+        if (slot == null) {
             return false;
         }
-        collection.drop();
-        return true;
+        try {
+            slot.close();
+            if (store != null && slot.folder() != null) {
+                store.drop(slot.folder());
+            }
+            return true;
+        } catch (IOException e) {
+            throw storageFailed("Collection '%s' cannot be deleted".formatted(name), e);
+        }
     }
 
-    /** All collections by name. */
+    /** Opens what is not open yet; what cannot be read is told when it is asked for. */
+    public void openAll() {
+        for (CollectionSlot slot : byName.values()) {
+            try {
+                slot.get();
+            } catch (NeuralCoreException e) {
+                log.error("Collection '{}': {}", slot.name(), e.getMessage());
+            }
+        }
+    }
+
+    /** Whether collections can be kept on disk. */
+    public boolean canKeep() {
+        return store != null;
+    }
+
+    /** All collections by name; opens them. One that cannot be read says why. */
     public List<CollectionInfo> list() {
-        return byName.values().stream().map(Collection::info).toList();
+        List<CollectionInfo> infos = new ArrayList<>();
+        for (CollectionSlot slot : byName.values()) {
+            infos.add(slot.info());
+        }
+        return infos;
     }
 
-    /** Rows of all collections. */
+    /** Rows of all collections that are open. */
     public long rows() {
-        return byName.values().stream().mapToLong(Collection::count).sum();
+        return byName.values().stream().mapToLong(CollectionSlot::count).sum();
     }
 
     /** Memory that all collections take. */
     public long bytes() {
-        return budget.used();
+        return around.budget().used();
+    }
+
+    /** Ends all collections. What was acknowledged is on disk already. */
+    @Override
+    public void close() {
+        for (CollectionSlot slot : byName.values()) {
+            try {
+                slot.close();
+            } catch (IOException e) {
+                log.warn("Collection '{}' was not closed: {}", slot.name(), e.toString());
+            }
+        }
     }
 
     /**
+     * Refuses dimensions that vectors may not have.
+     *
      * @throws NeuralCoreException {@link ErrorCode#INVALID_REQUEST} or {@link
      *     ErrorCode#LIMIT_EXCEEDED} unless vectors may have this dimension
      */
@@ -115,6 +276,11 @@ public final class Collections {
     static NeuralCoreException notFound(String name) {
         return new NeuralCoreException(
                 ErrorCode.NOT_FOUND, "There is no collection '" + name + "'; create it first.");
+    }
+
+    private static NeuralCoreException storageFailed(String what, IOException reason) {
+        return new NeuralCoreException(
+                ErrorCode.STORAGE_FAILED, "%s: %s".formatted(what, reason), reason);
     }
 
     private static void checkName(String name) {

@@ -34,6 +34,11 @@ final class MemoryBudget {
         }
     }
 
+    /** Takes so many bytes even if that is too much. */
+    void take(long bytes) {
+        used.addAndGet(bytes);
+    }
+
     void release(long bytes) {
         used.addAndGet(-bytes);
     }

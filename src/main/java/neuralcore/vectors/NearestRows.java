@@ -6,7 +6,6 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.function.IntToLongFunction;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.NeuralCoreException;
-import org.jspecify.annotations.Nullable;
 
 /** Exact search: a {@link Scan} over all rows that keeps the k nearest of each query. */
 final class NearestRows {
@@ -18,7 +17,6 @@ final class NearestRows {
     /**
      * @param queries rows of the scoring's dimension
      * @param rowCount rows 0 … {@code rowCount} − 1 are searched
-     * @param inverseNorms of the rows, or null to have them computed
      * @param order see {@link TopKSink}
      * @param k at most so many for each query
      * @return for each query its nearest, nearest first
@@ -26,9 +24,8 @@ final class NearestRows {
     static List<List<Neighbour>> find(
             Scoring scoring,
             float[] queries,
-            Rows rows,
+            ScanRows rows,
             int rowCount,
-            float @Nullable [] inverseNorms,
             IntToLongFunction order,
             int k,
             Parallel parallel) {
@@ -48,7 +45,6 @@ final class NearestRows {
                 .run(
                         rows,
                         rowCount,
-                        inverseNorms,
                         parallel,
                         task -> {
                             TopKSink sink = new TopKSink(queryCount, k, order);

@@ -79,16 +79,10 @@ final class Scan {
     /**
      * Compares with the rows 0 … {@code rowCount} − 1.
      *
-     * @param inverseNorms {@link Scoring#inverseNorm} of each row, or null to have them computed
      * @param sinks makes a sink for each task; a sink is used by one thread at a time, and has all
      *     results when this method returns
      */
-    void run(
-            Rows rows,
-            int rowCount,
-            float @Nullable [] inverseNorms,
-            Parallel parallel,
-            IntFunction<Sink> sinks) {
+    void run(ScanRows rows, int rowCount, Parallel parallel, IntFunction<Sink> sinks) {
         if (rowCount == 0 || count == 0) {
             return;
         }
@@ -104,7 +98,7 @@ final class Scan {
                     int from = (int) (blocks * range / ranges) * BLOCK_ROWS;
                     int to = Math.min(rowCount, (int) (blocks * (range + 1) / ranges) * BLOCK_ROWS);
                     Sink sink = sinks.apply(task);
-                    new Task(group, rows, inverseNorms, sink).scan(from, to);
+                    new Task(group, rows, sink).scan(from, to);
                 });
     }
 
@@ -115,21 +109,24 @@ final class Scan {
         private final @Nullable PackedRows group;
         private final int needleStride;
         private final int rowStride;
-        private final Rows rows;
-        private final float @Nullable [] inverseNorms;
+        private final ScanRows rows;
+        private final float[] buffer;
         private final Sink sink;
         private final float[] values;
         private final float[] sums = new float[BLOCK_ROWS];
         private final float[] factors = new float[BLOCK_ROWS];
 
-        Task(int groupNumber, Rows rows, float @Nullable [] inverseNorms, Sink sink) {
+        Task(int groupNumber, ScanRows rows, Sink sink) {
             this.firstNeedle = first(groupNumber);
             this.size = first(groupNumber + 1) - firstNeedle;
             this.group = packed[groupNumber];
             this.needleStride = group == null ? BLOCK_ROWS : 1;
             this.rowStride = group == null ? 1 : group.stride();
             this.rows = rows;
-            this.inverseNorms = inverseNorms;
+            this.buffer =
+                    rows instanceof ScanRows.OfArray
+                            ? new float[0]
+                            : new float[BLOCK_ROWS * dimension];
             this.sink = sink;
             this.values = new float[BLOCK_ROWS * (group == null ? size : group.stride())];
         }
@@ -137,14 +134,14 @@ final class Scan {
         void scan(int from, int to) {
             int next;
             for (int row = from; row < to; row = next) {
-                next = Math.min(Math.min(row + BLOCK_ROWS, to), rows.chunkEnd(row));
+                next = Math.min(Math.min(row + BLOCK_ROWS, to), rows.end(row));
                 block(row, next - row);
                 sink.take(firstNeedle, size, row, next - row, values, needleStride, rowStride);
             }
         }
 
         private void block(int firstRow, int blockRows) {
-            float[] chunk = rows.chunk(firstRow);
+            float[] chunk = rows.array(firstRow, blockRows, buffer);
             int offset = rows.offset(firstRow);
             prepareFactors(chunk, offset, firstRow, blockRows);
             if (group != null) {
@@ -167,13 +164,11 @@ final class Scan {
 
         private void prepareFactors(float[] chunk, int offset, int firstRow, int blockRows) {
             for (int r = 0; r < blockRows; r++) {
-                if (scoring.metric() != Metric.COSINE) {
-                    factors[r] = 1f;
-                } else if (inverseNorms != null) {
-                    factors[r] = inverseNorms[firstRow + r];
-                } else {
-                    factors[r] = scoring.inverseNorm(chunk, offset + r * dimension);
-                }
+                factors[r] =
+                        scoring.metric() == Metric.COSINE
+                                ? rows.inverseNorm(
+                                        firstRow + r, scoring, chunk, offset + r * dimension)
+                                : 1f;
             }
         }
 

@@ -53,11 +53,15 @@ public final class Similarity {
         if (documentsAreNeedles(metric, queryCount, documentCount)) {
             Scan scan = new Scan(scoring, documents);
             Scan.Sink sink = new Answer(metric, out, 1, documentCount);
-            scan.run(Rows.wrap(queries, dimension), queryCount, null, parallel, task -> sink);
+            scan.run(new ScanRows.OfArray(queries, dimension), queryCount, parallel, task -> sink);
         } else {
             Scan scan = new Scan(scoring, queries);
             Scan.Sink sink = new Answer(metric, out, documentCount, 1);
-            scan.run(Rows.wrap(documents, dimension), documentCount, null, parallel, task -> sink);
+            scan.run(
+                    new ScanRows.OfArray(documents, dimension),
+                    documentCount,
+                    parallel,
+                    task -> sink);
         }
         return scores;
     }
@@ -85,9 +89,8 @@ public final class Similarity {
         return NearestRows.find(
                 new Scoring(kernels, metric, dimension),
                 queries,
-                Rows.wrap(documents, dimension),
+                new ScanRows.OfArray(documents, dimension),
                 documentCount,
-                null,
                 row -> row,
                 Math.min(k, documentCount),
                 parallel);

@@ -48,7 +48,7 @@ public final class VectorRows {
      * Their codes are made here, which reads them once.
      *
      * @param mapped float32, little-endian, row after row
-     * @param mappedRows how many; {@link #put} gets later ones only
+     * @param mappedRows how many; whole chunks of them stay where they are, the rest is copied
      */
     public VectorRows(
             MemorySegment mapped,
@@ -77,8 +77,13 @@ public final class VectorRows {
         reserve(mappedRows);
         float[] row = new float[dimension];
         for (int i = 0; i < mappedRows; i++) {
-            snapshot.copy(i, row, 0);
-            describe(i, row, 0);
+            MemorySegment.copy(
+                    mapped, FLOATS, (long) i * dimension * Float.BYTES, row, 0, dimension);
+            if (!snapshot.isMapped(i)) {
+                put(i, row, 0);
+            } else {
+                describe(i, row, 0);
+            }
         }
     }
 
@@ -112,7 +117,10 @@ public final class VectorRows {
     public long heapBytes() {
         Snapshot now = snapshot;
         long rows = now.capacity;
-        long floats = (rows - Math.min(rows, now.mappedRows)) * dimension * Float.BYTES;
+        long floats = 0;
+        for (float[] chunk : now.floats) {
+            floats += (long) chunk.length * Float.BYTES;
+        }
         return floats + rows * (2L * Float.BYTES + (coded ? dimension : 0));
     }
 
@@ -124,6 +132,13 @@ public final class VectorRows {
         }
     }
 
+    /** Bytes of heap that {@link #reserve} would take more. */
+    public long growthFor(int rows) {
+        int capacity = snapshot.capacity;
+        long more = rows <= capacity ? 0 : capacityFor(rows, capacity) - (long) capacity;
+        return more * ((long) dimension * Float.BYTES + 2L * Float.BYTES + (coded ? dimension : 0));
+    }
+
     private int capacityFor(int rows, int capacity) {
         int chunkRows = 1 << shift;
         if (rows >= chunkRows) {
@@ -133,15 +148,30 @@ public final class VectorRows {
         return Math.min(chunkRows, atLeast);
     }
 
-    /** Puts a vector of finite values. */
+    /**
+     * Puts a vector of finite values. If the row lies in a mapped file, its chunk is copied to the
+     * heap first, which may only be done while nobody reads: a reader would go on with the file.
+     */
     public void put(int row, float[] source, int offset) {
-        if (row < snapshot.mappedRows) {
-            throw new IllegalArgumentException("Row " + row + " lies in a mapped file.");
-        }
         reserve(row + 1);
+        if (snapshot.isMapped(row)) {
+            takeIn(row);
+        }
         Snapshot now = snapshot;
         System.arraycopy(source, offset, now.floats(row), now.floatOffset(row), dimension);
         describe(row, source, offset);
+    }
+
+    private synchronized void takeIn(int row) {
+        Snapshot now = snapshot;
+        int first = row & ~now.mask;
+        float[] chunk = new float[now.chunkRows() * dimension];
+        for (int i = 0; i < now.chunkRows(); i++) {
+            now.copy(first + i, chunk, i * dimension);
+        }
+        float[][] floats = now.floats.clone();
+        floats[row >>> shift] = chunk;
+        snapshot = now.with(floats);
     }
 
     /** Codes and factors of a row. */
@@ -205,6 +235,11 @@ public final class VectorRows {
             this.mappedRows = mappedRows;
         }
 
+        private Snapshot with(float[][] newFloats) {
+            return new Snapshot(
+                    dimension, shift, newFloats, codes, factors, capacity, mapped, mappedRows);
+        }
+
         private Snapshot grown(int rows, boolean coded) {
             int chunks = Math.ceilDiv(rows, chunkRows());
             float[][] newFloats = Arrays.copyOf(floats, chunks);
@@ -244,9 +279,23 @@ public final class VectorRows {
             return capacity;
         }
 
-        /** Rows of the beginning that are read from a mapped file and not from the heap. */
+        /** Whether a row is read from a mapped file and not from the heap. */
+        public boolean isMapped(int row) {
+            return row < mappedRows && floats[row >>> shift].length == 0;
+        }
+
+        /** Rows of the beginning of which some are read from a mapped file. */
         public int mappedRows() {
             return mappedRows;
+        }
+
+        /** Bytes of vectors that are read from a mapped file. */
+        public long mappedBytes() {
+            long rows = 0;
+            for (int first = 0; first < mappedRows; first += chunkRows()) {
+                rows += isMapped(first) ? chunkRows() : 0;
+            }
+            return rows * dimension * Float.BYTES;
         }
 
         /** Rows in a whole chunk; row r is in chunk r / chunkRows. */
@@ -302,7 +351,7 @@ public final class VectorRows {
 
         /** Copies a row's values, wherever they are. */
         public void copy(int row, float[] target, int offset) {
-            if (row < mappedRows) {
+            if (isMapped(row)) {
                 MemorySegment.copy(
                         mapped,
                         FLOATS,
@@ -317,7 +366,7 @@ public final class VectorRows {
 
         /** Whether a row has exactly these values. */
         public boolean isEqual(int row, float[] values) {
-            if (row < mappedRows) {
+            if (isMapped(row)) {
                 for (int i = 0; i < dimension; i++) {
                     long at = ((long) row * dimension + i) * Float.BYTES;
                     if (mapped.get(FLOATS, at) != values[i]) {

@@ -39,7 +39,14 @@ class CollectionsTest {
     }
 
     private static Batch batch(float[] vectors, String... ids) {
-        return new Batch(List.of(ids), vectors, null);
+        return new Batch(List.of((Object[]) ids), vectors, null);
+    }
+
+    private static List<Hit> nearest(Collection collection, float[] query, int k) {
+        return collection
+                .search(Query.nearest(query, query.length, k), Parallel.sequential())
+                .hits()
+                .getFirst();
     }
 
     @Test
@@ -104,8 +111,8 @@ class CollectionsTest {
                 () -> collection.upsert(batch(new float[50_000], ids), 100));
         assertThat(small.bytes()).isEqualTo(before);
         assertThat(collection.count()).isEqualTo(1);
-        assertThat(collection.get(List.of("kept", "0"))).hasSize(1);
-        Map<String, Object> large = Map.of("text", "x".repeat(50_000));
+        assertThat(collection.get("", List.of("kept", "0"), true)).hasSize(1);
+        Map<String, Object> large = Map.of("text", "x".repeat(90_000));
         Batch described = new Batch(List.of("kept"), new float[100], List.of(large));
         assertRefused(
                 ErrorCode.LIMIT_EXCEEDED, "max_bytes", () -> collection.upsert(described, 100));
@@ -119,7 +126,7 @@ class CollectionsTest {
         assertRefused(
                 ErrorCode.DIMENSION_MISMATCH,
                 "5 vs 2",
-                () -> collection.search(new float[5], 5, 1, Parallel.sequential()));
+                () -> collection.search(Query.nearest(new float[5], 5, 1), Parallel.sequential()));
         assertRefused(
                 ErrorCode.NOT_FINITE,
                 "row 1, column 0 is -Infinity",
@@ -141,16 +148,15 @@ class CollectionsTest {
         collection.upsert(batch(new float[] {1, 1, 1}, "a", "b", "c"), 1);
         long bytes = collections.bytes();
         for (int i = 0; i < 1_000; i++) {
-            collection.delete(List.of("a"));
+            collection.delete("", List.of("a"));
             collection.upsert(batch(new float[] {1}, "a"), 1);
         }
         assertThat(collections.bytes()).isEqualTo(bytes);
-        assertThat(collection.search(new float[] {1}, 1, 3, Parallel.sequential()).getFirst())
+        assertThat(nearest(collection, new float[] {1}, 3))
                 .extracting(Hit::id)
                 .containsExactly("b", "c", "a");
-        collection.delete(List.of("a", "b", "c"));
-        assertThat(collection.search(new float[] {1}, 1, 3, Parallel.sequential()))
-                .containsExactly(List.of());
+        collection.delete("", List.of("a", "b", "c"));
+        assertThat(nearest(collection, new float[] {1}, 3)).isEmpty();
     }
 
     @Test
@@ -178,8 +184,7 @@ class CollectionsTest {
                 () -> {
                     boolean consistent = true;
                     while (!done.get()) {
-                        List<Hit> hits =
-                                collection.search(query, 8, 700, Parallel.sequential()).getFirst();
+                        List<Hit> hits = nearest(collection, query, 700);
                         consistent &= hits.stream().map(Hit::score).distinct().count() <= 1;
                         consistent &= hits.isEmpty() || hits.size() == 700;
                     }
@@ -192,7 +197,7 @@ class CollectionsTest {
             Random random = new Random(8);
             for (int i = 0; i < 300; i++) {
                 if (random.nextInt(10) == 0) {
-                    collection.delete(List.of(ids));
+                    collection.delete("", List.of((Object[]) ids));
                 } else {
                     float[] vectors = new float[700 * 8];
                     Arrays.fill(vectors, i);

@@ -168,6 +168,11 @@ public final class HnswIndex {
         return graph.isLive(row);
     }
 
+    /** Whether a row is in the graph, if only as a stepping stone: then it cannot be added. */
+    public boolean holds(int row) {
+        return graph.isKnown(row);
+    }
+
     /** Bytes of heap that the links take; the vectors are counted by {@link VectorRows}. */
     public long heapBytes() {
         return graph.heapBytes();

@@ -1,0 +1,136 @@
+"""Collections over the daemon and in the fallback: the same calls, the same answers."""
+
+from __future__ import annotations
+
+import secrets
+
+import numpy as np
+import pytest
+
+from neuralcore.errors import InvalidRequest
+
+ROWS = np.random.default_rng(5).normal(size=(60, 8)).astype(np.float32)
+METADATA = [{"n": i, "even": i % 2 == 0, "tag": ["a", f"t{i % 3}"]} for i in range(60)]
+TEXTS = [f"text {i}" if i % 4 else None for i in range(60)]
+
+
+@pytest.fixture
+def notes(client):
+    collection = client.collection(f"notes-{secrets.token_hex(4)}", 8, metadata={"of": "tests"})
+    assert collection.upsert(list(range(60)), ROWS, METADATA, texts=TEXTS) == (60, 0)
+    yield collection
+    collection.drop()
+
+
+def nearest(query, ids):
+    scores = ROWS @ query / np.linalg.norm(ROWS, axis=1) / np.linalg.norm(query)
+    return sorted(ids, key=lambda i: -scores[i])
+
+
+@pytest.mark.parametrize(
+    ("condition", "holds"),
+    [
+        ({"even": True}, lambda i: i % 2 == 0),
+        ({"even": 1}, lambda i: False),
+        ({"n": 7.0}, lambda i: i == 7),
+        ({"n": {"$gte": 10, "$lt": 20}}, lambda i: 10 <= i < 20),
+        ({"n": {"$in": [3, 5, 99]}}, lambda i: i in (3, 5)),
+        ({"n": {"$ne": 3}, "tag": "t0"}, lambda i: i % 3 == 0 and i != 3),
+        ({"$or": [{"n": 1}, {"tag": {"$in": ["t2"]}}]}, lambda i: i == 1 or i % 3 == 2),
+        ({"$not": {"tag": "t1"}}, lambda i: i % 3 != 1),
+        ({"missing": {"$exists": False}}, lambda i: True),
+        ({"missing": 1}, lambda i: False),
+    ],
+)
+def test_a_filter_keeps_what_fulfils_it(notes, condition, holds):
+    ids = [i for i in range(60) if holds(i)]
+    assert notes.count(filter=condition) == len(ids)
+    assert [r.id for r in notes.scroll(filter=condition)] == ids
+    found = notes.search(ROWS[0], k=10, filter=condition)
+    assert [hit.id for hit in found] == nearest(ROWS[0], ids)[:10]
+
+
+def test_hits_carry_what_was_asked_for(notes):
+    (bare,) = notes.search(ROWS[5], k=1)
+    assert (bare.id, bare.metadata, bare.text, bare.vector) == (5, None, None, None)
+    assert bare.score == pytest.approx(1.0)
+    (full,) = notes.search(ROWS[5], k=1, include_metadata=True, include_vectors=True)
+    assert full.metadata == METADATA[5]
+    assert full.text == "text 5"
+    assert np.array_equal(full.vector, ROWS[5])
+    within = notes.search(ROWS[5], k=60, limit=0.3)
+    every = notes.search_batch(ROWS[5:6], k=60)[0]
+    assert within == [hit for hit in every if hit.score >= 0.3]
+
+
+def test_a_python_function_filters(notes):
+    expected = nearest(ROWS[1], [i for i in range(60) if i % 20 == 3])
+    found = notes.search(ROWS[1], k=3, filter_fn=lambda i: i % 20 == 3)
+    assert [hit.id for hit in found] == expected
+
+
+def test_namespaces_are_apart(notes):
+    notes.upsert(["a", "7"], ROWS[:2] + 1, namespace="other")
+    assert notes.count(namespace="other") == 2
+    assert notes.count() == 62
+    assert [r.id for r in notes.get(["a"])] == []
+    (record,) = notes.get(["a"], namespace="other")
+    assert (record.namespace, record.metadata) == ("other", None)
+    hits = notes.search(ROWS[0] + 1, k=62, namespace="*", include_metadata=True)
+    assert len(hits) == 62
+    assert {h.namespace for h in hits} == {"", "other"}
+    # Ids of both kinds in one answer.
+    assert {type(h.id) for h in hits} == {int, str}
+    with pytest.raises(InvalidRequest, match="name one"):
+        notes.upsert(["x"], ROWS[:1], namespace="*")
+
+
+def test_deleting_by_ids_and_by_filter(notes):
+    assert notes.delete([1, 2, 999]) == 2
+    assert notes.delete(filter={"even": False}) == 29
+    assert notes.delete([4, 6], filter={"n": {"$gt": 5}}) == 1
+    assert notes.count() == 28
+    with pytest.raises(InvalidRequest, match="ids, a filter, or both"):
+        notes.delete()
+
+
+def test_updating_replaces_everything(notes):
+    assert notes.upsert([3], ROWS[50:51], [{"new": True}]) == (0, 1)
+    (record,) = notes.get([3])
+    assert record.metadata == {"new": True}
+    assert record.text is None
+    assert notes.count(filter={"n": 3}) == 0
+    assert notes.count(filter={"new": True}) == 1
+
+
+def test_scrolling_goes_through_all_in_order(notes):
+    page, after = notes.scroll_page(limit=25, include_vectors=True)
+    assert [r.id for r in page] == list(range(25))
+    assert np.array_equal(page[3].vector, ROWS[3])
+    notes.delete([0, 30])
+    page, after = notes.scroll_page(after, 25)
+    assert [r.id for r in page] == [i for i in range(25, 51) if i != 30]
+    assert [r.id for r in notes.scroll_page(after, 25)[0]] == list(range(51, 60))
+
+
+def test_what_cannot_be_understood_is_named(notes):
+    with pytest.raises(InvalidRequest, match=r"\$regex"):
+        notes.search(ROWS[0], filter={"n": {"$regex": "x"}})
+    with pytest.raises(InvalidRequest, match="outside of a field"):
+        notes.count(filter={"$gt": 1})
+    with pytest.raises(InvalidRequest, match="all strings or all integers"):
+        notes.get([1, "a"])
+
+
+def test_plans_and_descriptions(notes):
+    plan = notes.explain(ROWS[0], k=3, filter={"even": True})
+    assert plan["strategy"] == "exact"
+    assert (plan["in_scope"], plan["live"]) == (30, 60)
+    assert notes.explain(ROWS[0], filter={"even": "no"})["strategy"] == "nothing"
+    state = notes.describe(probe=5)
+    assert (state["count"], state["dimension"], state["recall"]) == (60, 8, 1.0)
+    assert state["deleted_share"] == 0
+    notes.wait_until_indexed()
+    info = notes.info()
+    assert info is not None
+    assert info["metadata"] == {"of": "tests"}

@@ -1,0 +1,149 @@
+package neuralcore.vectors;
+
+import java.util.ArrayList;
+import java.util.List;
+import neuralcore.vectors.Plan.Strategy;
+import neuralcore.vectors.hnsw.HnswIndex;
+import org.jspecify.annotations.Nullable;
+import org.roaringbitmap.RoaringBitmap;
+
+/**
+ * Searches a table by the way that the counted scope calls for: the same rows in scope, the same
+ * way, however the scope was written. Stateless; the caller keeps writers away.
+ */
+final class CollectionSearch {
+    /** A graph that misses more than this share of the rows is not worth asking: one in … */
+    private static final int LARGEST_PENDING_SHARE = 8;
+
+    /** Rows from which on comparing codes first is faster than comparing all in float32. */
+    private static final int CODES_FROM_ROWS = 2_048;
+
+    /** Queries from which on the product of matrices is faster than anything else exact. */
+    private static final int PRODUCT_QUERIES = 16;
+
+    private final Table table;
+    private final Metric metric;
+    private final @Nullable HnswIndex graph;
+    private final int exactBelow;
+    private final ExactSearch exact;
+    private final Parallel parallel;
+
+    /**
+     * @param graph may miss pending rows and have retired ones; null if there is none
+     * @param exactBelow collections with fewer rows are not searched by the graph
+     */
+    CollectionSearch(
+            Table table,
+            Scoring scoring,
+            @Nullable HnswIndex graph,
+            int exactBelow,
+            Parallel parallel) {
+        this.table = table;
+        this.metric = scoring.metric();
+        this.graph = graph;
+        this.exactBelow = exactBelow;
+        this.parallel = parallel;
+        this.exact = new ExactSearch(table.columns(), scoring, parallel);
+    }
+
+    Found search(Query query) {
+        RoaringBitmap scope = isEverything(query.scope()) ? null : table.find(query.scope());
+        int live = table.count();
+        int inScope = scope == null ? live : scope.getCardinality();
+        int queries = query.vectors().length / query.dimension();
+        long scanned = (long) queries * inScope;
+        Strategy strategy = strategy(query, queries, inScope, live);
+        return switch (strategy) {
+            case NOTHING ->
+                    new Found(
+                            new ArrayList<>(java.util.Collections.nCopies(queries, List.of())),
+                            new Plan(strategy, 0, live, 0, 0));
+            case EXACT ->
+                    new Found(
+                            hits(
+                                    query,
+                                    exact.nearest(query.vectors(), scope, inScope, query.k())),
+                            new Plan(strategy, inScope, live, scanned, 0));
+            case EXACT_INT8 ->
+                    new Found(
+                            hits(
+                                    query,
+                                    exact.nearestByCodes(
+                                            query.vectors(), scope, inScope, query.k())),
+                            new Plan(strategy, inScope, live, scanned, 0));
+            case GRAPH -> byGraph(query, scope, inScope, live);
+        };
+    }
+
+    private Strategy strategy(Query query, int queries, int inScope, int live) {
+        if (inScope == 0 || queries == 0) {
+            return Strategy.NOTHING;
+        }
+        if (query.exact()) {
+            return Strategy.EXACT;
+        }
+        RoaringBitmap pending = table.pending();
+        if (graph != null
+                && pending != null
+                && live >= exactBelow
+                && query.k() <= inScope / 2
+                && (long) pending.getCardinality() * LARGEST_PENDING_SHARE <= live) {
+            return Strategy.GRAPH;
+        }
+        boolean codes =
+                table.columns().rows().coded()
+                        && inScope >= CODES_FROM_ROWS
+                        && queries < PRODUCT_QUERIES
+                        && CodeScan.rescored(query.k()) <= inScope / 4;
+        return codes ? Strategy.EXACT_INT8 : Strategy.EXACT;
+    }
+
+    private Found byGraph(Query query, @Nullable RoaringBitmap scope, int inScope, int live) {
+        HnswIndex used = graph;
+        if (used == null) {
+            throw new IllegalStateException("there is no graph");
+        }
+        GraphSearch search = new GraphSearch(table, metric, used, exact, parallel);
+        int breadth = query.breadth() > 0 ? query.breadth() : used.config().efSearch();
+        List<List<Neighbour>> found =
+                search.nearest(query.vectors(), scope, inScope, query.k(), breadth);
+        int wanted = Math.min(query.k(), inScope);
+        if (found.stream().anyMatch(ofQuery -> ofQuery.size() < wanted)) {
+            found = exact.nearest(query.vectors(), scope, inScope, query.k());
+        }
+        RoaringBitmap pending = table.pending();
+        int unindexed = pending == null ? 0 : pending.getCardinality();
+        return new Found(
+                hits(query, found),
+                new Plan(Strategy.GRAPH, inScope, live, search.visited(), unindexed));
+    }
+
+    /** Whether a scope holds all rows, so that nothing must be counted. */
+    private boolean isEverything(Scope scope) {
+        if (scope.filter() != null || scope.allowed() != null) {
+            return false;
+        }
+        int number = table.columns().namespaceNumberOrNone(scope.namespace());
+        return scope.namespace().equals(Scope.EVERYWHERE)
+                || table.namespaces().live(number).getCardinality() == table.count();
+    }
+
+    private List<List<Hit>> hits(Query query, List<List<Neighbour>> found) {
+        List<List<Hit>> hits = new ArrayList<>(found.size());
+        for (List<Neighbour> neighbours : found) {
+            List<Hit> ofQuery = new ArrayList<>(neighbours.size());
+            for (Neighbour neighbour : neighbours) {
+                if (isWithin(neighbour.score(), query.limit())) {
+                    StoredRow row = table.columns().row(neighbour.row(), query.vectorsToo());
+                    ofQuery.add(new Hit(row, neighbour.score()));
+                }
+            }
+            hits.add(ofQuery);
+        }
+        return hits;
+    }
+
+    private boolean isWithin(float score, @Nullable Float limit) {
+        return limit == null || (metric.higherIsNearer() ? score >= limit : score <= limit);
+    }
+}

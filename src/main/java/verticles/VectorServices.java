@@ -1,0 +1,141 @@
+package verticles;
+
+import io.micrometer.core.instrument.MeterRegistry;
+import io.micrometer.core.instrument.Timer;
+import io.vertx.core.Future;
+import io.vertx.core.Vertx;
+import io.vertx.core.WorkerExecutor;
+import java.util.List;
+import java.util.function.BiFunction;
+import java.util.function.Predicate;
+import neuralcore.eventbus.Addresses;
+import neuralcore.eventbus.Services;
+import neuralcore.vectors.CollectionRequests;
+import neuralcore.vectors.Collections;
+import neuralcore.vectors.Parallel;
+import neuralcore.vectors.Similarity;
+import neuralcore.vectors.VectorRequests;
+import neuralcore.wire.Reply;
+import neuralcore.wire.Request;
+
+/**
+ * The services {@code neuralcore.vectors.*}. Comparisons that take a few microseconds run on the
+ * event loop; other reading on the readers' threads; whatever waits for the disk on the writers',
+ * so that no search waits behind it. In no fixed order.
+ */
+final class VectorServices {
+    /** Multiplications up to which a comparison is not worth leaving the event loop. */
+    private static final long SMALL = 1 << 16;
+
+    private static final Predicate<Request> NEVER = request -> false;
+
+    /** What answers. */
+    record Engine(Collections collections, VectorRequests vectors, CollectionRequests requests) {
+        static Engine of(Collections collections, Similarity similarity, Parallel parallel) {
+            return new Engine(
+                    collections,
+                    new VectorRequests(collections, similarity),
+                    new CollectionRequests(collections, parallel));
+        }
+    }
+
+    /** One of the engine's answers. */
+    private interface Service extends BiFunction<Engine, Request, Reply> {}
+
+    private final Vertx vertx;
+    private final MeterRegistry meters;
+    private final Future<Engine> engine;
+    private final WorkerExecutor readers;
+    private final WorkerExecutor writers;
+
+    /**
+     * @param engine requests wait for it
+     */
+    VectorServices(
+            Vertx vertx,
+            MeterRegistry meters,
+            Future<Engine> engine,
+            WorkerExecutor readers,
+            WorkerExecutor writers) {
+        this.vertx = vertx;
+        this.meters = meters;
+        this.engine = engine;
+        this.readers = readers;
+        this.writers = writers;
+    }
+
+    Future<?> offerAll() {
+        Predicate<Request> small = request -> VectorRequests.comparisonWork(request) <= SMALL;
+        return Future.all(
+                List.of(
+                        offer(
+                                Addresses.VECTORS_SIMILARITY,
+                                (does, request) -> does.vectors().similarity(request),
+                                small,
+                                readers),
+                        offer(
+                                Addresses.VECTORS_TOP_K,
+                                (does, request) -> does.vectors().topK(request),
+                                small,
+                                readers),
+                        reading(Addresses.VECTORS_LIST, CollectionRequests::list),
+                        reading(Addresses.VECTORS_GET, CollectionRequests::get),
+                        reading(Addresses.VECTORS_COUNT, CollectionRequests::count),
+                        reading(Addresses.VECTORS_SCROLL, CollectionRequests::scroll),
+                        reading(Addresses.VECTORS_SEARCH, CollectionRequests::search),
+                        reading(Addresses.VECTORS_DESCRIBE, CollectionRequests::describe),
+                        writing(Addresses.VECTORS_CREATE, CollectionRequests::create),
+                        writing(Addresses.VECTORS_DROP, CollectionRequests::drop),
+                        writing(Addresses.VECTORS_UPSERT, CollectionRequests::upsert),
+                        writing(Addresses.VECTORS_DELETE, CollectionRequests::delete),
+                        writing(Addresses.VECTORS_SNAPSHOT, CollectionRequests::snapshot)));
+    }
+
+    private Future<Void> reading(
+            String address, BiFunction<CollectionRequests, Request, Reply> service) {
+        return offer(
+                address,
+                (does, request) -> service.apply(does.requests(), request),
+                NEVER,
+                readers);
+    }
+
+    private Future<Void> writing(
+            String address, BiFunction<CollectionRequests, Request, Reply> service) {
+        return offer(
+                address,
+                (does, request) -> service.apply(does.requests(), request),
+                NEVER,
+                writers);
+    }
+
+    /** Offers a service, on the event loop for the requests that {@code inline} holds for. */
+    private Future<Void> offer(
+            String address, Service service, Predicate<Request> inline, WorkerExecutor workers) {
+        Timer succeeded = timer(address, "success");
+        Timer failed = timer(address, "failure");
+        return Services.offer(
+                vertx,
+                address,
+                request -> {
+                    Timer.Sample sample = Timer.start(meters);
+                    return engine.compose(
+                                    does ->
+                                            inline.test(request)
+                                                    ? Future.succeededFuture(
+                                                            service.apply(does, request))
+                                                    : workers.executeBlocking(
+                                                            () -> service.apply(does, request),
+                                                            false))
+                            .onComplete(done -> sample.stop(done.succeeded() ? succeeded : failed));
+                });
+    }
+
+    private Timer timer(String address, String outcome) {
+        return Timer.builder("neuralcore.vectors.requests")
+                .description("Vector requests, from arrival to reply")
+                .tag("operation", address.substring(address.lastIndexOf('.') + 1))
+                .tag("outcome", outcome)
+                .register(meters);
+    }
+}

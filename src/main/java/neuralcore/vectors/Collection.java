@@ -12,8 +12,8 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Supplier;
-import neuralcore.vectors.store.Change;
 import neuralcore.vectors.hnsw.HnswIndex;
+import neuralcore.vectors.store.Change;
 import neuralcore.vectors.store.CollectionFiles;
 import neuralcore.vectors.store.Snapshot;
 import neuralcore.wire.ErrorCode;
@@ -131,8 +131,7 @@ public final class Collection implements AutoCloseable {
             throws IOException {
         Table table = loader.table();
         table.indexAll();
-        Collection opened =
-                new Collection(spec, scoring, around, table, files, loader.mapped());
+        Collection opened = new Collection(spec, scoring, around, table, files, loader.mapped());
         HnswIndex graph = null;
         if (loader.canUseGraph()) {
             VectorRows rows = table.columns().rows();
@@ -411,8 +410,7 @@ public final class Collection implements AutoCloseable {
 
     private List<Long> probe(float[] vector, boolean exact, Parallel parallel) {
         Scope everywhere = Scope.of(Scope.EVERYWHERE);
-        Query query =
-                new Query(vector, vector.length, PROBED, everywhere, null, false, exact, 0);
+        Query query = new Query(vector, vector.length, PROBED, everywhere, null, false, exact, 0);
         return search(query, parallel).hits().getFirst().stream()
                 .map(hit -> hit.row().order())
                 .toList();

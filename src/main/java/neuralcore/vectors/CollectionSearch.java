@@ -60,9 +60,7 @@ final class CollectionSearch {
                             new Plan(strategy, 0, live, 0, 0));
             case EXACT ->
                     new Found(
-                            hits(
-                                    query,
-                                    exact.nearest(query.vectors(), scope, inScope, query.k())),
+                            hits(query, exact.nearest(query.vectors(), scope, inScope, query.k())),
                             new Plan(strategy, inScope, live, scanned, 0));
             case EXACT_INT8 ->
                     new Found(

@@ -163,8 +163,7 @@ public final class Collections implements AutoCloseable {
                             () -> new Table(scoring, spec.coded()),
                             CollectionFiles.graphSequence(folder.disk(), path, descriptor));
             CollectionFiles files = folder.open(path, descriptor, loader);
-            Collection opened =
-                    Collection.open(spec, scoring, around, loader, files);
+            Collection opened = Collection.open(spec, scoring, around, loader, files);
             log.debug(
                     "Collection '{}' with {} vectors was opened in {} ms",
                     spec.name(),

@@ -16,8 +16,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Builds a collection's graph, and keeps it up to date, in the background, so that no writer waits
- * for it. Rows that it does not have yet are pending in the {@link Table} and are compared one by one
- * by searches; slots that were freed are retired there until the graph has let go of them.
+ * for it. Rows that it does not have yet are pending in the {@link Table} and are compared one by
+ * one by searches; slots that were freed are retired there until the graph has let go of them.
  *
  * <p>Thread-safe. One thread changes the graph at a time, with the help of others.
  */

@@ -23,8 +23,7 @@ final class GraphSearch {
     private final Parallel parallel;
     private final AtomicLong visited = new AtomicLong();
 
-    GraphSearch(
-            Table table, Metric metric, HnswIndex graph, ExactSearch exact, Parallel parallel) {
+    GraphSearch(Table table, Metric metric, HnswIndex graph, ExactSearch exact, Parallel parallel) {
         this.table = table;
         this.metric = metric;
         this.graph = graph;
@@ -51,8 +50,7 @@ final class GraphSearch {
         RoaringBitmap pending = table.pending();
         int[] rest = new int[0];
         if (pending != null && !pending.isEmpty()) {
-            rest =
-                    (scope == null ? pending : RoaringBitmap.and(pending, scope)).toArray();
+            rest = (scope == null ? pending : RoaringBitmap.and(pending, scope)).toArray();
         }
         // The graph may have rows that are no longer in use.
         RowFilter accepted =

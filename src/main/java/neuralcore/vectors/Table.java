@@ -33,6 +33,7 @@ final class Table {
 
     /** Slots that are free but for the graph, which may still have them. */
     private final RoaringBitmap retired = new RoaringBitmap();
+
     private volatile @Nullable MetadataIndex metadata;
 
     /** What all rows' ids, metadata and texts weigh. */

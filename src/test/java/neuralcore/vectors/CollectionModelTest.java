@@ -43,6 +43,8 @@ class CollectionModelTest {
                 }
             }
         }
-        assertThat((double) belong).as("%d of %d", belong, graphHits).isGreaterThanOrEqualTo(0.95 * graphHits);
+        assertThat((double) belong)
+                .as("%d of %d", belong, graphHits)
+                .isGreaterThanOrEqualTo(0.95 * graphHits);
     }
 }

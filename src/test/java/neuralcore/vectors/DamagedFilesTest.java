@@ -24,14 +24,15 @@ import org.junit.jupiter.api.io.TempDir;
 
 /**
  * Each kind of file is damaged in each way at random places. Whatever happens, the collection is
- * refused with the file's name, or all of its rows are there as they were put: never anything else. A
- * failure names the seed.
+ * refused with the file's name, or all of its rows are there as they were put: never anything else.
+ * A failure names the seed.
  */
 class DamagedFilesTest {
     private static final int SEEDS = Integer.getInteger("neuralcore.damage.seeds", 60);
     private static final int DIMENSION = 24;
     private static final int ROWS = 700;
-    private static final List<String> KINDS = List.of(".log", ".snapshot", "collection.nc", "graph.nc");
+    private static final List<String> KINDS =
+            List.of(".log", ".snapshot", "collection.nc", "graph.nc");
 
     private enum Harm {
         FLIP_A_BIT,
@@ -155,13 +156,14 @@ class DamagedFilesTest {
             assertThat(row.metadata()).as(name).isEqualTo(Map.of("n", id));
         }
         Found found =
-                collection.search(
-                        Query.nearest(vector(77), DIMENSION, 5), Parallel.sequential());
+                collection.search(Query.nearest(vector(77), DIMENSION, 5), Parallel.sequential());
         float best = Float.NEGATIVE_INFINITY;
         for (long id = 0; id < ROWS; id++) {
             best = id == 3 || id == 450 ? best : Math.max(best, dot(vector(77), vector(id)));
         }
-        assertThat(found.hits().getFirst().getFirst().score()).as(name).isCloseTo(best, org.assertj.core.api.Assertions.within(1e-3f));
+        assertThat(found.hits().getFirst().getFirst().score())
+                .as(name)
+                .isCloseTo(best, org.assertj.core.api.Assertions.within(1e-3f));
     }
 
     private static float dot(float[] a, float[] b) {

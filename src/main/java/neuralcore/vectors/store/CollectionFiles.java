@@ -189,8 +189,8 @@ public final class CollectionFiles implements AutoCloseable {
     }
 
     /**
-     * The change that the stored graph has seen; −1 if there is none that can be read. A damaged one
-     * is named in the log, and taken away.
+     * The change that the stored graph has seen; −1 if there is none that can be read. A damaged
+     * one is named in the log, and taken away.
      */
     public static long graphSequence(Disk disk, Path folder, Descriptor descriptor)
             throws IOException {

@@ -79,8 +79,7 @@ public final class StoredGraph {
     }
 
     /** Reads the graph. */
-    static <T> @Nullable T read(Path folder, long collection, Reader<T> reader)
-            throws IOException {
+    static <T> @Nullable T read(Path folder, long collection, Reader<T> reader) throws IOException {
         Path path = path(folder);
         try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
             readHead(path, channel, collection);

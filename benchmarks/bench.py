@@ -12,7 +12,7 @@ def main() -> int:
         prog="./neuralcore bench",
         description="Measures, prints a table and writes benchmarks/results/NAME-DATE.json.",
     )
-    verbs = parser.add_subparsers(dest="verb", metavar="rtt|cold", required=True)
+    verbs = parser.add_subparsers(dest="verb", metavar="rtt|cold|vectors", required=True)
     rtt_parser = verbs.add_parser("rtt", help="round trips: daemon, stock bridge, bare socket")
     rtt_parser.add_argument("--rounds", type=int, default=5)
     rtt_parser.add_argument("--requests", type=int, default=2000, help="requests a round")
@@ -20,6 +20,14 @@ def main() -> int:
     cold_parser.add_argument("--rounds", type=int, default=5)
     cold_parser.add_argument(
         "--no-reference", action="store_true", help="leave sentence-transformers out"
+    )
+    vectors_parser = verbs.add_parser("vectors", help="vector maths and collections from Python")
+    vectors_parser.add_argument("--rounds", type=int, default=5)
+    vectors_parser.add_argument(
+        "--parts",
+        nargs="+",
+        choices=["pairs", "small", "large", "filter", "reopen"],
+        default=["pairs", "small", "large", "filter", "reopen"],
     )
     options = parser.parse_args()
     # The user's own daemon must not answer for the one measured.
@@ -29,6 +37,10 @@ def main() -> int:
         import rtt
 
         rtt.run(options.rounds, options.requests)
+    elif options.verb == "vectors":
+        import vectors_python
+
+        vectors_python.run(options.rounds, options.parts)
     else:
         import cold
 

@@ -142,11 +142,11 @@ def id_tensor(ids: list[Any]) -> Any:
 
 def check_rows(rows: int, ids: list[Any], **others: Sequence[Any] | None) -> None:
     """Raises InvalidRequest unless there is one of each for a vector."""
-    given = {"ids": len(ids)}
+    given = {"ids": len(ids), "vectors": rows}
     given.update((name, len(values)) for name, values in others.items() if values is not None)
     if any(count != rows for count in given.values()):
         have = ", ".join(f"{count} {name}" for name, count in given.items())
-        raise InvalidRequest(f"{have} and {rows} vectors do not belong together.")
+        raise InvalidRequest(f"{have} do not belong together.")
 
 
 def scope(

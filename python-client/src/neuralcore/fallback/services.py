@@ -218,11 +218,12 @@ class Services:
             if params.get("include_metadata", False):
                 answer.update(_described(rows))
             if params.get("explain", False):
+                in_scope = len(collection.find(scope))
                 answer["plan"] = {
-                    "strategy": "exact" if len(collection) else "nothing",
-                    "in_scope": len(collection.find(scope)),
+                    "strategy": "exact" if in_scope else "nothing",
+                    "in_scope": in_scope,
                     "live": len(collection),
-                    "visited": len(collection.find(scope)) * len(found),
+                    "visited": in_scope * len(found),
                     "unindexed": 0,
                 }
             ids = [row.id for row in rows]

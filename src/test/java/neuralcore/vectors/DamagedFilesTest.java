@@ -28,7 +28,7 @@ import org.junit.jupiter.api.io.TempDir;
  * A failure names the seed.
  */
 class DamagedFilesTest {
-    private static final int SEEDS = Integer.getInteger("neuralcore.damage.seeds", 60);
+    private static final int SEEDS = Integer.getInteger("neuralcore.damage.seeds", 20);
     private static final int DIMENSION = 24;
     private static final int ROWS = 700;
     private static final List<String> KINDS =

@@ -98,7 +98,7 @@ final class Scan {
                     int from = (int) (blocks * range / ranges) * BLOCK_ROWS;
                     int to = Math.min(rowCount, (int) (blocks * (range + 1) / ranges) * BLOCK_ROWS);
                     Sink sink = sinks.apply(task);
-                    new Task(group, rows, sink).scan(from, to);
+                    new Task(group, rows, to - from, sink).scan(from, to);
                 });
     }
 
@@ -116,7 +116,7 @@ final class Scan {
         private final float[] sums = new float[BLOCK_ROWS];
         private final float[] factors = new float[BLOCK_ROWS];
 
-        Task(int groupNumber, ScanRows rows, Sink sink) {
+        Task(int groupNumber, ScanRows rows, int rowCount, Sink sink) {
             this.firstNeedle = first(groupNumber);
             this.size = first(groupNumber + 1) - firstNeedle;
             this.group = packed[groupNumber];
@@ -124,9 +124,7 @@ final class Scan {
             this.rowStride = group == null ? 1 : group.stride();
             this.rows = rows;
             this.buffer =
-                    rows instanceof ScanRows.OfArray
-                            ? new float[0]
-                            : new float[BLOCK_ROWS * dimension];
+                    new float[rows.copies() ? Math.min(BLOCK_ROWS, rowCount) * dimension : 0];
             this.sink = sink;
             this.values = new float[BLOCK_ROWS * (group == null ? size : group.stride())];
         }

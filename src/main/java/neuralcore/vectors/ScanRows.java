@@ -7,6 +7,9 @@ package neuralcore.vectors;
 sealed interface ScanRows {
     int dimension();
 
+    /** Whether some rows are copied to the buffer. */
+    boolean copies();
+
     /** The row after the last one that may stand in one block with this. */
     int end(int row);
 
@@ -24,6 +27,11 @@ sealed interface ScanRows {
     record OfArray(float[] data, int dimension) implements ScanRows {
         int count() {
             return data.length / dimension;
+        }
+
+        @Override
+        public boolean copies() {
+            return false;
         }
 
         @Override
@@ -52,6 +60,11 @@ sealed interface ScanRows {
         @Override
         public int dimension() {
             return rows.dimension();
+        }
+
+        @Override
+        public boolean copies() {
+            return rows.mappedRows() > 0;
         }
 
         @Override
@@ -87,6 +100,11 @@ sealed interface ScanRows {
         @Override
         public int dimension() {
             return rows.dimension();
+        }
+
+        @Override
+        public boolean copies() {
+            return true;
         }
 
         @Override

@@ -39,7 +39,7 @@ def test_an_index_of_hnswlib(client, tmp_path):
         assert 1007 not in index
         assert (index.dimension, index.m, index.m0, index.ef_construction) == (12, 4, 8, 120)
         assert index.max_elements == 50
-        assert index.search(ROWS[3], k=1) == [(1003, 0.0)]
+        assert index.search(ROWS[3], k=1) == [(1003, pytest.approx(0.0, abs=1e-6))]
 
 
 def test_an_index_that_hnswlib_wrote(client, tmp_path):
@@ -54,7 +54,7 @@ def test_an_index_that_hnswlib_wrote(client, tmp_path):
     ) as index:
         assert len(index) == 39
         assert 9 not in index
-        assert index.search(ROWS[5], k=1) == [(15, 0.0)]
+        assert index.search(ROWS[5], k=1) == [(15, pytest.approx(0.0, abs=1e-6))]
 
 
 @pytest.mark.parametrize(

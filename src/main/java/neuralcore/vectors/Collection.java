@@ -68,6 +68,7 @@ public final class Collection implements AutoCloseable {
 
     // Written by writers alone, read without a lock.
     private volatile int count;
+    private volatile long openMillis;
     private volatile long bytes;
 
     private Collection(
@@ -143,6 +144,11 @@ public final class Collection implements AutoCloseable {
         opened.account(0);
         opened.indexer.follow(opened.count);
         return opened;
+    }
+
+    /** For {@link #describe}. */
+    void tookToOpen(long millis) {
+        openMillis = millis;
     }
 
     public String name() {
@@ -374,6 +380,7 @@ public final class Collection implements AutoCloseable {
                         text.put("log_bytes", files.logBytes());
                         text.put("snapshot_bytes", files.snapshotBytes());
                         text.put("changes", files.last());
+                        text.put("open_milliseconds", openMillis);
                     }
                     return text;
                 });

@@ -164,11 +164,13 @@ public final class Collections implements AutoCloseable {
                             CollectionFiles.graphSequence(folder.disk(), path, descriptor));
             CollectionFiles files = folder.open(path, descriptor, loader);
             Collection opened = Collection.open(spec, scoring, around, loader, files);
+            long millis = (System.nanoTime() - started) / 1_000_000;
+            opened.tookToOpen(millis);
             log.debug(
                     "Collection '{}' with {} vectors was opened in {} ms",
                     spec.name(),
                     opened.count(),
-                    (System.nanoTime() - started) / 1_000_000);
+                    millis);
             return opened;
         } catch (IOException e) {
             throw storageFailed("Collection '%s' cannot be read".formatted(spec.name()), e);

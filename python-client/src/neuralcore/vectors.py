@@ -100,6 +100,9 @@ def cosine_similarity(a: Vector, b: Vector) -> float:
     >>> cosine_similarity([1.0, 0.0], [1.0, 0.0])
     1.0
     """
+    fast = _local.fast_cosine(a, b)
+    if fast is not None:
+        return fast
     _check_pair(a, b)
     return _local.pair(a, b, "cosine")
 

@@ -27,6 +27,9 @@ LONG_LIST = 1024
 _MEDIUM_LIST = 128
 """From this length on converting is worth it if NumPy is there and Python's sums are slow."""
 
+_FEW = 4
+"""Queries up to which one pass over the documents beats a product of matrices."""
+
 _BLOCK = 1 << 22
 """How many scores are made at once where a block needs double precision."""
 
@@ -91,6 +94,39 @@ def _array_pair(a: Any, b: Any, metric: str) -> float:
     difference = x - y
     square = float(np.dot(difference, difference))
     return square if metric == "squared_euclidean" else square**0.5
+
+
+def fast_cosine(a: Any, b: Any) -> float | None:
+    """The cosine of two float32 arrays, or None for whatever else it is or needs a closer look.
+
+    One attribute each decides: a call of this costs little more than numkong's own.
+    """
+    global _float32, _angular
+    try:
+        if a.dtype is _float32 and b.dtype is _float32:
+            similarity = 1.0 - _angular(a, b)
+            # Exactly 1 or 0 may be zero vectors, or squares that have vanished.
+            if similarity.__class__ is float and (
+                -1.0 <= similarity < 0.0 or 0.0 < similarity < 1.0
+            ):
+                return similarity
+        elif _float32 is None and a.dtype.char == "f":
+            simd = _simd()
+            import numpy as np
+
+            _float32 = np.dtype(np.float32)
+            _angular = importlib.import_module("numkong").angular if simd else _no_angular
+    except (AttributeError, ValueError, TypeError):
+        pass
+    return None
+
+
+_float32: Any = None
+_angular: Any = None
+
+
+def _no_angular(a: Any, b: Any) -> None:
+    raise ValueError("numkong is not installed")
 
 
 @functools.cache
@@ -177,12 +213,30 @@ def scores(queries: Matrix, documents: Matrix, metric: str) -> Matrix:
     import numpy as np
 
     if metric == "cosine":
+        few = _few_cosines(queries, documents) if len(queries) <= _FEW else None
+        if few is not None:
+            return few
         product: Matrix = unit_rows(queries) @ unit_rows(documents).T
         return np.clip(product, -1.0, 1.0, out=product)
     if metric == "dot_product":
         products: Matrix = queries @ documents.T
         return products
     return _distances(queries, documents, squared=metric == "squared_euclidean")
+
+
+def _few_cosines(queries: Matrix, documents: Matrix) -> Matrix | None:
+    """Without a copy of the documents: their lengths divide the products. None where a length is
+    so large or small that its square is not to be trusted, or zero."""
+    import numpy as np
+
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares = np.einsum("ij,ij->i", documents, documents)
+        low, high = squares.min(initial=1.0), squares.max(initial=1.0)
+        if not (low > 1e-30 and high < 1e30):
+            return None
+        cosines: Matrix = unit_rows(queries) @ documents.T
+    cosines /= np.sqrt(squares)
+    return np.clip(cosines, -1.0, 1.0, out=cosines)
 
 
 def _distances(queries: Matrix, documents: Matrix, *, squared: bool) -> Matrix:

@@ -123,8 +123,7 @@ final class Scan {
             this.needleStride = group == null ? BLOCK_ROWS : 1;
             this.rowStride = group == null ? 1 : group.stride();
             this.rows = rows;
-            this.buffer =
-                    new float[rows.copies() ? Math.min(BLOCK_ROWS, rowCount) * dimension : 0];
+            this.buffer = new float[rows.copies() ? Math.min(BLOCK_ROWS, rowCount) * dimension : 0];
             this.sink = sink;
             this.values = new float[BLOCK_ROWS * (group == null ? size : group.stride())];
         }

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import vectors_python
 
 import report
-import vectors_python
 from neuralcore import _java
 
 

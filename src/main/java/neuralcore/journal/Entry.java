@@ -60,6 +60,11 @@ public sealed interface Entry {
 
     record KeyReleased(String channel, String key) implements Entry {}
 
+    /**
+     * A publisher's numbers up to this one have been taken; lesser ones than before are ignored.
+     */
+    record PublisherSeen(long publisher, long number) implements Entry {}
+
     /** The messages of a channel up to a number go, settled or not. */
     record Purged(String channel, long upToNumber) implements Entry {}
 }

@@ -15,6 +15,9 @@ public sealed interface StartAt {
     /** After the message with this sequence number. */
     record AfterSequence(long sequence) implements StartAt {}
 
+    /** After the message that has this number in the channel. */
+    record AfterNumber(long number) implements StartAt {}
+
     /** With the first message that arrived then or later, wall clock. */
     record Since(long epochMillis) implements StartAt {}
 }

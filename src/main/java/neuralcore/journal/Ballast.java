@@ -1,0 +1,53 @@
+package neuralcore.journal;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+
+/** Room on the disk that is kept for the day when there is none. */
+final class Ballast {
+    private static final int PIECE = 1 << 20;
+
+    private final Path file;
+    private final long bytes;
+
+    Ballast(Path file, long bytes) {
+        this.file = file;
+        this.bytes = bytes;
+    }
+
+    /** Takes the room, if it is not taken yet; false if there is not so much. */
+    boolean take() {
+        try {
+            if (Files.exists(file) && Files.size(file) == bytes) {
+                return true;
+            }
+            try (FileChannel channel =
+                    FileChannel.open(
+                            file,
+                            StandardOpenOption.CREATE,
+                            StandardOpenOption.TRUNCATE_EXISTING,
+                            StandardOpenOption.WRITE)) {
+                for (long left = bytes; left > 0; ) {
+                    left -= channel.write(ByteBuffer.allocate((int) Math.min(left, PIECE)));
+                }
+                channel.force(true);
+            }
+            return true;
+        } catch (IOException e) {
+            free();
+            return false;
+        }
+    }
+
+    void free() {
+        try {
+            Files.deleteIfExists(file);
+        } catch (IOException e) {
+            // What it holds stays taken; the disk is as full as it was.
+        }
+    }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package neuralcore.journal;
+
+import org.jspecify.annotations.NullMarked;

@@ -36,6 +36,10 @@ final class Commands {
                                                     "TIME",
                                                     "End after so long without a client, as in 10m."),
                                             new Option(
+                                                    "--accept-loss",
+                                                    null,
+                                                    "Open damaged journals with what is left."),
+                                            new Option(
                                                     "--print-config",
                                                     null,
                                                     "Print every setting and its source, and end.")))

@@ -158,6 +158,9 @@ public final class Main {
         if (command.has("--owned")) {
             given.add(Given.text("lifecycle.owned", "true", "--owned"));
         }
+        if (command.has("--accept-loss")) {
+            given.add(Given.text("journal.accept_loss", "true", "--accept-loss"));
+        }
         given.addAll(last);
         return ConfigLoader.load(configFile(command), environment, given, Platform.current());
     }

@@ -3,10 +3,15 @@ package verticles;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.vertx.core.Future;
 import io.vertx.core.Handler;
+import io.vertx.core.Promise;
 import io.vertx.core.VerticleBase;
 import io.vertx.core.eventbus.Message;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.SplittableRandom;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 import java.util.function.Function;
 import java.util.function.LongSupplier;
 import neuralcore.bus.Access;
@@ -22,6 +27,8 @@ import neuralcore.eventbus.CreditBatch;
 import neuralcore.eventbus.PublishBatch;
 import neuralcore.eventbus.Services;
 import neuralcore.eventbus.SettleBatch;
+import neuralcore.journal.JournalFolder;
+import neuralcore.journal.JournalSettings;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.Frame;
 import neuralcore.wire.Reply;
@@ -41,28 +48,74 @@ public final class BusVerticle extends VerticleBase {
     private static final long TICK_MILLIS = 100;
 
     private final BusService bus;
+
+    /** Pages of journals are read here, for that blocks on the disk. */
+    private final ExecutorService reading =
+            Executors.newSingleThreadExecutor(
+                    Thread.ofPlatform().name("journal pages").daemon().factory());
+
     private final MeterRegistry registry;
+    private final @Nullable JournalFolder journals;
+    private @Nullable JournalServices journalServices;
+
+    /** Journals that spoke while the bus was being recovered, on a worker's thread. */
+    private final Set<String> spokeEarly = new HashSet<>();
+
+    private boolean recovered;
     private @Nullable BusMeters meters;
     private @Nullable Alarm alarm;
 
+    /** A bus that keeps nothing. */
+    public BusVerticle(RuntimeConfig.Bus config, MeterRegistry registry, LongSupplier nowMillis) {
+        this(config, null, registry, nowMillis);
+    }
+
     /**
+     * @param journals where messages are kept; null if they are not
      * @param nowMillis a clock that does not jump; its zero means nothing
      */
-    public BusVerticle(RuntimeConfig.Bus config, MeterRegistry registry, LongSupplier nowMillis) {
+    public BusVerticle(
+            RuntimeConfig.Bus config,
+            @Nullable JournalFolder journals,
+            MeterRegistry registry,
+            LongSupplier nowMillis) {
         BusSettings settings =
                 BusSettings.of(config.maxQueueSize(), config.defaultPriority())
                         .withProfiles(new Profiles(config.profiles()));
         Surroundings surroundings =
-                new Surroundings(nowMillis, System::currentTimeMillis, new SplittableRandom());
+                new Surroundings(
+                        nowMillis,
+                        System::currentTimeMillis,
+                        new SplittableRandom(),
+                        journals == null
+                                ? null
+                                : new Surroundings.Storage(journals, reading, this::journalSpoke));
         // Whoever gets past the door has the owner's user account or token.
         Access access = new Access(config.access(), connection -> Principal.OWNER);
         Interceptors interceptors = Interceptors.load(config.interceptors());
         this.bus = new BusService(settings, surroundings, access, interceptors, this::send);
         this.registry = registry;
+        this.journals = journals;
     }
 
     @Override
     public Future<?> start() {
+        bus.onStorageFailure(
+                (code, reason) -> vertx.eventBus().publish(Addresses.FATAL, code.name()));
+        return vertx.executeBlocking(
+                        () -> {
+                            bus.recover();
+                            return null;
+                        })
+                .compose(
+                        done -> {
+                            recovered = true;
+                            spokeEarly.forEach(bus::journalSpoke);
+                            return open();
+                        });
+    }
+
+    private Future<?> open() {
         BusMeters started = new BusMeters(registry, bus.namespaces());
         meters = started;
         alarm = new Alarm(vertx, bus::quietMillis, TICK_MILLIS, bus::tick);
@@ -73,8 +126,14 @@ public final class BusVerticle extends VerticleBase {
                     alarm();
                     started.sample(bus.namespaces());
                 });
+        Future<?> more = Future.succeededFuture();
+        if (journals != null) {
+            journalServices = new JournalServices(vertx, bus, journals);
+            more = journalServices.offer();
+        }
         return Future.all(
                 List.of(
+                        more,
                         consume(Addresses.BUS_PUBLISH, this::publish),
                         consume(Addresses.BUS_CREDIT, this::credit),
                         consume(Addresses.BUS_SETTLE, this::settle),
@@ -95,15 +154,56 @@ public final class BusVerticle extends VerticleBase {
         if (meters != null) {
             meters.close();
         }
-        return Future.succeededFuture();
+        Future<?> closed =
+                journalServices == null ? Future.succeededFuture() : journalServices.close();
+        return closed.compose(pools -> vertx.executeBlocking(this::letGo));
+    }
+
+    private @Nullable Void letGo() {
+        bus.close();
+        reading.shutdown();
+        return null;
+    }
+
+    /** The journals of a daemon, in its data folder. */
+    static JournalFolder journals(RuntimeConfig config) {
+        RuntimeConfig.Journal journal = config.bus().journal();
+        JournalSettings standard = JournalSettings.STANDARD;
+        return new JournalFolder(
+                config.data().folder().resolve("bus"),
+                config.data().cache(),
+                new JournalSettings(
+                        journal.retention().toMillis(),
+                        journal.maxBytes(),
+                        standard.ballastBytes(),
+                        standard.checkpointBytes(),
+                        standard.tailRows()),
+                System::currentTimeMillis,
+                journal.acceptLoss());
+    }
+
+    private void journalSpoke(String namespace) {
+        context.runOnContext(
+                now -> {
+                    if (recovered) {
+                        bus.journalSpoke(namespace);
+                        alarm();
+                    } else {
+                        spokeEarly.add(namespace);
+                    }
+                });
     }
 
     private void publish(Message<PublishBatch> message) {
         PublishBatch batch = message.body();
         try {
-            message.reply(
-                    bus.publish(batch.connection(), batch.client(), batch.publish()),
-                    Services.local());
+            Frame.Published published =
+                    bus.publish(batch.connection(), batch.client(), batch.publish());
+            if (batch.publish().confirm() == Frame.Confirm.DURABLE) {
+                bus.whenKept(published, kept -> message.reply(kept, Services.local()));
+            } else {
+                message.reply(published, Services.local());
+            }
             alarm();
         } catch (RuntimeException e) {
             log.error("A batch of connection {} failed", batch.connection(), e);
@@ -118,7 +218,8 @@ public final class BusVerticle extends VerticleBase {
 
     private void settle(Message<SettleBatch> message) {
         SettleBatch batch = message.body();
-        message.reply(bus.settle(batch.connection(), batch.settle()), Services.local());
+        Frame.Settled settled = bus.settle(batch.connection(), batch.settle());
+        bus.whenKept(() -> message.reply(settled, Services.local()));
         alarm();
     }
 
@@ -147,8 +248,10 @@ public final class BusVerticle extends VerticleBase {
                 address,
                 request -> {
                     Reply reply = service.apply(request);
+                    Promise<Reply> kept = Promise.promise();
+                    bus.whenKept(() -> kept.complete(reply));
                     alarm();
-                    return Future.succeededFuture(reply);
+                    return kept.future();
                 });
     }
 }

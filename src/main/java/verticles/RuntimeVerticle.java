@@ -48,7 +48,12 @@ public final class RuntimeVerticle extends VerticleBase {
     private List<Deployable> engines() {
         List<Deployable> engines = new ArrayList<>();
         if (config.roles().contains(Role.BUS)) {
-            engines.add(new BusVerticle(config.bus(), meters, RuntimeVerticle::nowMillis));
+            engines.add(
+                    new BusVerticle(
+                            config.bus(),
+                            BusVerticle.journals(config),
+                            meters,
+                            RuntimeVerticle::nowMillis));
         }
         if (config.roles().contains(Role.VECTORS)) {
             engines.add(new VectorsVerticle(config.vectors(), config.data().vectors(), meters));

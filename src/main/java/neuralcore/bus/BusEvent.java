@@ -1,6 +1,7 @@
 package neuralcore.bus;
 
 import java.util.List;
+import neuralcore.journal.StoredMessage;
 import neuralcore.wire.Envelope;
 import neuralcore.wire.Frame;
 import neuralcore.wire.Params;
@@ -58,7 +59,31 @@ public sealed interface BusEvent {
     record RemoveChannel(long nowMillis, String connection, String channel)
             implements InNamespace {}
 
-    record Unsubscribe(long nowMillis, String connection, int subscription) implements Everywhere {}
+    /**
+     * The messages of a channel's journal up to one of them go.
+     *
+     * @param settledOnly whether those stay that a durable subscription has not settled
+     */
+    record Purge(
+            long nowMillis, String connection, String channel, long upToNumber, boolean settledOnly)
+            implements InNamespace {}
+
+    /** The oldest letters of a channel go back to where they came from, as far as there is room. */
+    record Requeue(long nowMillis, String connection, String channel, List<StoredMessage> letters)
+            implements InNamespace {}
+
+    /**
+     * @param forget whether a durable subscription is given up with all it remembers
+     */
+    record Unsubscribe(long nowMillis, String connection, int subscription, boolean forget)
+            implements Everywhere {
+        Unsubscribe(long nowMillis, String connection, int subscription) {
+            this(nowMillis, connection, subscription, false);
+        }
+    }
+
+    /** The journal of a namespace has something to say. */
+    record JournalSpoke(long nowMillis, String namespace) implements Everywhere {}
 
     /** Leave to deliver more; what is granted to subscriptions that have ended is ignored. */
     record Credit(long nowMillis, String connection, List<Frame.Grant> grants)

@@ -5,7 +5,13 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.BiConsumer;
+import java.util.function.Consumer;
+import java.util.stream.Collectors;
+import neuralcore.journal.Journal;
+import neuralcore.journal.StartAt;
+import neuralcore.journal.StoredMessage;
 import neuralcore.wire.Envelope;
+import neuralcore.wire.ErrorCode;
 import neuralcore.wire.Frame;
 import neuralcore.wire.NeuralCoreException;
 import neuralcore.wire.Params;
@@ -54,6 +60,46 @@ public final class BusService {
                                                         : frame));
     }
 
+    /** Opens every namespace that has a journal. Blocks on the disk. */
+    public void recover() {
+        namespaces.recover();
+    }
+
+    /** Who is to be told when a namespace keeps nothing any more. */
+    public void onStorageFailure(BiConsumer<ErrorCode, String> listener) {
+        outbox.onFailure(listener);
+    }
+
+    /** A journal has something to say. */
+    public void journalSpoke(String namespace) {
+        step(new BusEvent.JournalSpoke(now(), namespace));
+    }
+
+    /** Lets go of all journals; blocks until what was taken is kept. */
+    public void close() {
+        namespaces.closeJournals();
+    }
+
+    /** Gives an answer to the last call once what that did is kept, where it is to be. */
+    public void whenKept(Runnable answer) {
+        outbox.whenKept(refused -> answer.run());
+    }
+
+    /** As {@link #whenKept(Runnable)}, without the messages that could not be kept after all. */
+    public void whenKept(Frame.Published published, Consumer<Frame.Published> answer) {
+        outbox.whenKept(
+                refused -> {
+                    if (refused.isEmpty()) {
+                        answer.accept(published);
+                        return;
+                    }
+                    List<Frame.Rejection> all = new ArrayList<>(published.rejections());
+                    all.addAll(refused);
+                    int accepted = published.accepted() - refused.size();
+                    answer.accept(new Frame.Published(published.batch(), accepted, all));
+                });
+    }
+
     /** The namespaces, to read counts from. */
     public Namespaces namespaces() {
         return namespaces;
@@ -74,6 +120,7 @@ public final class BusService {
 
     private Frame.Published publish(
             String connection, String client, Frame.Publish frame, List<Envelope> messages) {
+        outbox.begin();
         try {
             namespaces.step(
                     frame.namespace(),
@@ -96,6 +143,7 @@ public final class BusService {
     }
 
     public Frame.Settled settle(String connection, Frame.Settle settle) {
+        outbox.begin();
         namespaces.step(new BusEvent.Settle(now(), connection, settle.settlements()), outbox);
         return outbox.settledAnswer(settle.correlation());
     }
@@ -132,7 +180,8 @@ public final class BusService {
 
     public Reply unsubscribe(Request request) {
         int subscription = (int) within(request.params(), "subscription", 0xffff_ffffL);
-        step(new BusEvent.Unsubscribe(now(), request.connection(), subscription));
+        boolean forget = request.params().bool("forget", false);
+        step(new BusEvent.Unsubscribe(now(), request.connection(), subscription, forget));
         return DONE;
     }
 
@@ -212,8 +261,110 @@ public final class BusService {
         return DONE;
     }
 
+    // Journals
+
+    public void requireAdmin(Request request) {
+        String namespace = request.params().string("namespace");
+        String channel = request.params().string("channel", "**");
+        gate.access().require(request.connection(), Access.Operation.ADMIN, namespace, channel);
+    }
+
+    public void requireReplay(Request request) {
+        require(Access.Operation.REPLAY, request);
+    }
+
+    /** Opens a namespace with its journal. Blocks on the disk. */
+    public void open(String namespace) {
+        if (Namespaces.isPrivate(namespace)) {
+            throw NeuralCoreException.invalid(
+                    "Namespace '%s' is private; nothing of it is kept.".formatted(namespace));
+        }
+        namespaces.openKept(namespace);
+    }
+
+    /**
+     * @throws NeuralCoreException {@code NOT_FOUND} if nothing is kept in the namespace
+     */
+    public Journal journal(Request request) {
+        String namespace = request.params().string("namespace");
+        Journal journal = namespaces.journal(namespace, request.client());
+        if (journal == null) {
+            throw new NeuralCoreException(
+                    ErrorCode.NOT_FOUND,
+                    "Namespace '%s' has no persistent channel.".formatted(namespace));
+        }
+        return journal;
+    }
+
+    /** Where the dead letters of a channel go; the channel itself if it has no other. */
+    public String deadLetterChannel(String namespace, String client, String channel) {
+        ChannelConfig config = namespaces.configs(namespace, client).get(channel);
+        String target = config == null ? null : config.deadLetterChannel();
+        return target == null ? channel : target;
+    }
+
+    /** Puts letters back; returns how many there was room for. */
+    public int requeue(Request request, String channel, List<StoredMessage> letters) {
+        step(
+                request.params().string("namespace"),
+                request.client(),
+                new BusEvent.Requeue(now(), request.connection(), channel, letters));
+        return outbox.accepted();
+    }
+
+    /** All messages of a channel go. */
+    public void purge(Request request) {
+        purge(request, Long.MAX_VALUE, false);
+    }
+
+    /** Old messages of a channel go that nobody waits for: by number, by count or by age. */
+    public void prune(Request request) {
+        Params params = request.params();
+        String channel = params.string("channel");
+        Long upTo = params.optionalInteger("up_to");
+        Long keep = params.optionalInteger("keep");
+        long number;
+        if (upTo != null) {
+            number = upTo;
+        } else if (keep != null) {
+            number = journal(request).locate(channel, new StartAt.Last(keep)).afterNumber();
+        } else {
+            long age = Seconds.millis(params, "older_than", 0);
+            long since = surroundings.epochMillis().getAsLong() - age;
+            number = journal(request).locate(channel, new StartAt.Since(since)).afterNumber();
+        }
+        purge(request, number, true);
+    }
+
+    private void purge(Request request, long upTo, boolean settledOnly) {
+        Params params = request.params();
+        step(
+                params.string("namespace"),
+                request.client(),
+                new BusEvent.Purge(
+                        now(), request.connection(), params.string("channel"), upTo, settledOnly));
+    }
+
+    /** Takes messages that come from elsewhere; their channels become persistent. */
+    public void importBatch(Request request, List<Envelope> messages) {
+        String namespace = request.params().string("namespace");
+        Params persistent = new Params(Map.of("persistent", true));
+        for (String channel :
+                messages.stream().map(Envelope::channel).collect(Collectors.toSet())) {
+            ChannelConfig known = namespaces.configs(namespace, request.client()).get(channel);
+            if (known == null || !known.storage().persistent()) {
+                step(
+                        namespace,
+                        request.client(),
+                        new BusEvent.ConfigureChannel(now(), "", channel, persistent));
+            }
+        }
+        step(namespace, request.client(), new BusEvent.Publish(now(), "", messages));
+    }
+
     // What was due before an event is sent even where the event itself is refused.
     private void step(String namespace, String client, BusEvent.InNamespace event) {
+        outbox.begin();
         try {
             namespaces.step(namespace, client, event, outbox);
         } finally {
@@ -222,6 +373,7 @@ public final class BusService {
     }
 
     private void step(BusEvent.Everywhere event) {
+        outbox.begin();
         try {
             namespaces.step(event, outbox);
         } finally {

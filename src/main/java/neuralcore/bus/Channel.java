@@ -3,7 +3,9 @@ package neuralcore.bus;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.NavigableSet;
 import java.util.Set;
+import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /** A channel of one namespace: who receives its messages, its numbering and its counts. */
@@ -22,6 +24,18 @@ final class Channel {
     private long lastSequence;
     private long lastUsedMillis;
     private boolean removed;
+
+    /** Where it is kept; null if it is not persistent. */
+    private @Nullable Ledger ledger;
+
+    /** Messages that were taken and are not kept yet. */
+    int uncommitted;
+
+    /** The namespace's number of the newest message that is kept. */
+    long keptUpTo;
+
+    /** Priorities of messages that are kept, or were. */
+    final NavigableSet<Long> priorities = new TreeSet<>();
 
     /** Lanes of subscriptions that named this channel, and not by a pattern. */
     private int named;
@@ -81,6 +95,21 @@ final class Channel {
         removed = true;
     }
 
+    @Nullable Ledger ledger() {
+        return ledger;
+    }
+
+    /** Its messages are kept from now on, and numbered as they are there. */
+    void logged(Ledger where, long lastNumber, long lastKept) {
+        ledger = where;
+        lastSequence = lastNumber;
+        keptUpTo = lastKept;
+    }
+
+    long lastNumber() {
+        return lastSequence;
+    }
+
     long nextSequence() {
         return lastSequence + 1;
     }
@@ -96,6 +125,7 @@ final class Channel {
 
     boolean isIdle(long sinceMillis) {
         return onDemand
+                && ledger == null
                 && named == 0
                 && lastUsedMillis <= sinceMillis
                 && counts.queued == 0
@@ -117,9 +147,20 @@ final class Channel {
 
     // Room
 
+    /** Whether somebody who must not lose anything has no room. */
+    boolean isFull() {
+        for (Lane lane : lanes) {
+            if (lane.receiver.durable != null && lane.room() == 0) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     /** How many messages it takes before it is full. */
     int room() {
-        boolean blocks = config.dropPolicy() == DropPolicy.BLOCK;
+        // A persistent channel refuses what one of its durable subscriptions has no room for.
+        boolean blocks = config.dropPolicy() == DropPolicy.BLOCK || ledger != null;
         int room = blocks || lanes.isEmpty() ? Integer.MAX_VALUE : 0;
         for (Lane lane : lanes) {
             room = blocks ? Math.min(room, lane.room()) : Math.max(room, lane.room());

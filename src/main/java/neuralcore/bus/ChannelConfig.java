@@ -149,6 +149,19 @@ public record ChannelConfig(
                 params.integer("idempotency_keys", before.keys(), 1, Integer.MAX_VALUE));
     }
 
+    /** This configuration, kept as another channel is. */
+    ChannelConfig keptLike(ChannelConfig other) {
+        return with(
+                new Params(
+                        Map.of(
+                                "persistent",
+                                true,
+                                "durability",
+                                other.storage.durability() == Durability.OS ? "os" : "disk",
+                                "max_queue_size",
+                                0L)));
+    }
+
     private Storage storage(Params params) {
         String durability = params.optionalString("durability");
         Retention before = storage.retention();

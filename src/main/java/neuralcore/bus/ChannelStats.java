@@ -38,6 +38,8 @@ import org.jspecify.annotations.Nullable;
  * @param delayed messages whose time has not come
  * @param duplicates messages that had arrived before, by publisher and number or by their key
  * @param limited messages refused because they came too fast
+ * @param pruned messages that have gone from the journal
+ * @param prunedUnacknowledged how often one of them was not settled by a durable subscription
  */
 public record ChannelStats(
         long published,
@@ -55,7 +57,9 @@ public record ChannelStats(
         long inFlight,
         long delayed,
         long duplicates,
-        long limited) {
+        long limited,
+        long pruned,
+        long prunedUnacknowledged) {
 
     /** As {@code neuralcore.messaging.stats} answers it. */
     public Map<String, @Nullable Object> toMap() {
@@ -76,6 +80,8 @@ public record ChannelStats(
         map.put("delayed", delayed);
         map.put("duplicates", duplicates);
         map.put("limited", limited);
+        map.put("pruned", pruned);
+        map.put("pruned_unacknowledged", prunedUnacknowledged);
         return map;
     }
 }

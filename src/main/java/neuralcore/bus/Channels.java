@@ -7,7 +7,11 @@ import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import neuralcore.journal.Durability;
+import neuralcore.journal.Entry;
 import neuralcore.wire.ErrorCode;
+import neuralcore.wire.Json;
 import neuralcore.wire.NeuralCoreException;
 import org.jspecify.annotations.Nullable;
 
@@ -22,6 +26,9 @@ final class Channels {
     private final Map<String, Channel> byName = new HashMap<>();
     private final Map<String, Receivers> patterns = new LinkedHashMap<>();
 
+    /** Makes what waits of what a journal has. */
+    private Backlog.@Nullable Thaw thaw;
+
     private record Receivers(Pattern pattern, List<Receiver> all) {}
 
     /** What removed channels counted. */
@@ -33,6 +40,10 @@ final class Channels {
         this.namespace = namespace;
         this.settings = settings;
         this.flow = flow;
+    }
+
+    void thaw(Backlog.Thaw how) {
+        thaw = how;
     }
 
     @Nullable Channel get(String name) {
@@ -83,6 +94,31 @@ final class Channels {
         return channel;
     }
 
+    // Persistent channels
+
+    /** Has a channel's messages kept from now on, or what is kept of its configuration changed. */
+    void keep(Channel channel, Ledger ledger) {
+        ChannelConfig config = channel.config();
+        ledger.write(
+                new Entry.ChannelConfigured(
+                        config.name(),
+                        Json.writeText(config.toMap()),
+                        config.storage().retention()),
+                Durability.DISK);
+        channel.keep();
+        if (channel.ledger() == null) {
+            logged(channel, ledger, 0, 0);
+        }
+    }
+
+    /** A channel is kept, and has come so far. */
+    void logged(Channel channel, Ledger ledger, long lastNumber, long keptUpTo) {
+        channel.logged(ledger, lastNumber, keptUpTo);
+        for (Lane lane : channel.lanes) {
+            lane.logged(ledger, Objects.requireNonNull(thaw), keptUpTo);
+        }
+    }
+
     // Receivers
 
     /** Gives a receiver a lane in each channel of its subject. */
@@ -120,8 +156,12 @@ final class Channels {
         }
     }
 
-    private static void join(Receiver receiver, Channel channel, boolean named) {
+    private void join(Receiver receiver, Channel channel, boolean named) {
         Lane lane = new Lane(channel, receiver);
+        Ledger ledger = channel.ledger();
+        if (ledger != null) {
+            lane.logged(ledger, Objects.requireNonNull(thaw), channel.keptUpTo);
+        }
         receiver.lanes.put(channel, lane);
         channel.add(lane, named);
     }

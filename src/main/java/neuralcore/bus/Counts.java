@@ -18,6 +18,8 @@ final class Counts {
     long delayed;
     long duplicates;
     long limited;
+    long pruned;
+    long prunedUnacknowledged;
 
     void add(Counts other) {
         published += other.published;
@@ -36,6 +38,8 @@ final class Counts {
         delayed += other.delayed;
         duplicates += other.duplicates;
         limited += other.limited;
+        pruned += other.pruned;
+        prunedUnacknowledged += other.prunedUnacknowledged;
     }
 
     ChannelStats snapshot() {
@@ -55,6 +59,8 @@ final class Counts {
                 inFlight,
                 delayed,
                 duplicates,
-                limited);
+                limited,
+                pruned,
+                prunedUnacknowledged);
     }
 }

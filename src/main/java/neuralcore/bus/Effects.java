@@ -38,6 +38,24 @@ public interface Effects {
     /** The end of a {@link BusEvent.Publish}: how many of its messages were not rejected. */
     void published(int accepted);
 
+    /**
+     * What this step answers holds for good once {@link #kept} tells of this place in the
+     * namespace's journal. If a step tells of several, once it does of all.
+     */
+    void stored(String namespace, long position);
+
+    /** All places up to this are kept, but for those that {@link #notKept} told of. */
+    void kept(String namespace, long position);
+
+    /** What was to be kept there is not, and has not happened. */
+    void notKept(String namespace, long position, ErrorCode code);
+
+    /** A message that was taken earlier could not be kept after all. */
+    void refused(String connection, long sequence, ErrorCode code);
+
+    /** A namespace keeps nothing any more. */
+    void failed(String namespace, ErrorCode code, String message);
+
     /** What became of a {@link BusEvent.CreateChannel}; false where it had been created before. */
     void created(boolean created);
 }

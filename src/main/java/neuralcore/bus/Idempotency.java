@@ -48,6 +48,15 @@ final class Idempotency {
         return inFlight.contains(key) || done.containsKey(key);
     }
 
+    /** A key of before; those done must come oldest first. */
+    void recover(String key, boolean isDone, long expiresMillis) {
+        if (isDone) {
+            done.put(key, expiresMillis);
+        } else {
+            inFlight.add(key);
+        }
+    }
+
     void begins(String key) {
         inFlight.add(key);
     }

@@ -1,5 +1,10 @@
 package neuralcore.bus;
 
+import java.util.HashMap;
+import java.util.Map;
+import neuralcore.journal.Durability;
+import neuralcore.journal.Entry;
+import neuralcore.journal.StoredMessage;
 import neuralcore.wire.Envelope;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.NeuralCoreException;
@@ -11,6 +16,15 @@ import org.jspecify.annotations.Nullable;
  * the channel's rate allow it, was its idempotency key here before, is it due.
  */
 final class Intake {
+    private static final Ledger.Held NOTHING =
+            new Ledger.Held() {
+                @Override
+                public void kept(Effects effects) {}
+
+                @Override
+                public void refused(ErrorCode code, Effects effects) {}
+            };
+
     private final Channels channels;
     private final BusSettings settings;
     private final Timers timers;
@@ -19,9 +33,15 @@ final class Intake {
     private final Publishers publishers = new Publishers();
     private final Subject subject = new Subject();
 
+    /** The greatest number of each publisher in the step in hand. */
+    private final Map<Long, Long> seen = new HashMap<>();
+
     private long nowMillis = Long.MIN_VALUE;
     private long lastSequence;
     private int delayed;
+
+    /** Where messages of persistent channels are kept; null as long as there are none. */
+    private @Nullable Ledger ledger;
 
     /** No message queued anywhere expires before this. */
     private long earliestExpiry = QueuedMessage.NEVER;
@@ -44,6 +64,17 @@ final class Intake {
         nowMillis = millis;
     }
 
+    /** Goes on where a journal had come to. */
+    void recover(Ledger from, long sequence, Map<Long, Long> publisherNumbers) {
+        ledger = from;
+        lastSequence = Math.max(lastSequence, sequence);
+        publisherNumbers.forEach((id, number) -> publishers.window(id).takeUpTo(number));
+    }
+
+    long lastSequence() {
+        return lastSequence;
+    }
+
     void publish(BusEvent.Publish publish, Effects effects) {
         long before = lastSequence;
         int accepted = 0;
@@ -51,6 +82,17 @@ final class Intake {
             accepted += admit(publish.connection(), message, before, effects);
         }
         effects.published(accepted);
+        if (ledger != null && !seen.isEmpty()) {
+            Ledger to = ledger;
+            seen.forEach(
+                    (id, number) -> to.write(new Entry.PublisherSeen(id, number), Durability.OS));
+            seen.clear();
+        }
+    }
+
+    /** Whether a message of the bus itself is taken. */
+    boolean takes(Envelope message, Effects effects) {
+        return admit(QueuedMessage.NOBODY, message, Long.MAX_VALUE, effects) == 1;
     }
 
     /**
@@ -86,6 +128,9 @@ final class Intake {
         if (key != null && channel.keys().isKnown(key, nowMillis)) {
             return duplicate(channel, message, effects);
         }
+        if (channel.ledger() != null) {
+            return keep(channel.ledger(), channel, message, connection, delay, key, effects);
+        }
         QueuedMessage queued = queued(channel, message, connection, delay, key);
         channel.counts.published++;
         int change = 1;
@@ -106,6 +151,10 @@ final class Intake {
     private static int duplicate(@Nullable Channel channel, Envelope message, Effects effects) {
         if (channel != null) {
             channel.counts.duplicates++;
+            if (channel.ledger() != null) {
+                // The first may not be kept yet, and the answer is to mean that it is.
+                channel.ledger().afterwards(NOTHING);
+            }
         }
         effects.rejected(message.sequence(), ErrorCode.DUPLICATE);
         return 1;
@@ -159,16 +208,236 @@ final class Intake {
             return new QueuedMessage(envelope, connection, sequence, number, arrived, expires);
         }
         channel.keys().begins(key);
-        return new QueuedMessage(envelope, connection, sequence, number, arrived, expires) {
-            @Override
-            void ended() {
-                if (done) {
-                    channel.keys().done(key, nowMillis, channel.config().idempotency());
-                } else {
-                    channel.keys().released(key);
-                }
+        return new Keyed(envelope, connection, sequence, number, arrived, expires, channel, key);
+    }
+
+    // Persistent channels
+
+    /** Has a message kept; it goes on once it is. */
+    private int keep(
+            Ledger to,
+            Channel channel,
+            Envelope message,
+            String connection,
+            long delay,
+            @Nullable String key,
+            Effects effects) {
+        ErrorCode refusal = to.refusal();
+        if (refusal == null && channel.isFull()) {
+            refusal = ErrorCode.QUEUE_FULL;
+        }
+        if (refusal != null) {
+            if (refusal == ErrorCode.QUEUE_FULL) {
+                channel.holdBack(connection, effects);
             }
-        };
+            return refuse(message, refusal, effects);
+        }
+        to.beforeMessage(effects);
+        write(to, channel, message, connection, delay, key);
+        publishers.window(message.publisher()).take(message.sequence());
+        seen.merge(message.publisher(), message.sequence(), Long::max);
+        return 1;
+    }
+
+    private void write(
+            Ledger to,
+            Channel channel,
+            Envelope message,
+            String connection,
+            long delay,
+            @Nullable String key) {
+        ChannelConfig config = channel.config();
+        Envelope envelope =
+                message.priority() == Envelope.DEFAULT_PRIORITY
+                        ? message.withPriority(config.defaultPriority())
+                        : message;
+        long ttl = envelope.ttlMillis() == 0 ? config.ttlMillis() : envelope.ttlMillis();
+        long wall = surroundings.epochMillis().getAsLong();
+        Keeping keeping =
+                new Keeping(
+                        envelope,
+                        connection,
+                        ++lastSequence,
+                        nowMillis + delay,
+                        ttl == 0 ? QueuedMessage.NEVER : nowMillis + delay + ttl,
+                        channel,
+                        key);
+        Durability durability = config.storage().durability();
+        to.write(
+                new Entry.Message(
+                        keeping.sequence,
+                        envelope,
+                        delay == 0 ? 0 : wall + delay,
+                        ttl == 0 ? 0 : wall + delay + ttl),
+                durability,
+                keeping);
+        channel.uncommitted++;
+        if (key != null) {
+            channel.keys().begins(key);
+            ChannelConfig.Idempotency keys = config.idempotency();
+            long expires = keys == null ? wall : wall + keys.ttlMillis();
+            to.write(
+                    new Entry.KeyMarked(config.name(), key, false, keeping.sequence, expires),
+                    durability);
+        }
+    }
+
+    /** A message on its way into the journal. */
+    private final class Keeping implements Ledger.Held {
+        private final Envelope envelope;
+        private final String connection;
+        final long sequence;
+        private final long arrives;
+        private final long expires;
+        private final Channel channel;
+        private final @Nullable String key;
+
+        Keeping(
+                Envelope envelope,
+                String connection,
+                long sequence,
+                long arrives,
+                long expires,
+                Channel channel,
+                @Nullable String key) {
+            this.envelope = envelope;
+            this.connection = connection;
+            this.sequence = sequence;
+            this.arrives = arrives;
+            this.expires = expires;
+            this.channel = channel;
+            this.key = key;
+        }
+
+        @Override
+        public void kept(Effects effects) {
+            if (channel.isRemoved()) {
+                return;
+            }
+            channel.uncommitted--;
+            channel.counts.published++;
+            long number = channel.nextSequence();
+            channel.advance();
+            channel.keptUpTo = sequence;
+            channel.priorities.add(envelope.priority());
+            QueuedMessage message =
+                    key == null
+                            ? new QueuedMessage(
+                                    envelope, connection, sequence, number, arrives, expires)
+                            : new Keyed(
+                                    envelope,
+                                    connection,
+                                    sequence,
+                                    number,
+                                    arrives,
+                                    expires,
+                                    channel,
+                                    key);
+            routeKept(message, channel);
+        }
+
+        @Override
+        public void refused(ErrorCode code, Effects effects) {
+            channel.uncommitted--;
+            if (key != null) {
+                channel.keys().released(key);
+            }
+            if (!connection.equals(QueuedMessage.NOBODY)) {
+                effects.refused(connection, envelope.sequence(), code);
+            }
+        }
+    }
+
+    private void routeKept(QueuedMessage message, Channel channel) {
+        subject.of(message.envelope);
+        boolean wanted = false;
+        for (Lane lane : channel.lanes) {
+            if (!lane.receiver.wants(subject)) {
+                lane.receiver.unwanted(message);
+                continue;
+            }
+            wanted = true;
+            lane.offer(message, nowMillis);
+            dispatcher.ready(lane);
+        }
+        if (!wanted) {
+            channel.counts.unrouted++;
+            message.done = true;
+            message.ended();
+        }
+        earliestExpiry = Math.min(earliestExpiry, message.expiresAtMillis);
+    }
+
+    /** What a page brought, as it would wait if it had waited in memory. */
+    QueuedMessage thaw(StoredMessage stored, Channel channel, boolean keyed) {
+        long wall = surroundings.epochMillis().getAsLong();
+        long arrives =
+                stored.dueAtMillis() == 0 ? nowMillis : nowMillis + stored.dueAtMillis() - wall;
+        long expires =
+                stored.expiresAtMillis() == 0
+                        ? QueuedMessage.NEVER
+                        : nowMillis + stored.expiresAtMillis() - wall;
+        earliestExpiry = Math.min(earliestExpiry, expires);
+        Envelope envelope = stored.envelope();
+        String key = keyed ? key(channel, envelope) : null;
+        return key == null
+                ? new QueuedMessage(
+                        envelope,
+                        QueuedMessage.NOBODY,
+                        stored.sequence(),
+                        stored.number(),
+                        arrives,
+                        expires)
+                : new Keyed(
+                        envelope,
+                        QueuedMessage.NOBODY,
+                        stored.sequence(),
+                        stored.number(),
+                        arrives,
+                        expires,
+                        channel,
+                        key);
+    }
+
+    /** A message with an idempotency key, whose end decides what becomes of the key. */
+    private final class Keyed extends QueuedMessage {
+        private final Channel channel;
+        private final String key;
+
+        Keyed(
+                Envelope envelope,
+                String publisher,
+                long sequence,
+                long channelSequence,
+                long arrivedMillis,
+                long expiresAtMillis,
+                Channel channel,
+                String key) {
+            super(envelope, publisher, sequence, channelSequence, arrivedMillis, expiresAtMillis);
+            this.channel = channel;
+            this.key = key;
+        }
+
+        @Override
+        void ended() {
+            ChannelConfig.Idempotency config = channel.config().idempotency();
+            Ledger to = ledger;
+            if (done) {
+                channel.keys().done(key, nowMillis, config);
+            } else {
+                channel.keys().released(key);
+            }
+            if (to == null || channel.isRemoved() || channel.ledger() == null) {
+                return;
+            }
+            String name = channel.config().name();
+            if (done && config != null) {
+                long expires = surroundings.epochMillis().getAsLong() + config.ttlMillis();
+                to.write(new Entry.KeyMarked(name, key, true, sequence, expires), Durability.DISK);
+            } else if (!done) {
+                to.write(new Entry.KeyReleased(name, key), Durability.DISK);
+            }
+        }
     }
 
     private void release(QueuedMessage message, Channel channel, long afterMillis) {
@@ -246,20 +515,23 @@ final class Intake {
         return 0;
     }
 
-    /** A dead letter goes in without being asked anything. */
-    void letter(QueuedMessage message, Lane lane, String reason, Effects effects) {
+    /**
+     * A dead letter goes in without being asked anything.
+     *
+     * @return whether it is being kept
+     */
+    boolean letter(QueuedMessage message, Lane lane, String reason, Effects effects) {
         String target = lane.channel.config().deadLetterChannel();
         if (target == null || Letters.isLetter(message.envelope)) {
-            return;
+            return false;
         }
         Channel channel;
         try {
-            channel = channels.open(target);
+            channel = letterChannel(target, lane.channel, effects);
         } catch (NeuralCoreException tooMany) {
-            return;
+            return false;
         }
         channel.used(nowMillis);
-        channel.counts.published++;
         Envelope letter =
                 Letters.write(
                         target,
@@ -268,11 +540,29 @@ final class Intake {
                         message.envelope,
                         lane.receiver.name(),
                         reason);
+        if (channel.ledger() != null) {
+            write(channel.ledger(), channel, letter, QueuedMessage.NOBODY, 0, null);
+            return true;
+        }
+        channel.counts.published++;
         QueuedMessage queued = queued(channel, letter, QueuedMessage.NOBODY, 0, null);
         route(queued, channel, Long.MAX_VALUE, effects);
         if (!queued.lost()) {
             channel.advance();
         }
+        return false;
+    }
+
+    /** What cannot be dealt with in a persistent channel is kept, unless its own says otherwise. */
+    private Channel letterChannel(String target, Channel origin, Effects effects) {
+        Channel known = channels.get(target);
+        if (known != null || origin.ledger() == null) {
+            return channels.open(target);
+        }
+        Channel channel = channels.add(channels.standard(target).keptLike(origin.config()), false);
+        channels.keep(channel, origin.ledger());
+        origin.ledger().flush(effects);
+        return channel;
     }
 
     // Time to live

@@ -1,6 +1,8 @@
 package neuralcore.bus;
 
 import java.util.Comparator;
+import java.util.HashSet;
+import java.util.Set;
 import neuralcore.wire.Delivery;
 import org.jspecify.annotations.Nullable;
 
@@ -24,6 +26,14 @@ final class Lane extends Source {
     /** Those that came while there was no room, if the channel's policy is to wait for it. */
     private @Nullable Patience patience;
 
+    /** What of it is on the disk; null if its channel is not persistent. */
+    private @Nullable Backlog backlog;
+
+    /** Whether the head is the next to be replayed. */
+    private boolean headIsReplayed;
+
+    private final Set<Later> delayed = new HashSet<>();
+
     /** Whether its receiver knows that something waits here. */
     boolean listed;
 
@@ -34,7 +44,133 @@ final class Lane extends Source {
     }
 
     boolean isEmpty() {
-        return queue.isEmpty();
+        return queue.isEmpty() && (backlog == null || backlog.peekReplayed() == null);
+    }
+
+    // What is on the disk
+
+    /** From now on its channel is persistent: only so much of what waits is in memory. */
+    Backlog logged(Ledger ledger, Backlog.Thaw thaw, long at) {
+        Backlog fresh = new Backlog(this, ledger, thaw, at);
+        backlog = fresh;
+        return fresh;
+    }
+
+    @Nullable Backlog backlog() {
+        return backlog;
+    }
+
+    void wake() {
+        if (backlog != null) {
+            backlog.wake();
+        }
+    }
+
+    /** A page has been read. */
+    void pageCame() {
+        if (backlog != null) {
+            backlog.endReplayWhenDone();
+        }
+        if (!isEmpty()) {
+            receiver.ready(this);
+        }
+    }
+
+    /** So much waits on the disk already. */
+    void waitsOnDisk(long messages) {
+        channel.counts.copies += messages;
+        channel.counts.queued += messages;
+    }
+
+    /** So much was counted that is not on the disk any more. */
+    void forgetPruned(long messages) {
+        channel.counts.queued -= messages;
+        channel.counts.abandoned += messages;
+    }
+
+    /**
+     * A message of a page comes into memory.
+     *
+     * @return false if it need not wait any more
+     */
+    boolean restore(QueuedMessage message, boolean replayed) {
+        long nowMillis = receiver.timers().nowMillis();
+        if (!receiver.wants(new Subject().of(message.envelope))) {
+            channel.counts.copies--;
+            channel.counts.queued--;
+            receiver.unwanted(message);
+            madeRoom();
+            return false;
+        }
+        message.copyMade();
+        if (message.expiresAtMillis <= nowMillis) {
+            channel.counts.expired++;
+            left(message);
+            return false;
+        }
+        earliestExpiry = Math.min(earliestExpiry, message.expiresAtMillis);
+        if (message.arrivedMillis > nowMillis) {
+            delayed.add(new Later(message));
+            return false;
+        }
+        if (!replayed) {
+            queue.insert(message.envelope.priority(), message, waiting -> waiting.sequence);
+        }
+        return true;
+    }
+
+    /** A message of a persistent channel whose time has not come. */
+    private final class Later extends Timers.Timer {
+        private final QueuedMessage message;
+
+        Later(QueuedMessage message) {
+            this.message = message;
+            receiver.timers().set(this, message.arrivedMillis);
+        }
+
+        @Override
+        void fire(long nowMillis, Effects effects) {
+            delayed.remove(this);
+            putBack(message);
+            channel.counts.queued--;
+            receiver.ready(Lane.this);
+        }
+    }
+
+    private void offerLogged(Backlog disk, QueuedMessage message) {
+        channel.counts.queued++;
+        if (!disk.admits(message)) {
+            return;
+        }
+        message.copyMade();
+        earliestExpiry = Math.min(earliestExpiry, message.expiresAtMillis);
+        if (message.arrivedMillis > receiver.timers().nowMillis()) {
+            delayed.add(new Later(message));
+            return;
+        }
+        queue.insert(message.envelope.priority(), message, waiting -> waiting.sequence);
+        disk.entered(message);
+    }
+
+    /** Messages up to a number have gone, whoever waited for them. */
+    void pruned(long upToNumber) {
+        if (receiver.durable != null) {
+            receiver.durable.acks.raiseTo(upToNumber);
+        }
+        channel.counts.abandoned +=
+                queue.removeIf(
+                        message -> {
+                            boolean gone = message.channelSequence <= upToNumber;
+                            if (gone) {
+                                inMemoryNoMore(message);
+                                left(message);
+                            }
+                            return gone;
+                        });
+    }
+
+    private long waiting() {
+        return queue.size() + delayed.size() + (backlog == null ? 0 : backlog.onDisk());
     }
 
     long earliestExpiry() {
@@ -44,9 +180,14 @@ final class Lane extends Source {
     /** How many more fit; {@link Integer#MAX_VALUE} if there is no bound. */
     int room() {
         int max = channel.config().maxQueueSize();
-        return max <= 0
-                ? Integer.MAX_VALUE
-                : (int) Math.clamp(max - (queue.size() - receiver.credit()), 0, Integer.MAX_VALUE);
+        if (max <= 0 || backlog != null && receiver.durable == null) {
+            return Integer.MAX_VALUE;
+        }
+        return (int)
+                Math.clamp(
+                        max - (waiting() + channel.uncommitted - receiver.credit()),
+                        0,
+                        Integer.MAX_VALUE);
     }
 
     /**
@@ -55,6 +196,10 @@ final class Lane extends Source {
      */
     @Nullable QueuedMessage offer(QueuedMessage message, long nowMillis) {
         channel.counts.copies++;
+        if (backlog != null) {
+            offerLogged(backlog, message);
+            return null;
+        }
         if (!isFull(nowMillis)) {
             push(message);
             return null;
@@ -125,6 +270,9 @@ final class Lane extends Source {
     void putBack(QueuedMessage message) {
         queue.insert(message.envelope.priority(), message, waiting -> waiting.sequence);
         channel.counts.queued++;
+        if (backlog != null) {
+            backlog.entered(message);
+        }
         earliestExpiry = Math.min(earliestExpiry, message.expiresAtMillis);
     }
 
@@ -154,7 +302,8 @@ final class Lane extends Source {
             return 0;
         }
         earliestExpiry = QueuedMessage.NEVER;
-        int expired = queue.removeIf(message -> isExpired(message, nowMillis));
+        int expired =
+                queue.removeIf(message -> isExpired(message, nowMillis) && inMemoryNoMore(message));
         channel.counts.expired += expired;
         return expired;
     }
@@ -166,6 +315,13 @@ final class Lane extends Source {
         }
         earliestExpiry = Math.min(earliestExpiry, message.expiresAtMillis);
         return false;
+    }
+
+    private boolean inMemoryNoMore(QueuedMessage message) {
+        if (backlog != null) {
+            backlog.left(message);
+        }
+        return true;
     }
 
     /** A copy left the queue and will not be delivered. */
@@ -186,18 +342,40 @@ final class Lane extends Source {
     /** Also drops what has expired before it. */
     @Override
     boolean prepare(long nowMillis) {
-        while (!queue.isEmpty() && receiver.mayDeliver(nowMillis)) {
-            QueuedMessage next = mostUrgent(nowMillis);
+        while (!isEmpty() && receiver.mayDeliver(nowMillis)) {
+            QueuedMessage next = next(nowMillis);
+            if (!headIsReplayed && backlog != null && backlog.holdsBack(headPriority)) {
+                break;
+            }
             if (next.expiresAtMillis > nowMillis) {
                 head = next;
                 return true;
             }
-            queue.pop(next.envelope.priority());
+            pop(next);
             channel.counts.expired++;
             left(next);
         }
         head = null;
         return false;
+    }
+
+    private QueuedMessage next(long nowMillis) {
+        QueuedMessage replayed = backlog == null ? null : backlog.peekReplayed();
+        headIsReplayed = replayed != null;
+        if (replayed != null) {
+            headPriority = replayed.envelope.priority();
+            return replayed;
+        }
+        return mostUrgent(nowMillis);
+    }
+
+    private QueuedMessage pop(QueuedMessage next) {
+        if (headIsReplayed && backlog != null) {
+            return backlog.pollReplayed();
+        }
+        QueuedMessage message = queue.pop(next.envelope.priority());
+        inMemoryNoMore(message);
+        return message;
     }
 
     private QueuedMessage mostUrgent(long nowMillis) {
@@ -227,7 +405,7 @@ final class Lane extends Source {
 
     /** Takes what {@link #prepare} found, for one of the receiver's members. */
     Delivery deliver(Subscription to, long nowMillis) {
-        QueuedMessage message = queue.pop(headBucket());
+        QueuedMessage message = pop(found());
         if (queue.isEmpty()) {
             earliestExpiry = QueuedMessage.NEVER;
         }
@@ -245,15 +423,20 @@ final class Lane extends Source {
         }
         madeRoom();
         return new Delivery(
-                to.id, message.sequence, message.channelSequence, attempt, false, message.envelope);
+                to.id,
+                message.sequence,
+                message.channelSequence,
+                attempt,
+                message.replayed,
+                message.envelope);
     }
 
-    private long headBucket() {
+    private QueuedMessage found() {
         QueuedMessage found = head;
         if (found == null) {
             throw new IllegalStateException("deliver() without prepare()");
         }
-        return found.envelope.priority();
+        return found;
     }
 
     /** Empties the queue. */
@@ -265,8 +448,22 @@ final class Lane extends Source {
                             return true;
                         });
         earliestExpiry = QueuedMessage.NEVER;
+        if (backlog != null) {
+            abandonLogged(backlog);
+        }
         if (patience != null) {
             patience.roomAgain();
         }
+    }
+
+    private void abandonLogged(Backlog disk) {
+        for (Later later : delayed) {
+            receiver.timers().cancel(later);
+            channel.counts.abandoned++;
+            left(later.message);
+        }
+        delayed.clear();
+        forgetPruned(disk.replaying() + disk.onDisk());
+        disk.close();
     }
 }

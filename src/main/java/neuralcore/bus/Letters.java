@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import neuralcore.wire.Envelope;
@@ -73,6 +74,53 @@ final class Letters {
         } catch (IOException e) {
             throw new UncheckedIOException("writing to memory failed", e);
         }
+    }
+
+    /**
+     * The message that a letter is about, to be published anew; null if the letter cannot be read.
+     */
+    static @Nullable Envelope origin(Envelope letter, long publisher, long sequence) {
+        byte[] data = letter.body();
+        String channel = "";
+        long priority = 0;
+        byte[] payload = new byte[0];
+        byte[] meta = new byte[0];
+        try (MessageUnpacker in = MessagePack.newDefaultUnpacker(data, 0, letter.payloadLength())) {
+            for (int left = in.unpackMapHeader(); left > 0; left--) {
+                if (!in.unpackString().equals("message")) {
+                    in.skipValue();
+                    continue;
+                }
+                for (int inner = in.unpackMapHeader(); inner > 0; inner--) {
+                    String key = in.unpackString();
+                    int from = (int) in.getTotalReadBytes();
+                    switch (key) {
+                        case "channel" -> channel = in.unpackString();
+                        case "priority" -> priority = in.unpackLong();
+                        default -> in.skipValue();
+                    }
+                    byte[] value = Arrays.copyOfRange(data, from, (int) in.getTotalReadBytes());
+                    payload = key.equals("payload") ? value : payload;
+                    meta = key.equals("meta") ? value : meta;
+                }
+            }
+        } catch (IOException | RuntimeException notALetter) {
+            return null;
+        }
+        byte[] body = Arrays.copyOf(payload, payload.length + meta.length);
+        System.arraycopy(meta, 0, body, payload.length, meta.length);
+        return new Envelope(
+                channel,
+                publisher,
+                sequence,
+                letter.timestampNanos(),
+                priority,
+                0,
+                0,
+                Envelope.MSGPACK,
+                Envelope.MSGPACK,
+                body,
+                payload.length);
     }
 
     private static void message(MessageBufferPacker body, Envelope message) throws IOException {

@@ -4,6 +4,13 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.random.RandomGenerator;
+import neuralcore.journal.AckSet;
+import neuralcore.journal.Durability;
+import neuralcore.journal.DurableName;
+import neuralcore.journal.Entry;
+import neuralcore.journal.Position;
+import neuralcore.journal.Recovery;
+import neuralcore.journal.StartAt;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.Frame;
 import neuralcore.wire.NeuralCoreException;
@@ -19,7 +26,14 @@ final class Memberships {
     private final Settlements.DeadLetters deadLetters;
     private final Map<String, Subscriber> subscribers = new HashMap<>();
     private final Map<GroupName, Receiver> groups = new HashMap<>();
+    private final Keeper keeper;
     private long receiversMade;
+
+    /** Makes channels persistent. */
+    interface Keeper {
+        /** The channel, persistent by now; null in a namespace where nothing is kept. */
+        @Nullable Channel kept(String channel);
+    }
 
     private record GroupName(String subject, String group) {}
 
@@ -28,7 +42,9 @@ final class Memberships {
             Timers timers,
             Dispatcher dispatcher,
             RandomGenerator random,
-            Settlements.DeadLetters deadLetters) {
+            Settlements.DeadLetters deadLetters,
+            Keeper keeper) {
+        this.keeper = keeper;
         this.channels = channels;
         this.timers = timers;
         this.dispatcher = dispatcher;
@@ -66,6 +82,7 @@ final class Memberships {
         member.grant(subscribe.credit());
         receiver.mayTake(member);
         receiver.somethingMayGo();
+        receiver.wake();
     }
 
     private void check(BusEvent.Subscribe subscribe) {
@@ -95,6 +112,103 @@ final class Memberships {
 
     private Receiver open(BusEvent.Subscribe subscribe) {
         Terms terms = subscribe.terms();
+        Channel kept = terms.durable() ? keptChannel(subscribe.channel()) : null;
+        Ledger ledger = kept == null ? null : kept.ledger();
+        String group = terms.group();
+        if (kept != null && ledger != null && group != null) {
+            return openDurable(kept, ledger, group, subscribe);
+        }
+        Receiver receiver = open(subscribe, null);
+        for (Lane lane : receiver.lanes.values()) {
+            replay(lane, terms.start());
+        }
+        return receiver;
+    }
+
+    private @Nullable Channel keptChannel(String channel) {
+        if (Pattern.isPattern(channel)) {
+            throw NeuralCoreException.invalid(
+                    "'%s' is a pattern; a durable subscription is to one channel."
+                            .formatted(channel));
+        }
+        return keeper.kept(channel);
+    }
+
+    private Receiver openDurable(
+            Channel channel, Ledger ledger, String group, BusEvent.Subscribe subscribe) {
+        DurableName name = new DurableName(subscribe.channel(), group);
+        Position start = locate(channel, ledger, subscribe.terms().start());
+        Durable durable = new Durable(name, new AckSet(start.afterNumber()), Map.of(), ledger);
+        Receiver receiver = open(subscribe, durable);
+        ledger.write(
+                new Entry.SubscriptionOpened(name, start.afterNumber(), "{}"), Durability.DISK);
+        fill(receiver, channel, start);
+        return receiver;
+    }
+
+    private static Position locate(Channel channel, Ledger ledger, StartAt start) {
+        return start instanceof StartAt.New
+                ? new Position(channel.keptUpTo, channel.lastNumber())
+                : ledger.journal().locate(channel.config().name(), start);
+    }
+
+    /** What a durable subscription has not settled waits for it on the disk. */
+    private static void fill(Receiver receiver, Channel channel, Position from) {
+        Lane lane = receiver.lanes.get(channel);
+        Durable durable = receiver.durable;
+        Backlog backlog = lane == null ? null : lane.backlog();
+        if (lane != null && durable != null && backlog != null) {
+            long waiting = channel.lastNumber() - durable.acks.floor() - durable.acks.beyond();
+            lane.waitsOnDisk(waiting);
+            backlog.recover(channel.priorities, from.afterSequence(), channel.keptUpTo, waiting);
+        }
+    }
+
+    /** A durable subscription of before. */
+    void recover(Channel channel, Ledger ledger, Recovery.Subscription found, long nowMillis) {
+        Map<Long, Integer> attempts = new HashMap<>();
+        found.attempts().forEach((number, failed) -> attempts.put(number, failed.attempts()));
+        Durable durable = new Durable(found.name(), found.acks(), attempts, ledger);
+        String group = found.name().group();
+        Terms terms =
+                new Terms(
+                        true,
+                        group,
+                        "",
+                        0,
+                        Backoff.STANDARD,
+                        Terms.STANDARD_LEASE_MILLIS,
+                        null,
+                        null,
+                        true,
+                        new StartAt.New());
+        BusEvent.Subscribe begin =
+                new BusEvent.Subscribe(nowMillis, "", 0, found.name().channel(), 0, terms);
+        Receiver receiver = open(begin, durable);
+        groups.put(new GroupName(receiver.subject, group), receiver);
+        long floor = durable.acks.floor();
+        fill(
+                receiver,
+                channel,
+                ledger.journal().locate(receiver.subject, new StartAt.AfterNumber(floor)));
+    }
+
+    /** A subscription begins in the past of its channel. */
+    private static void replay(Lane lane, StartAt start) {
+        Channel channel = lane.channel;
+        Ledger ledger = channel.ledger();
+        Backlog backlog = lane.backlog();
+        if (ledger == null || backlog == null || start instanceof StartAt.New) {
+            return;
+        }
+        Position from = ledger.journal().locate(channel.config().name(), start);
+        long messages = Math.max(0, channel.lastNumber() - from.afterNumber());
+        lane.waitsOnDisk(messages);
+        backlog.replay(from.afterSequence(), channel.keptUpTo, messages);
+    }
+
+    private Receiver open(BusEvent.Subscribe subscribe, @Nullable Durable durable) {
+        Terms terms = subscribe.terms();
         Settlements settlements =
                 terms.acknowledged()
                         ? new Settlements(timers, dispatcher, random, deadLetters)
@@ -105,6 +219,7 @@ final class Memberships {
                         subscribe.channel(),
                         terms,
                         settlements,
+                        durable,
                         timers,
                         dispatcher);
         channels.attach(receiver, subscribe.nowMillis());
@@ -151,6 +266,10 @@ final class Memberships {
 
     void unsubscribe(BusEvent.Unsubscribe unsubscribe, long nowMillis, Effects effects) {
         Subscription member = find(unsubscribe.connection(), unsubscribe.subscription());
+        if (member != null && unsubscribe.forget()) {
+            forget(member.receiver, nowMillis);
+            return;
+        }
         if (member == null) {
             throw new NeuralCoreException(
                     ErrorCode.NOT_FOUND,
@@ -171,7 +290,7 @@ final class Memberships {
     /** A member leaves its receiver, which ends with its last. */
     private void leave(Subscription member, long nowMillis, Effects effects) {
         Receiver receiver = member.receiver;
-        if (receiver.members.size() == 1) {
+        if (receiver.members.size() == 1 && receiver.durable == null) {
             end(receiver, nowMillis);
             return;
         }
@@ -183,7 +302,17 @@ final class Memberships {
         }
     }
 
+    /** A durable subscription ends for good, for all its members. */
+    private void forget(Receiver receiver, long nowMillis) {
+        Durable durable = receiver.durable;
+        end(receiver, nowMillis);
+        if (durable != null) {
+            durable.ledger.write(new Entry.SubscriptionEnded(durable.name), Durability.DISK);
+        }
+    }
+
     private void end(Receiver receiver, long nowMillis) {
+        receiver.abandoning = true;
         if (receiver.settlements != null) {
             receiver.settlements.abandon(receiver.members, lane -> true);
         }

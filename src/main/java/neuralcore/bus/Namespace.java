@@ -1,11 +1,22 @@
 package neuralcore.bus;
 
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import neuralcore.journal.Durability;
+import neuralcore.journal.Entry;
+import neuralcore.journal.Pruned;
+import neuralcore.journal.Recovery;
+import neuralcore.journal.StoredMessage;
+import neuralcore.wire.Envelope;
 import neuralcore.wire.ErrorCode;
+import neuralcore.wire.Json;
 import neuralcore.wire.NeuralCoreException;
 import neuralcore.wire.Params;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The channels of one namespace and everything that waits in them: the state machine of the bus.
@@ -16,6 +27,8 @@ import neuralcore.wire.Params;
  * nothing. Not thread-safe.
  */
 public final class Namespace {
+    private final String name;
+    private final Surroundings surroundings;
     private final Timers timers = new Timers();
     private final Dispatcher dispatcher = new Dispatcher();
     private final Flow flow;
@@ -23,16 +36,27 @@ public final class Namespace {
     private final Intake intake;
     private final Memberships memberships;
 
+    /** Where persistent channels are kept; null as long as there are none. */
+    private @Nullable Ledger ledger;
+
     private long nowMillis = Long.MIN_VALUE;
 
     public Namespace(String name, BusSettings settings, Surroundings surroundings) {
         Names.check("namespace", name);
+        this.name = name;
+        this.surroundings = surroundings;
         flow = new Flow(name);
         channels = new Channels(name, settings, flow);
         intake = new Intake(channels, settings, timers, dispatcher, surroundings);
         memberships =
                 new Memberships(
-                        channels, timers, dispatcher, surroundings.random(), intake::letter);
+                        channels,
+                        timers,
+                        dispatcher,
+                        surroundings.random(),
+                        intake::letter,
+                        this::keptChannel);
+        channels.thaw(intake::thaw);
     }
 
     /**
@@ -46,10 +70,19 @@ public final class Namespace {
     public void step(BusEvent event, Effects effects) {
         nowMillis = Math.max(nowMillis, event.nowMillis());
         intake.now(nowMillis);
+        timers.now(nowMillis);
         if (timers.nextDue() <= nowMillis) {
             timers.fire(nowMillis, effects);
             flush(effects);
         }
+        try {
+            handle(event, effects);
+        } finally {
+            flush(effects);
+        }
+    }
+
+    private void handle(BusEvent event, Effects effects) {
         switch (event) {
             case BusEvent.Publish publish -> intake.publish(publish, effects);
             case BusEvent.Subscribe subscribe -> memberships.subscribe(subscribe);
@@ -64,12 +97,18 @@ public final class Namespace {
                     configure(configure.channel(), configure.changes());
             case BusEvent.LoadProfile load -> load(load.profile());
             case BusEvent.RemoveChannel remove -> remove(remove.channel());
+            case BusEvent.Purge purge -> purge(purge);
+            case BusEvent.Requeue requeue -> requeue(requeue, effects);
+            case BusEvent.JournalSpoke _ -> {
+                if (ledger != null) {
+                    ledger.listen(effects);
+                }
+            }
             case BusEvent.Tick _ -> {
                 intake.sweep();
                 channels.removeIdle(nowMillis);
             }
         }
-        flush(effects);
     }
 
     /** When something is due here that no event brings; {@link Long#MAX_VALUE} if nothing is. */
@@ -121,6 +160,150 @@ public final class Namespace {
     private void flush(Effects effects) {
         dispatcher.flush(nowMillis, effects);
         flow.flush(effects);
+        if (ledger != null) {
+            ledger.flush(effects);
+        }
+    }
+
+    // Persistence
+
+    /** Whether something of it is kept. */
+    boolean isKept() {
+        return ledger != null;
+    }
+
+    @Nullable Ledger ledger() {
+        return ledger;
+    }
+
+    /** Opens its journal, and goes on where that had come to; null where nothing is kept. */
+    @Nullable Ledger openLedger() {
+        Surroundings.Storage storage = surroundings.storage();
+        if (ledger != null || storage == null || Namespaces.isPrivate(name)) {
+            return ledger;
+        }
+        Ledger opened = new Ledger(name, storage, this::pruned);
+        Recovery recovery = opened.journal().recovery();
+        ledger = opened;
+        intake.recover(opened, recovery.lastSequence(), recovery.publishers());
+        for (Recovery.Channel found : recovery.channels()) {
+            recover(opened, found, recovery.lastSequence());
+        }
+        for (Recovery.Subscription found : recovery.subscriptions()) {
+            Channel channel = channels.get(found.name().channel());
+            if (channel != null) {
+                memberships.recover(channel, opened, found, nowMillis);
+            }
+        }
+        for (Recovery.Key key : recovery.keys()) {
+            Channel channel = channels.get(key.channel());
+            if (channel != null) {
+                long left = key.expiresAtMillis() - surroundings.epochMillis().getAsLong();
+                channel.keys()
+                        .recover(
+                                key.key(), key.done(), surroundings.nowMillis().getAsLong() + left);
+            }
+        }
+        return opened;
+    }
+
+    private void recover(Ledger opened, Recovery.Channel found, long lastSequence) {
+        Params given =
+                new Params(
+                        Json.readObject(
+                                ByteBuffer.wrap(found.config().getBytes(StandardCharsets.UTF_8))));
+        ChannelConfig config = channels.standard(found.name()).with(given);
+        Channel channel = channels.get(found.name());
+        if (channel == null) {
+            channel = channels.add(config, false);
+        } else {
+            channel.configure(config);
+            channel.keep();
+        }
+        channel.priorities.addAll(found.priorities());
+        channels.logged(channel, opened, found.lastNumber(), lastSequence);
+    }
+
+    /** A channel for a durable subscription. */
+    private @Nullable Channel keptChannel(String channel) {
+        Ledger to = openLedger();
+        if (to == null) {
+            return null;
+        }
+        Channel known = channels.get(channel);
+        if (known != null && known.ledger() != null) {
+            return known;
+        }
+        if (known != null && !known.isOnDemand()) {
+            throw NeuralCoreException.invalid(
+                    "Channel '%s' is not persistent; configure it with 'persistent': true first."
+                            .formatted(channel));
+        }
+        configure(channel, new Params(Map.of("persistent", true)));
+        return channels.get(channel);
+    }
+
+    /** Has a channel kept if its configuration says so. */
+    private void keepIfPersistent(Channel channel) {
+        boolean persistent = channel.config().storage().persistent();
+        Ledger to = persistent ? openLedger() : null;
+        if (to != null) {
+            channels.keep(channel, to);
+        }
+    }
+
+    private void purge(BusEvent.Purge purge) {
+        Channel channel = channels.get(purge.channel());
+        if (channel == null || channel.ledger() == null) {
+            throw new NeuralCoreException(
+                    ErrorCode.NOT_FOUND,
+                    "There is no persistent channel '%s' here.".formatted(purge.channel()));
+        }
+        long upTo = Math.min(purge.upToNumber(), channel.lastNumber());
+        for (Lane lane : channel.lanes) {
+            Durable durable = lane.receiver.durable;
+            if (purge.settledOnly() && durable != null) {
+                upTo = Math.min(upTo, durable.acks.floor());
+            }
+        }
+        channel.ledger().write(new Entry.Purged(purge.channel(), upTo), Durability.DISK);
+    }
+
+    private void requeue(BusEvent.Requeue requeue, Effects effects) {
+        Channel channel = channels.get(requeue.channel());
+        Ledger kept = channel == null ? null : channel.ledger();
+        long publisher = surroundings.random().nextLong();
+        long upTo = 0;
+        int requeued = 0;
+        for (StoredMessage letter : requeue.letters()) {
+            Envelope origin = Letters.origin(letter.envelope(), publisher, requeued + 1);
+            if (origin == null || !intake.takes(origin, effects)) {
+                break;
+            }
+            requeued++;
+            upTo = letter.number();
+        }
+        if (kept != null && upTo > 0) {
+            kept.write(new Entry.Purged(requeue.channel(), upTo), Durability.DISK);
+        }
+        effects.published(requeued);
+    }
+
+    private void pruned(Pruned pruned) {
+        Channel channel = channels.get(pruned.channel());
+        if (channel != null) {
+            channel.counts.pruned += pruned.rows();
+            channel.counts.prunedUnacknowledged += pruned.unacknowledged();
+            if (pruned.unacknowledged() > 0) {
+                channel.lanes.forEach(lane -> lane.pruned(pruned.upToNumber()));
+            }
+        }
+    }
+
+    void closeLedger() {
+        if (ledger != null) {
+            ledger.journal().close();
+        }
     }
 
     private void create(ChannelConfig config, Effects effects) {
@@ -132,16 +315,27 @@ public final class Namespace {
             known.configure(config);
             known.keep();
         }
+        Channel channel = channels.get(config.name());
+        if (created && channel != null) {
+            keepIfPersistent(channel);
+        }
         effects.created(created);
     }
 
     private void configure(String channel, Params changes) {
         Channel known = channels.get(channel);
         if (known == null) {
-            channels.add(channels.standard(channel).with(changes), false);
+            keepIfPersistent(channels.add(channels.standard(channel).with(changes), false));
         } else {
-            known.configure(known.config().with(changes));
+            ChannelConfig config = known.config().with(changes);
+            if (known.ledger() != null && !config.storage().persistent()) {
+                throw NeuralCoreException.invalid(
+                        "Channel '%s' is persistent and stays so; remove it to begin anew."
+                                .formatted(channel));
+            }
+            known.configure(config);
             known.keep();
+            keepIfPersistent(known);
         }
     }
 
@@ -157,6 +351,10 @@ public final class Namespace {
         if (known == null) {
             throw new NeuralCoreException(
                     ErrorCode.NOT_FOUND, "There is no channel '%s' here.".formatted(name));
+        }
+        Ledger kept = known.ledger();
+        if (kept != null) {
+            kept.write(new Entry.ChannelRemoved(name), Durability.DISK);
         }
         memberships.endAllOf(known, nowMillis);
         channels.remove(known);

@@ -11,10 +11,12 @@ import java.util.Map;
 import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import neuralcore.journal.Journal;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.Frame;
 import neuralcore.wire.NeuralCoreException;
 import neuralcore.wire.Settlement;
+import org.jspecify.annotations.Nullable;
 
 /**
  * All namespaces of a daemon: opens one when its name is first used, knows which of them a client's
@@ -64,7 +66,9 @@ public final class Namespaces {
                     BusEvent.CreateChannel _,
                     BusEvent.ConfigureChannel _,
                     BusEvent.LoadProfile _,
-                    BusEvent.RemoveChannel _ ->
+                    BusEvent.RemoveChannel _,
+                    BusEvent.Purge _,
+                    BusEvent.Requeue _ ->
                     step(open(namespace, client, event.connection()), event, effects);
         }
     }
@@ -81,7 +85,43 @@ public final class Namespaces {
             case BusEvent.Settle settle -> settle(settle, effects);
             case BusEvent.ConnectionClosed closed -> connectionClosed(closed, effects);
             case BusEvent.Tick tick -> tick(tick, effects);
+            case BusEvent.JournalSpoke spoke -> {
+                Namespace namespace = open.get(spoke.namespace());
+                if (namespace != null) {
+                    step(namespace, spoke, effects);
+                }
+            }
         }
+    }
+
+    /** Opens every namespace that has a journal. */
+    public void recover() {
+        Surroundings.Storage storage = surroundings.storage();
+        if (storage != null) {
+            storage.journals().existing().forEach(this::openKept);
+        }
+    }
+
+    /** Opens a namespace with its journal. */
+    public void openKept(String name) {
+        Namespace namespace = open.get(name);
+        if (namespace == null) {
+            namespace = openFresh(name);
+        }
+        namespace.openLedger();
+    }
+
+    /** The journal of a namespace; null if it has none. */
+    public @Nullable Journal journal(String namespace, String client) {
+        checkOwner(namespace, client);
+        Namespace known = open.get(namespace);
+        Ledger ledger = known == null ? null : known.ledger();
+        return ledger == null ? null : ledger.journal();
+    }
+
+    /** Lets go of all journals. */
+    public void closeJournals() {
+        open.values().forEach(Namespace::closeLedger);
     }
 
     private void step(Namespace namespace, BusEvent event, Effects effects) {
@@ -259,7 +299,9 @@ public final class Namespaces {
             Map.Entry<String, Namespace> entry = all.next();
             Namespace namespace = entry.getValue();
             step(namespace, tick, effects);
-            if (namespace.channels() == 0 && !owners.containsKey(entry.getKey())) {
+            if (namespace.channels() == 0
+                    && !namespace.isKept()
+                    && !owners.containsKey(entry.getKey())) {
                 namespace.addTo(retired);
                 all.remove();
             }

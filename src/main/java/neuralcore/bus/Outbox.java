@@ -5,6 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.BiConsumer;
+import java.util.function.Consumer;
 import neuralcore.wire.Delivery;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.Frame;
@@ -28,6 +29,10 @@ public final class Outbox implements Effects {
     private boolean created;
     private int settled;
     private int unknown;
+    private List<Answers.Place> places = List.of();
+    private final Answers answers = new Answers();
+    private final Map<String, List<Frame.Rejection>> refusals = new LinkedHashMap<>();
+    private BiConsumer<ErrorCode, String> onFailure = (code, message) -> {};
 
     private record Publisher(String connection, String namespace) {}
 
@@ -77,6 +82,66 @@ public final class Outbox implements Effects {
     public void settled(int some, int others) {
         settled += some;
         unknown += others;
+    }
+
+    @Override
+    public void stored(String namespace, long position) {
+        if (places.isEmpty()) {
+            places = new ArrayList<>();
+        }
+        places.add(new Answers.Place(namespace, position));
+    }
+
+    @Override
+    public void refused(String publisher, long sequence, ErrorCode code) {
+        refusals.computeIfAbsent(publisher, unused -> new ArrayList<>())
+                .add(new Frame.Rejection(sequence, code));
+    }
+
+    @Override
+    public void notKept(String namespace, long position, ErrorCode code) {
+        List<Frame.Rejection> all = new ArrayList<>();
+        refusals.values().forEach(all::addAll);
+        if (!answers.refused(namespace, position, all)) {
+            refusals.forEach(
+                    (to, list) ->
+                            evictions
+                                    .computeIfAbsent(to, unused -> new ArrayList<>())
+                                    .addAll(list));
+        }
+        refusals.clear();
+    }
+
+    @Override
+    public void kept(String namespace, long position) {
+        answers.kept(namespace, position);
+    }
+
+    @Override
+    public void failed(String namespace, ErrorCode code, String message) {
+        onFailure.accept(code, message);
+    }
+
+    /** Who is to be told when nothing is kept any more. */
+    void onFailure(BiConsumer<ErrorCode, String> listener) {
+        onFailure = listener;
+    }
+
+    /** What was to be kept before this is nobody's business any more. */
+    void begin() {
+        places = List.of();
+        rejections = List.of();
+    }
+
+    int accepted() {
+        return accepted;
+    }
+
+    /** Gives an answer to the last step once what it tells of is kept. */
+    void whenKept(Consumer<List<Frame.Rejection>> answer) {
+        List<Answers.Place> last = places;
+        places = List.of();
+        answers.await(last, answer);
     }
 
     @Override

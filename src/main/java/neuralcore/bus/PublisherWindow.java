@@ -35,6 +35,12 @@ final class PublisherWindow {
         }
     }
 
+    /** All numbers up to this one count as taken. */
+    void takeUpTo(long number) {
+        Arrays.fill(taken, -1);
+        end = number + 1;
+    }
+
     /** The numbers between the end and this one have not been taken. */
     private void clearUpTo(long number) {
         long skipped = number - end;

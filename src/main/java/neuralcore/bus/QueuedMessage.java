@@ -25,6 +25,9 @@ class QueuedMessage {
 
     final long expiresAtMillis;
 
+    /** Whether it comes from the journal's past, in the order in which it was kept. */
+    boolean replayed;
+
     /** Copies that wait, are leased, or wait for another attempt. */
     private int copies;
 

@@ -25,6 +25,9 @@ final class Receiver {
     /** Null where deliveries need not be settled. */
     final @Nullable Settlements settlements;
 
+    /** What it has settled for good; null if it does not outlive its members. */
+    final @Nullable Durable durable;
+
     final Map<Channel, Lane> lanes = new LinkedHashMap<>();
     final List<Subscription> members = new ArrayList<>();
 
@@ -38,6 +41,9 @@ final class Receiver {
     private @Nullable Wake wake;
     private long credit;
 
+    /** Whether what leaves its lanes now is not settled by that. */
+    boolean abandoning;
+
     /** Whether it is in the dispatcher's list of groups. */
     boolean ready;
 
@@ -46,11 +52,13 @@ final class Receiver {
             String subject,
             Terms terms,
             @Nullable Settlements settlements,
+            @Nullable Durable durable,
             Timers timers,
             Dispatcher dispatcher) {
         this.ordinal = ordinal;
         this.subject = subject;
         this.settlements = settlements;
+        this.durable = durable;
         this.timers = timers;
         this.dispatcher = dispatcher;
         this.isGroup = terms.group() != null;
@@ -93,6 +101,10 @@ final class Receiver {
             return terms.name();
         }
         return group == null ? only().subscriber.connection + "/" + only().id : group;
+    }
+
+    boolean hasMembers() {
+        return !members.isEmpty();
     }
 
     boolean wants(Subject message) {
@@ -143,6 +155,16 @@ final class Receiver {
 
     // Lanes
 
+    /** A lane may have something to deliver. */
+    void ready(Lane lane) {
+        dispatcher.ready(lane);
+    }
+
+    /** Somebody is there to take what waits on the disk. */
+    void wake() {
+        lanes.values().forEach(Lane::wake);
+    }
+
     /** A lane has something in it. */
     void list(Lane lane) {
         if (!lane.listed) {
@@ -170,14 +192,26 @@ final class Receiver {
         if (settlements != null) {
             settlements.forget(message);
         }
+        if (durable != null && !abandoning) {
+            durable.settle(message.channelSequence);
+        }
+    }
+
+    /** A message that its filter does not let through. */
+    void unwanted(QueuedMessage message) {
+        if (durable != null) {
+            durable.settle(message.channelSequence);
+        }
     }
 
     /** A lane ends, with all that waits in it or was not settled. */
     void abandon(Lane lane) {
+        abandoning = true;
         if (settlements != null) {
             settlements.abandon(members, lane::equals);
         }
         lane.abandon();
+        abandoning = false;
     }
 
     void cancelTimers() {

@@ -5,6 +5,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Predicate;
 import java.util.random.RandomGenerator;
+import neuralcore.journal.Durability;
+import neuralcore.journal.Entry;
+import neuralcore.wire.ErrorCode;
 import neuralcore.wire.Settlement;
 
 /**
@@ -20,7 +23,8 @@ import neuralcore.wire.Settlement;
 final class Settlements {
     /** Takes what was given up on. */
     interface DeadLetters {
-        void give(QueuedMessage message, Lane lane, String reason, Effects effects);
+        /** Returns whether a letter is being kept, together with what is written next. */
+        boolean give(QueuedMessage message, Lane lane, String reason, Effects effects);
     }
 
     private static final String LEASE_RAN_OUT =
@@ -28,6 +32,9 @@ final class Settlements {
     private static final String HOLDER_LEFT =
             "{\"error_type\": \"ConnectionLost\", \"error\": \"The subscriber left before it settled"
                     + " the delivery.\"}";
+
+    /** When a message is given up again whose letter found no room on the disk. */
+    private static final long REFUSED_LETTER_MILLIS = 1_000;
 
     private final Timers timers;
     private final Dispatcher dispatcher;
@@ -65,7 +72,10 @@ final class Settlements {
     /** Begins a lease; returns which attempt it is, from 1. */
     int lease(QueuedMessage message, Lane lane, Subscription holder, long nowMillis) {
         Failed before = failed.isEmpty() ? null : failed.get(message.sequence);
-        int attempt = before == null ? 1 : before.attempts + 1;
+        Durable durable = lane.receiver.durable;
+        int attempts =
+                before != null || durable == null ? 0 : durable.attempts(message.channelSequence);
+        int attempt = 1 + (before == null ? attempts : before.attempts);
         Lease lease = new Lease(message, lane, holder, attempt, this);
         holder.leases.put(message.sequence, lease);
         timers.set(lease, nowMillis + lane.receiver.terms().leaseMillis());
@@ -158,6 +168,7 @@ final class Settlements {
         lease.lane.channel.counts.acknowledged++;
         lease.message.done = true;
         forget(lease.message);
+        settleForGood(lease);
         lease.message.copyEnded();
     }
 
@@ -173,6 +184,10 @@ final class Settlements {
                 failed.computeIfAbsent(
                         lease.message.sequence, unused -> new Failed(lease.message, lease.lane));
         waiting.attempts = lease.attempt;
+        Durable durable = lease.lane.receiver.durable;
+        if (durable != null) {
+            durable.failed(lease.message.channelSequence, lease.attempt, reason);
+        }
         long delay =
                 delayMillis == Settlement.BY_BACKOFF
                         ? lease.lane.receiver.terms().backoff().delayMillis(lease.attempt, random)
@@ -191,10 +206,71 @@ final class Settlements {
     }
 
     private void dead(Lease lease, String reason, Effects effects) {
-        lease.lane.channel.counts.dead++;
-        forget(lease.message);
-        deadLetters.give(lease.message, lease.lane, reason, effects);
-        lease.message.copyEnded();
+        Durable durable = lease.lane.receiver.durable;
+        if (durable == null) {
+            lease.lane.channel.counts.dead++;
+            forget(lease.message);
+            deadLetters.give(lease.message, lease.lane, reason, effects);
+            lease.message.copyEnded();
+            return;
+        }
+        // The letter is kept together with the end of what it is about, or neither is.
+        Ledger ledger = durable.ledger;
+        ledger.flush(effects);
+        lease.lane.channel.counts.inFlight++;
+        boolean written = deadLetters.give(lease.message, lease.lane, reason, effects);
+        ledger.write(
+                new Entry.Settled(durable.name, lease.message.channelSequence),
+                Durability.DISK,
+                new Burial(lease, durable));
+        if (written) {
+            ledger.flush(effects);
+        }
+    }
+
+    /** The end of a message that was given up, once it is kept. */
+    private final class Burial implements Ledger.Held {
+        private final Lease lease;
+        private final Durable durable;
+
+        Burial(Lease lease, Durable durable) {
+            this.lease = lease;
+            this.durable = durable;
+        }
+
+        @Override
+        public void kept(Effects effects) {
+            Channel channel = lease.lane.channel;
+            channel.counts.inFlight--;
+            channel.counts.dead++;
+            durable.buried(lease.message.channelSequence);
+            forget(lease.message);
+            lease.message.copyEnded();
+            channel.madeRoom();
+        }
+
+        /** There is no room for the letter: the message is delivered once more, later. */
+        @Override
+        public void refused(ErrorCode code, Effects effects) {
+            Channel channel = lease.lane.channel;
+            channel.counts.inFlight--;
+            channel.counts.returned++;
+            channel.counts.queued++;
+            Failed waiting =
+                    failed.computeIfAbsent(
+                            lease.message.sequence,
+                            unused -> new Failed(lease.message, lease.lane));
+            waiting.attempts = lease.attempt - 1;
+            timers.set(waiting, timers.nowMillis() + REFUSED_LETTER_MILLIS);
+        }
+    }
+
+    private static void settleForGood(Lease lease) {
+        Durable durable = lease.lane.receiver.durable;
+        if (durable != null) {
+            durable.settle(lease.message.channelSequence);
+            lease.lane.channel.madeRoom();
+        }
     }
 
     private static void giveCreditBack(Subscription holder) {

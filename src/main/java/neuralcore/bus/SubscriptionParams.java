@@ -1,5 +1,7 @@
 package neuralcore.bus;
 
+import java.util.Map;
+import neuralcore.journal.StartAt;
 import neuralcore.wire.NeuralCoreException;
 import neuralcore.wire.Params;
 import org.jspecify.annotations.Nullable;
@@ -18,11 +20,41 @@ final class SubscriptionParams {
                 backoff(params),
                 Seconds.millis(params, "lease", Terms.STANDARD_LEASE_MILLIS),
                 filter.isEmpty() ? null : Filter.parse(filter),
-                Rates.of(params, null));
+                Rates.of(params, null),
+                params.bool("durable", false),
+                start(params));
+    }
+
+    private static StartAt start(Params params) {
+        Map<String, @Nullable Object> given = params.optionalObject("start");
+        if (given == null) {
+            return new StartAt.New();
+        }
+        Params start = new Params(given);
+        String at = start.string("at", "");
+        if (at.equals("first")) {
+            return new StartAt.First();
+        }
+        if (given.get("last") != null || at.equals("last")) {
+            return new StartAt.Last(start.integer("last", 1, 0, Integer.MAX_VALUE));
+        }
+        if (given.get("sequence") != null) {
+            return new StartAt.AfterSequence(start.integer("sequence"));
+        }
+        if (given.get("time") != null) {
+            return new StartAt.Since((long) Math.floor(start.number("time", 0) * 1000));
+        }
+        if (at.isEmpty() || at.equals("new")) {
+            return new StartAt.New();
+        }
+        throw NeuralCoreException.invalid(
+                "'start' has 'at' '%s'; it must be 'new', 'first' or 'last', or have 'last', 'sequence' or 'time'."
+                        .formatted(at));
     }
 
     private static boolean acknowledged(Params params) {
-        String ack = params.string("ack", "none");
+        boolean durable = params.bool("durable", false);
+        String ack = params.string("ack", durable ? "explicit" : "none");
         return switch (ack) {
             case "none" -> false;
             case "explicit" -> true;
@@ -33,7 +65,7 @@ final class SubscriptionParams {
     }
 
     private static Backoff backoff(Params params) {
-        java.util.Map<String, @Nullable Object> given = params.optionalObject("backoff");
+        Map<String, @Nullable Object> given = params.optionalObject("backoff");
         if (given == null) {
             return Backoff.STANDARD;
         }

@@ -1,7 +1,11 @@
 package neuralcore.bus;
 
+import java.util.concurrent.Executor;
+import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import java.util.random.RandomGenerator;
+import neuralcore.journal.JournalStore;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What the bus takes from the world, so that a simulation can give it another one.
@@ -9,6 +13,24 @@ import java.util.random.RandomGenerator;
  * @param nowMillis a clock that does not jump; its zero means nothing
  * @param epochMillis the wall clock
  * @param random for what should not happen at the same time
+ * @param storage where messages are kept; null if they are not
  */
 public record Surroundings(
-        LongSupplier nowMillis, LongSupplier epochMillis, RandomGenerator random) {}
+        LongSupplier nowMillis,
+        LongSupplier epochMillis,
+        RandomGenerator random,
+        @Nullable Storage storage) {
+
+    /** Nothing is kept. */
+    public Surroundings(LongSupplier nowMillis, LongSupplier epochMillis, RandomGenerator random) {
+        this(nowMillis, epochMillis, random, null);
+    }
+
+    /**
+     * @param journals one for each namespace that is not private
+     * @param reading where pages are read, since that blocks on the disk
+     * @param wake takes a namespace whose journal has said something: a {@link
+     *     BusEvent.JournalSpoke} is wanted; called from any thread
+     */
+    public record Storage(JournalStore journals, Executor reading, Consumer<String> wake) {}
+}

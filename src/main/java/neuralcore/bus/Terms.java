@@ -1,5 +1,6 @@
 package neuralcore.bus;
 
+import neuralcore.journal.StartAt;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -14,6 +15,8 @@ import org.jspecify.annotations.Nullable;
  * @param leaseMillis how long a delivery may take before it counts as failed
  * @param filter which messages; null for all
  * @param rate how fast; null for as fast as credit allows
+ * @param durable whether the group and what it has settled outlive its members and the daemon
+ * @param start where in the channel's journal it begins, if it has one and the group is new
  */
 public record Terms(
         boolean acknowledged,
@@ -23,7 +26,9 @@ public record Terms(
         Backoff backoff,
         long leaseMillis,
         @Nullable Filter filter,
-        @Nullable Rate rate) {
+        @Nullable Rate rate,
+        boolean durable,
+        StartAt start) {
 
     static final long STANDARD_LEASE_MILLIS = 30_000;
 
@@ -35,7 +40,34 @@ public record Terms(
     public static final Terms ACKNOWLEDGED =
             new Terms(true, null, "", 0, Backoff.STANDARD, STANDARD_LEASE_MILLIS, null, null);
 
+    /** Not durable, and new messages only. */
+    public Terms(
+            boolean acknowledged,
+            @Nullable String group,
+            String name,
+            int maxAttempts,
+            Backoff backoff,
+            long leaseMillis,
+            @Nullable Filter filter,
+            @Nullable Rate rate) {
+        this(
+                acknowledged,
+                group,
+                name,
+                maxAttempts,
+                backoff,
+                leaseMillis,
+                filter,
+                rate,
+                false,
+                new StartAt.New());
+    }
+
     public Terms {
+        if (durable && (group == null || !acknowledged)) {
+            throw neuralcore.wire.NeuralCoreException.invalid(
+                    "A durable subscription needs a group, and to acknowledge.");
+        }
         if (group != null) {
             Names.check("group", group);
         }

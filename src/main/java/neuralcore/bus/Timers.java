@@ -33,6 +33,7 @@ final class Timers {
     private @Nullable Timer[] heap = new @Nullable Timer[16];
     private int size;
     private long settings;
+    private long nowMillis;
 
     /** When the next is due; {@link #NEVER} if none is set. */
     long nextDue() {
@@ -41,6 +42,15 @@ final class Timers {
 
     int size() {
         return size;
+    }
+
+    /** The time of the step in hand. */
+    long nowMillis() {
+        return nowMillis;
+    }
+
+    void now(long millis) {
+        nowMillis = millis;
     }
 
     /** Sets a timer, anew if it was set already. */

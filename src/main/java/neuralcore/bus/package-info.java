@@ -20,13 +20,19 @@
  * client publishes in one frame or in many changes nothing. What a full queue does is the channel's
  * {@link neuralcore.bus.DropPolicy}.
  *
- * <p><b>What is promised.</b> Nothing here is stored: a message is delivered at most once to each
- * subscription that its channel has when it arrives, and one that meets none is discarded and
- * counted as {@code unrouted}. Every message that goes undelivered is counted in its channel
- * ({@link neuralcore.bus.ChannelStats} has the sums that hold). A publisher is told of each message
- * of which no subscription got or will get a copy because queues were full; a copy that only a
- * lagging subscription misses is counted, but not reported, for sending it again would double it
- * elsewhere.
+ * <p><b>Persistent channels.</b> Their messages go to the {@link neuralcore.journal} first and are
+ * routed once they are kept; confirmations, acknowledgements and dead letters wait for the journal
+ * too ({@code Ledger}). They are never dropped: a full one refuses. A durable group remembers what
+ * it has settled ({@code Durable}), and what waits beyond a few thousand messages waits on the disk
+ * ({@code Backlog}).
+ *
+ * <p><b>What is promised</b> of other channels. Nothing of them is stored: a message is delivered
+ * at most once to each subscription that its channel has when it arrives, and one that meets none
+ * is discarded and counted as {@code unrouted}. Every message that goes undelivered is counted in
+ * its channel ({@link neuralcore.bus.ChannelStats} has the sums that hold). A publisher is told of
+ * each message of which no subscription got or will get a copy because queues were full; a copy
+ * that only a lagging subscription misses is counted, but not reported, for sending it again would
+ * double it elsewhere.
  *
  * <p><b>Time to live</b> counts from the moment a message arrives here, so no clock but the
  * daemon's takes part.

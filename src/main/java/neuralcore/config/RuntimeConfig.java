@@ -137,13 +137,15 @@ public record RuntimeConfig(
      * @param profiles channels that namespaces begin with: {@code name} or {@code namespace=name}
      * @param access who may do what with which channels
      * @param interceptors names of classes that see messages on their way
+     * @param journal how messages are kept on the disk
      */
     public record Bus(
             int maxQueueSize,
             long defaultPriority,
             List<String> profiles,
             List<String> access,
-            List<String> interceptors) {
+            List<String> interceptors,
+            Journal journal) {
         public Bus {
             requirePositive("bus.max_queue_size", maxQueueSize);
             profiles = List.copyOf(profiles);
@@ -153,7 +155,29 @@ public record RuntimeConfig(
 
         /** No profiles, no rules, no interceptors. */
         public Bus(int maxQueueSize, long defaultPriority) {
-            this(maxQueueSize, defaultPriority, List.of(), List.of(), List.of());
+            this(
+                    maxQueueSize,
+                    defaultPriority,
+                    List.of(),
+                    List.of(),
+                    List.of(),
+                    new Journal(Duration.ZERO, 0, false));
+        }
+    }
+
+    /**
+     * The message log of each namespace.
+     *
+     * @param retention how long messages are kept where their channel says nothing; 0 for ever
+     * @param maxBytes of one namespace's messages; 0 without bound
+     * @param acceptLoss whether damaged journals are opened with what is left of them
+     */
+    public record Journal(Duration retention, long maxBytes, boolean acceptLoss) {
+        public Journal {
+            if (retention.isNegative() || maxBytes < 0) {
+                throw new IllegalArgumentException(
+                        "a journal keeps " + retention + ", " + maxBytes);
+            }
         }
     }
 

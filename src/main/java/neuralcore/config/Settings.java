@@ -222,6 +222,29 @@ final class Settings {
                     "Classes on the daemon's class path that implement"
                             + " neuralcore.bus.Interceptor and see each message on its way.");
 
+    static final Setting<Duration> JOURNAL_RETENTION =
+            add(
+                    "journal.retention",
+                    ValueType.duration(Duration.ZERO, Duration.ofDays(36_500)),
+                    "168h",
+                    "How long persistent messages are kept where their channel says nothing; 0"
+                            + " keeps them for ever. What a durable subscription has not settled"
+                            + " stays.");
+    static final Setting<Long> JOURNAL_MAX_BYTES =
+            add(
+                    "journal.max_bytes",
+                    ValueType.bytes(0, 1L << 46),
+                    "1 GiB",
+                    "Persistent messages of one namespace; beyond, the oldest go that nobody waits"
+                            + " for. 0 is without bound.");
+    static final Setting<Boolean> JOURNAL_ACCEPT_LOSS =
+            add(
+                    "journal.accept_loss",
+                    ValueType.bool(),
+                    "false",
+                    "Open damaged journals with what is left of them. For one start, by"
+                            + " --accept-loss.");
+
     static final Setting<Integer> VECTORS_MAX_DIMENSION =
             add("vectors.max_dimension", count(1 << 20), "8192", "Largest vector.");
     static final Setting<Long> VECTORS_MAX_BYTES =

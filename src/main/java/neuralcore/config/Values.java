@@ -47,7 +47,11 @@ final class Values {
                         get(Settings.BUS_DEFAULT_PRIORITY),
                         get(Settings.BUS_PROFILES),
                         get(Settings.BUS_ACCESS),
-                        get(Settings.BUS_INTERCEPTORS)),
+                        get(Settings.BUS_INTERCEPTORS),
+                        new RuntimeConfig.Journal(
+                                get(Settings.JOURNAL_RETENTION),
+                                get(Settings.JOURNAL_MAX_BYTES),
+                                get(Settings.JOURNAL_ACCEPT_LOSS))),
                 new RuntimeConfig.Vectors(
                         get(Settings.VECTORS_MAX_DIMENSION),
                         get(Settings.VECTORS_MAX_BYTES),

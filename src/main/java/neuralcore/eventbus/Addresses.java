@@ -32,6 +32,14 @@ public final class Addresses {
     public static final String MESSAGING_CHANNELS = "neuralcore.messaging.channels";
     public static final String MESSAGING_PROFILE = "neuralcore.messaging.profile";
     public static final String MESSAGING_STATS = "neuralcore.messaging.stats";
+    public static final String MESSAGING_OPEN = "neuralcore.messaging.open";
+    public static final String MESSAGING_HISTORY = "neuralcore.messaging.history";
+    public static final String MESSAGING_DEAD_LETTERS = "neuralcore.messaging.dead_letters";
+    public static final String MESSAGING_REQUEUE = "neuralcore.messaging.requeue";
+    public static final String MESSAGING_PURGE = "neuralcore.messaging.purge";
+    public static final String MESSAGING_PRUNE = "neuralcore.messaging.prune";
+    public static final String MESSAGING_BACKUP = "neuralcore.messaging.backup";
+    public static final String MESSAGING_IMPORT = "neuralcore.messaging.import";
     public static final String MESSAGING_CLOSE = "neuralcore.messaging.close";
 
     /** JSON clients publish to and register at {@code neuralcore.bus.<namespace>.<channel>}. */
@@ -57,6 +65,9 @@ public final class Addresses {
 
     /** The daemon is to end; the body is the reason, a String for the log. */
     public static final String STOP = INTERNAL_PREFIX + "stop";
+
+    /** Takes the name of an {@code ErrorCode}: the daemon cannot go on. */
+    public static final String FATAL = INTERNAL_PREFIX + "fatal";
 
     /** A verticle's readiness changed: a JsonObject {@code {part, ready, detail}}. */
     public static final String READINESS = INTERNAL_PREFIX + "readiness";

@@ -54,6 +54,7 @@ public final class Daemon implements AutoCloseable {
     private final CompletableFuture<Void> closed = new CompletableFuture<>();
     private final Deque<Taken> taken = new ArrayDeque<>();
     private final HeadStart headStart;
+    private volatile ExitCode exitCode = ExitCode.OK;
     private @Nullable Vertx vertx;
 
     private Daemon(RuntimeConfig config, HeadStart headStart) {
@@ -210,6 +211,13 @@ public final class Daemon implements AutoCloseable {
     private void watch(Vertx vertx) {
         vertx.eventBus()
                 .<String>localConsumer(Addresses.STOP, message -> requestStop(message.body()));
+        vertx.eventBus()
+                .<String>localConsumer(
+                        Addresses.FATAL,
+                        message -> {
+                            exitCode = ExitCode.of(ErrorCode.valueOf(message.body()));
+                            requestStop(message.body());
+                        });
         if (!config.lifecycle().idleExit().isZero()) {
             IdleExit.start(vertx, config.lifecycle().idleExit(), this::requestStop);
         }
@@ -226,6 +234,11 @@ public final class Daemon implements AutoCloseable {
 
     Path readyFile() {
         return config.data().run().resolve(ReadyFile.NAME);
+    }
+
+    /** How the process is to end. */
+    ExitCode exitCode() {
+        return exitCode;
     }
 
     /** The first reason counts. */

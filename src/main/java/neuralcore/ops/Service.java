@@ -39,14 +39,16 @@ public final class Service {
         Logger log = headStart.log();
         Logging.setLevel(config.log().level());
         loaded.notes().forEach(log::warn);
+        ExitCode exitCode;
         try (Daemon daemon = Daemon.start(config, readyFile, commandLine(), headStart)) {
             stop.thenAccept(daemon::requestStop);
             endWithJvm(daemon, config.lifecycle().drain().plus(LAST_WORK));
             log.info("Stopping: {}", daemon.awaitStop());
+            exitCode = daemon.exitCode();
         }
         log.info("Stopped");
         Logging.stop();
-        return ExitCode.OK;
+        return exitCode;
     }
 
     /** Runs a daemon for as long as a walk through its services takes. */

@@ -144,7 +144,10 @@ final class BusModel {
             case BusEvent.Settle _,
                     BusEvent.ConfigureChannel _,
                     BusEvent.LoadProfile _,
-                    BusEvent.RemoveChannel _ ->
+                    BusEvent.RemoveChannel _,
+                    BusEvent.Purge _,
+                    BusEvent.Requeue _,
+                    BusEvent.JournalSpoke _ ->
                     throw new IllegalArgumentException("the model has no " + event);
         }
         checkDeliveries(effects);

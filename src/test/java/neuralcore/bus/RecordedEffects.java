@@ -25,6 +25,11 @@ final class RecordedEffects implements Effects {
     final List<Frame.Rejection> rejected = new ArrayList<>();
     final List<Evicted> evicted = new ArrayList<>();
     final List<String> rooms = new ArrayList<>();
+    final List<Long> stored = new ArrayList<>();
+    final List<Long> notKept = new ArrayList<>();
+    final List<Evicted> refused = new ArrayList<>();
+    ErrorCode failure;
+    long keptUpTo;
     int settled;
     int unknown;
     int accepted;
@@ -57,6 +62,31 @@ final class RecordedEffects implements Effects {
     }
 
     @Override
+    public void stored(String namespace, long position) {
+        stored.add(position);
+    }
+
+    @Override
+    public void kept(String namespace, long position) {
+        keptUpTo = position;
+    }
+
+    @Override
+    public void notKept(String namespace, long position, ErrorCode code) {
+        notKept.add(position);
+    }
+
+    @Override
+    public void refused(String connection, long sequence, ErrorCode code) {
+        refused.add(new Evicted(connection, sequence));
+    }
+
+    @Override
+    public void failed(String namespace, ErrorCode code, String message) {
+        failure = code;
+    }
+
+    @Override
     public void published(int count) {
         accepted = count;
     }
@@ -71,6 +101,9 @@ final class RecordedEffects implements Effects {
         rejected.clear();
         evicted.clear();
         rooms.clear();
+        stored.clear();
+        notKept.clear();
+        refused.clear();
         settled = 0;
         unknown = 0;
         accepted = 0;

@@ -2,10 +2,8 @@ package neuralcore.vectors;
 
 import java.io.IOException;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.PriorityQueue;
 import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -42,9 +40,6 @@ public final class Collection implements AutoCloseable {
 
     /** A log of this length is worth a snapshot, if it is also longer than the last one. */
     private static final long SNAPSHOT_LOG_BYTES = 16L << 20;
-
-    /** Nearest rows that are compared to tell the recall. */
-    private static final int PROBED = 10;
 
     private final CollectionSpec spec;
     private final Scoring scoring;
@@ -357,70 +352,23 @@ public final class Collection implements AutoCloseable {
     /** What it takes and how it is searched, for people and tests. */
     public Map<String, @Nullable Object> describe() {
         return reading(
-                () -> {
-                    Map<String, @Nullable Object> text = new LinkedHashMap<>();
-                    VectorRows.Snapshot rows = table.columns().rows().snapshot();
-                    text.put("name", name());
-                    text.put("dimension", dimension());
-                    text.put("metric", metric().wireName());
-                    text.put("count", count);
-                    text.put("namespaces", table.namespaces().inUse());
-                    text.put("memory_bytes", bytes);
-                    text.put("mapped_bytes", rows.mappedBytes());
-                    int used = table.columns().used();
-                    text.put("deleted_share", used == 0 ? 0.0 : 1.0 - (double) count / used);
-                    HnswIndex graph = indexer.index();
-                    RoaringBitmap pending = table.pending();
-                    text.put("graph", graph == null ? "none" : "built");
-                    text.put("graph_bytes", graph == null ? 0L : graph.heapBytes());
-                    text.put("unindexed", pending == null ? 0 : pending.getCardinality());
-                    text.put("exact_below", exactBelow);
-                    text.put("durable", files != null);
-                    if (files != null) {
-                        text.put("log_bytes", files.logBytes());
-                        text.put("snapshot_bytes", files.snapshotBytes());
-                        text.put("changes", files.last());
-                        text.put("open_milliseconds", openMillis);
-                    }
-                    return text;
-                });
+                () ->
+                        CollectionReport.of(
+                                info(), table, indexer.index(), exactBelow, files, openMillis));
     }
 
-    /**
-     * The share of the 10 nearest that searches find: some of its own rows are asked for, as a
-     * search does it and exactly.
-     *
-     * @param probes how many
-     */
-    public double recall(int probes, Parallel parallel) {
-        List<StoredRow> rows = new ArrayList<>();
-        reading(
+    /** Some of its rows, spread evenly over its slots. */
+    List<StoredRow> sample(int most) {
+        return reading(
                 () -> {
                     RoaringBitmap live = table.columns().live();
-                    int step = Math.max(1, live.getCardinality() / probes);
-                    for (int i = 0; i < live.getCardinality() && rows.size() < probes; i += step) {
+                    int step = Math.max(1, live.getCardinality() / most);
+                    List<StoredRow> rows = new ArrayList<>();
+                    for (int i = 0; i < live.getCardinality() && rows.size() < most; i += step) {
                         rows.add(table.columns().row(live.select(i), true));
                     }
-                    return true;
+                    return rows;
                 });
-        int wanted = 0;
-        int found = 0;
-        for (StoredRow row : rows) {
-            float[] vector = Objects.requireNonNull(row.vector());
-            List<Long> usual = probe(vector, false, parallel);
-            List<Long> exact = probe(vector, true, parallel);
-            wanted += exact.size();
-            found += (int) exact.stream().filter(usual::contains).count();
-        }
-        return wanted == 0 ? 1.0 : (double) found / wanted;
-    }
-
-    private List<Long> probe(float[] vector, boolean exact, Parallel parallel) {
-        Scope everywhere = Scope.of(Scope.EVERYWHERE);
-        Query query = new Query(vector, vector.length, PROBED, everywhere, null, false, exact, 0);
-        return search(query, parallel).hits().getFirst().stream()
-                .map(hit -> hit.row().order())
-                .toList();
     }
 
     /**

@@ -236,7 +236,7 @@ public final class CollectionRequests {
         Map<String, @Nullable Object> description = collection.describe();
         int probes = request.params().integer("probe", 0, 0, 1_000);
         if (probes > 0) {
-            description.put("recall", collection.recall(probes, parallel));
+            description.put("recall", CollectionReport.recall(collection, probes, parallel));
         }
         return Reply.of(description);
     }

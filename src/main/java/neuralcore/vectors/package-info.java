@@ -1,6 +1,6 @@
 /**
- * Vector similarity and collections of vectors, in memory. Plain Java: threads and limits are
- * handed in.
+ * Vector similarity and collections of vectors. Plain Java: threads, limits and the disk are handed
+ * in.
  */
 @NullMarked
 package neuralcore.vectors;

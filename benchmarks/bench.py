@@ -12,7 +12,7 @@ def main() -> int:
         prog="./neuralcore bench",
         description="Measures, prints a table and writes benchmarks/results/NAME-DATE.json.",
     )
-    verbs = parser.add_subparsers(dest="verb", metavar="rtt|cold|vectors", required=True)
+    verbs = parser.add_subparsers(dest="verb", metavar="rtt|cold|vectors|hnsw", required=True)
     rtt_parser = verbs.add_parser("rtt", help="round trips: daemon, stock bridge, bare socket")
     rtt_parser.add_argument("--rounds", type=int, default=5)
     rtt_parser.add_argument("--requests", type=int, default=2000, help="requests a round")
@@ -29,6 +29,16 @@ def main() -> int:
         choices=["pairs", "small", "large", "filter", "reopen"],
         default=["pairs", "small", "large", "filter", "reopen"],
     )
+    hnsw_parser = verbs.add_parser("hnsw", help="the HNSW index beside its rivals")
+    hnsw_parser.add_argument("part", choices=["run", "plot"])
+    hnsw_parser.add_argument(
+        "--shape", default="clustered", choices=["uniform", "clustered", "duplicates"]
+    )
+    hnsw_parser.add_argument("--count", type=int, default=10_000)
+    hnsw_parser.add_argument("--dimension", type=int, default=384)
+    hnsw_parser.add_argument("--rounds", type=int, default=5)
+    hnsw_parser.add_argument("--contenders", default="int8,float32,hnswlib,faiss,usearch")
+    hnsw_parser.add_argument("--rebuild", action="store_true", help="build what is kept, too")
     options = parser.parse_args()
     # The user's own daemon must not answer for the one measured.
     for name in ("NEURALCORE_URL", "NEURALCORE_HOME", "NEURALCORE_DATA_FOLDER"):
@@ -41,6 +51,17 @@ def main() -> int:
         import vectors_python
 
         vectors_python.run(options.rounds, options.parts)
+    elif options.verb == "hnsw":
+        import hnsw
+
+        shape, count, dimension = options.shape, options.count, options.dimension
+        if options.part == "run":
+            contenders = options.contenders.split(",")
+            hnsw.run(
+                shape, count, dimension, contenders, options.rounds, rebuild=options.rebuild
+            )
+        else:
+            hnsw.plot_all()
     else:
         import cold
 

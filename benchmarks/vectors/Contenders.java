@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
+import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.ExecutorService;
@@ -29,7 +30,8 @@ import neuralcore.vectors.simd.KernelProvider;
  * <pre>
  * data   FILE COUNT DIMENSION       float32 rows to index
  * query  FILE COUNT                 float32 rows to search for
- * build  NAME int8|float32 M EF THREADS      answers seconds
+ * build  NAME M EF THREADS FILE     NAME is int8 or float32; answers seconds; keeps the graph in FILE
+ * load   NAME FILE                  answers seconds of the graph alone
  * search NAME K EF OUT              one thread; answers seconds, p50 and p99 in µs, rows compared;
  *                                   writes k int32 rows a query to OUT
  * bytes  NAME                       heap of rows, of links
@@ -65,41 +67,59 @@ final class Contenders {
                 yield "ok";
             }
             case "build" -> build(words);
+            case "load" -> load(words);
             case "search" -> search(words);
             case "bytes" -> {
                 HnswIndex index = indexes.get(words[1]);
                 yield index.rows().heapBytes() + " " + index.heapBytes();
             }
-            case "drop" -> {
-                indexes.remove(words[1]);
-                yield "ok";
-            }
             default -> throw new IllegalArgumentException(words[0]);
         };
     }
 
-    private static String build(String[] words) {
-        Traversal traversal = Traversal.valueOf(words[2].toUpperCase(java.util.Locale.ROOT));
-        int m = Integer.parseInt(words[3]);
-        HnswConfig config =
-                new HnswConfig(m, 2 * m, Integer.parseInt(words[4]), 50, 42, traversal);
-        int threads = Integer.parseInt(words[5]);
-        int count = data.length / dimension;
-        long began = System.nanoTime();
+    private static VectorRows rows(Traversal traversal) {
         VectorRows rows =
                 new VectorRows(
                         dimension,
                         Metric.COSINE,
                         KernelProvider.kernels(),
                         traversal == Traversal.INT8);
-        for (int row = 0; row < count; row++) {
+        for (int row = 0; row < data.length / dimension; row++) {
             rows.put(row, data, row * dimension);
         }
-        HnswIndex index = new HnswIndex(rows, config);
+        return rows;
+    }
+
+    private static String build(String[] words) throws IOException {
+        Traversal traversal = Traversal.valueOf(words[1].toUpperCase(Locale.ROOT));
+        int m = Integer.parseInt(words[2]);
+        HnswConfig config =
+                new HnswConfig(m, 2 * m, Integer.parseInt(words[3]), 50, 42, traversal);
+        int threads = Integer.parseInt(words[4]);
+        long began = System.nanoTime();
+        HnswIndex index = new HnswIndex(rows(traversal), config);
         try (ExecutorService pool = Executors.newFixedThreadPool(threads)) {
-            index.addAll(0, count, new Parallel(pool, threads));
+            index.addAll(0, data.length / dimension, new Parallel(pool, threads));
         }
+        double seconds = (System.nanoTime() - began) / 1e9;
         indexes.put(words[1], index);
+        try (FileChannel file =
+                FileChannel.open(
+                        Path.of(words[5]),
+                        StandardOpenOption.CREATE,
+                        StandardOpenOption.WRITE,
+                        StandardOpenOption.TRUNCATE_EXISTING)) {
+            index.writeTo(file);
+        }
+        return String.valueOf(seconds);
+    }
+
+    private static String load(String[] words) throws IOException {
+        VectorRows rows = rows(Traversal.valueOf(words[1].toUpperCase(Locale.ROOT)));
+        long began = System.nanoTime();
+        try (FileChannel file = FileChannel.open(Path.of(words[2]))) {
+            indexes.put(words[1], HnswIndex.readFrom(file, rows));
+        }
         return String.valueOf((System.nanoTime() - began) / 1e9);
     }
 

@@ -65,16 +65,7 @@ public final class Scoring {
 
     /** {@link #unitRows} of one row. */
     public void unitRow(float[] source, int offset, float[] target, int targetOffset) {
-        float norm = kernels.norm(source, offset, dimension);
-        float scale = norm > LARGEST_NORM ? 0x1p-64f : norm < SMALLEST_NORM ? 0x1p64f : 1f;
-        for (int i = 0; i < dimension; i++) {
-            target[targetOffset + i] = source[offset + i] * scale;
-        }
-        double scaledNorm = scale == 1f ? norm : kernels.norm(target, targetOffset, dimension);
-        double factor = norm == 0f ? 0 : 1 / scaledNorm;
-        for (int i = targetOffset; i < targetOffset + dimension; i++) {
-            target[i] = (float) (target[i] * factor);
-        }
+        kernels.normalize(source, offset, target, targetOffset, dimension);
     }
 
     /**

@@ -310,6 +310,18 @@ final class Graph {
         }
     }
 
+    /** Whether a list holds a row. Hold the lock. */
+    boolean holds(int row, int level, int target) {
+        int[] list = listOf(row, level);
+        int at = listAt(row, level);
+        for (int i = at + 1; i <= at + list[at]; i++) {
+            if (list[i] == target) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     /**
      * Adds a link at the end of a list that has room; answers false if it has none. Hold the lock.
      */

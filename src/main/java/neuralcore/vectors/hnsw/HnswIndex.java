@@ -39,13 +39,13 @@ public final class HnswIndex {
     private static final int LEAST_REPAIR = 32;
     static final int MAX_LEVEL = 30;
 
-    /** Candidates that may be the same as a new row; with codes, the nearest need not be first. */
-    private static final int TWINS_TRIED = 3;
-
     /** Rows that are compared again in float32: so many times k, and at least as many as that. */
     private static final int RESCORED_FACTOR = 2;
 
     private static final int RESCORED_LEAST = 20;
+
+    /** As many accepted rows, times a search's candidates, are compared one by one. */
+    private static final long EXACT_FACTOR = 128;
 
     private final VectorRows rows;
     private final HnswConfig config;
@@ -71,42 +71,6 @@ public final class HnswIndex {
 
     private record Limbo(int row, long epoch) {}
 
-    /** What a thread needs for a search or an insertion. */
-    private static final class Walker {
-        private static final long IDLE = Long.MAX_VALUE;
-
-        final Walk walk;
-        final Linker linker;
-        final Rescorer rescorer;
-        final float[] vector;
-        final int[] own;
-        final float[] ownDistances;
-        volatile long since = IDLE;
-
-        Walker(Graph graph, VectorRows rows, Traversal traversal) {
-            RowScorer scorer = RowScorer.of(rows, traversal);
-            this.walk = new Walk(graph, scorer);
-            this.linker = new Linker(graph, scorer);
-            this.rescorer = new Rescorer(rows);
-            this.vector = new float[rows.dimension()];
-            this.own = new int[graph.m0];
-            this.ownDistances = new float[graph.m0];
-        }
-
-        /** A node in the pool with exactly this row's vector, −1 if there is none. */
-        int twinOf(int row) {
-            Pool pool = walk.pool;
-            VectorRows.Snapshot from = walk.scorer.at;
-            for (int i = 0; i < pool.size() && i < TWINS_TRIED; i++) {
-                int candidate = pool.row(i);
-                if (walk.graph.isLinkable(candidate) && from.isEqual(candidate, vector)) {
-                    return candidate;
-                }
-            }
-            return -1;
-        }
-    }
-
     public HnswIndex(VectorRows rows, HnswConfig config) {
         this(rows, config, new Graph(config.m(), config.m0()));
     }
@@ -114,6 +78,9 @@ public final class HnswIndex {
     private HnswIndex(VectorRows rows, HnswConfig config, Graph graph) {
         if (config.traversal() == Traversal.INT8 && !rows.coded()) {
             throw new IllegalArgumentException("These rows have no int8 codes.");
+        }
+        if (config.traversal() == Traversal.FLOAT32 && rows.snapshot().mappedRows() > 0) {
+            throw new IllegalArgumentException("Rows of a mapped file are walked by their codes.");
         }
         this.rows = rows;
         this.config = config;
@@ -388,17 +355,19 @@ public final class HnswIndex {
             float[] query, int offset, int k, int ef, @Nullable RowFilter accept, Found found) {
         found.clear(Math.min(k, live.get() + 1));
         int wanted = Math.min(k, accept == null ? live.get() : Math.min(accept.count(), size()));
-        if (wanted == 0 || !graph.hasEntry()) {
+        if (wanted == 0) {
             return;
         }
         Walker walker = take();
         try {
             Walk walk = walker.walk;
+            // First: where it begins must be among what it sees.
+            long entry = graph.entry();
             walk.begin(query, offset);
             int held = Math.max(ef, Math.max(wanted, 1));
             Found.Strategy strategy = plan(accept, held);
-            if (strategy == Found.Strategy.GRAPH) {
-                int start = walk.descend(graph.entry(), 0);
+            if (strategy == Found.Strategy.GRAPH && entry >= 0) {
+                int start = walk.descend(entry, 0);
                 if (accept == null) {
                     walk.search(0, start, held);
                 } else {
@@ -425,8 +394,8 @@ public final class HnswIndex {
     }
 
     /** A walk that has to cross what a filter leaves out is soon dearer than comparing with all. */
-    private Found.Strategy plan(@Nullable RowFilter accept, int held) {
-        return accept != null && accept.count() <= 32L * held
+    private static Found.Strategy plan(@Nullable RowFilter accept, int held) {
+        return accept != null && accept.count() <= EXACT_FACTOR * held
                 ? Found.Strategy.EXACT
                 : Found.Strategy.GRAPH;
     }

@@ -139,7 +139,9 @@ final class Linker {
      */
     void linkBack(int row, int level, int newRow, float distance) {
         synchronized (graph.lock(row)) {
-            if (!graph.isLinkable(row) || graph.append(row, level, newRow, distance)) {
+            if (!graph.isLinkable(row)
+                    || graph.holds(row, level, newRow)
+                    || graph.append(row, level, newRow, distance)) {
                 return;
             }
             int limit = graph.limit(level);

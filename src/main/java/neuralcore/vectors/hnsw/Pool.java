@@ -49,6 +49,18 @@ final class Pool {
                 : fromSortable((int) (entries[size - 1] >> 32));
     }
 
+    /** The candidate that {@link #next} would answer now. */
+    int peek() {
+        while (cursor < size) {
+            long entry = entries[cursor];
+            if ((entry & MARK) == 0) {
+                return (int) entry & ROW;
+            }
+            cursor++;
+        }
+        return -1;
+    }
+
     /** The nearest candidate not yet marked, which it marks; −1 if all are. */
     int next() {
         while (cursor < size) {

@@ -71,9 +71,24 @@ final class Repair {
             linker.offer(candidates[i], candidateDistances[i]);
         }
         int limit = graph.limit(level);
-        linker.choose(limit, limit / 2);
+        linker.choose(limit, Math.max(length, limit / 2));
         synchronized (graph.lock(row)) {
             linker.write(row, level);
+        }
+        linkBack(row, level, length);
+    }
+
+    /** New neighbours link back, as they would with a new node. */
+    private void linkBack(int row, int level, int length) {
+        int fresh = 0;
+        for (int i = 0; i < linker.chosenCount(); i++) {
+            if (!holds(list, length, linker.chosen(i))) {
+                behind[fresh] = linker.chosen(i);
+                distances[fresh++] = linker.chosenDistance(i);
+            }
+        }
+        for (int i = 0; i < fresh; i++) {
+            linker.linkBack(behind[i], level, row, distances[i]);
         }
     }
 

@@ -6,17 +6,30 @@ import neuralcore.vectors.Scoring;
 import neuralcore.vectors.VectorRows;
 import org.jspecify.annotations.Nullable;
 
-/** Compares the best candidates of a walk again, by their float32 values, and answers the best. */
+/**
+ * Compares the best candidates of a walk again, by their float32 values, and answers the best. Four
+ * at a time, so that their memory is waited for together.
+ */
 final class Rescorer {
+    private static final int ROWS = 4;
+
     private final Scoring scoring;
     private final Metric metric;
-    private final float[] row;
+    private final int dimension;
     private final Pool best = new Pool();
+
+    /** Where rows that lie in a mapped file are copied to. */
+    private final float[] copies;
+
+    private int[] nodes = new int[64];
+    private float[] distances = new float[64];
+    private int count;
 
     Rescorer(VectorRows rows) {
         scoring = rows.scoring();
         metric = rows.metric();
-        row = new float[rows.dimension()];
+        dimension = rows.dimension();
+        copies = new float[ROWS * dimension];
     }
 
     /**
@@ -33,27 +46,46 @@ final class Rescorer {
             int most,
             boolean twins,
             Found found) {
-        Pool pool = walk.pool;
+        choose(walk, graph, accept, most, twins);
+        compare(walk.scorer);
         best.clear(k);
-        int compared = 0;
-        for (int i = 0; i < pool.size() && compared < most; i++) {
-            int node = pool.row(i);
-            float distance = distance(walk.scorer, node);
-            int answered = offer(graph, accept, node, distance);
-            int twin = twins ? graph.firstTwin(node) : -1;
+        for (int i = 0; i < count; i++) {
+            int answered = offer(graph, accept, nodes[i], distances[i]);
+            int twin = twins ? graph.firstTwin(nodes[i]) : -1;
             while (twin >= 0 && answered < k) {
-                answered += offer(graph, accept, twin, distance);
+                answered += offer(graph, accept, twin, distances[i]);
                 twin = graph.nextTwin(twin);
             }
-            compared += Math.min(1, answered);
         }
         for (int i = 0; i < best.size(); i++) {
             found.add(best.row(i), metric.score(-best.distance(i)));
         }
     }
 
+    /** The first nodes of the pool that have something to answer. */
+    private void choose(
+            Walk walk, Graph graph, @Nullable RowFilter accept, int most, boolean twins) {
+        Pool pool = walk.pool;
+        int room = Math.min(most, pool.size()) + ROWS;
+        if (nodes.length < room) {
+            nodes = new int[room];
+            distances = new float[room];
+        }
+        count = 0;
+        for (int i = 0; i < pool.size() && count < most; i++) {
+            int node = pool.row(i);
+            if (isAnswer(graph, accept, node) || (twins && graph.firstTwin(node) >= 0)) {
+                nodes[count++] = node;
+            }
+        }
+    }
+
+    private static boolean isAnswer(Graph graph, @Nullable RowFilter accept, int row) {
+        return graph.isLive(row) && (accept == null || accept.accepts(row));
+    }
+
     private int offer(Graph graph, @Nullable RowFilter accept, int row, float distance) {
-        if (!graph.isLive(row) || (accept != null && !accept.accepts(row))) {
+        if (!isAnswer(graph, accept, row)) {
             return 0;
         }
         if (distance < best.bound() || best.size() < best.capacity()) {
@@ -62,23 +94,50 @@ final class Rescorer {
         return 1;
     }
 
-    private float distance(RowScorer scorer, int candidate) {
+    private void compare(RowScorer scorer) {
         VectorRows.Snapshot from = scorer.at;
-        float[] array = row;
-        int offset = 0;
-        if (candidate < from.mappedRows()) {
-            from.copy(candidate, row, 0);
-        } else {
-            array = from.floats(candidate);
-            offset = from.floatOffset(candidate);
-        }
         float[] query = scorer.query;
-        int dimension = scorer.dimension;
-        float sum =
-                metric.isProduct()
-                        ? scorer.kernels.dot(query, 0, array, offset, dimension)
-                        : scorer.kernels.squaredEuclidean(query, 0, array, offset, dimension);
-        float inverseNorm = from.inverseNorm(metric, candidate);
-        return -scoring.nearness(sum, inverseNorm, query, 0, array, offset);
+        if (count == 0) {
+            return;
+        }
+        int padded = RowScorer.pad(nodes, count);
+        for (int i = 0; i < padded; i += ROWS) {
+            float[] a = array(from, nodes[i], 0);
+            float[] b = array(from, nodes[i + 1], 1);
+            float[] c = array(from, nodes[i + 2], 2);
+            float[] d = array(from, nodes[i + 3], 3);
+            int atA = offset(from, nodes[i], 0);
+            int atB = offset(from, nodes[i + 1], 1);
+            int atC = offset(from, nodes[i + 2], 2);
+            int atD = offset(from, nodes[i + 3], 3);
+            if (metric.isProduct()) {
+                scorer.kernels.dot4(
+                        query, 0, a, atA, b, atB, c, atC, d, atD, dimension, distances, i);
+            } else {
+                scorer.kernels.squaredEuclidean4(
+                        query, 0, a, atA, b, atB, c, atC, d, atD, dimension, distances, i);
+            }
+            distances[i] = distance(from, nodes[i], distances[i], query, a, atA);
+            distances[i + 1] = distance(from, nodes[i + 1], distances[i + 1], query, b, atB);
+            distances[i + 2] = distance(from, nodes[i + 2], distances[i + 2], query, c, atC);
+            distances[i + 3] = distance(from, nodes[i + 3], distances[i + 3], query, d, atD);
+        }
+    }
+
+    private float[] array(VectorRows.Snapshot from, int row, int place) {
+        if (row >= from.mappedRows()) {
+            return from.floats(row);
+        }
+        from.copy(row, copies, place * dimension);
+        return copies;
+    }
+
+    private int offset(VectorRows.Snapshot from, int row, int place) {
+        return row >= from.mappedRows() ? from.floatOffset(row) : place * dimension;
+    }
+
+    private float distance(
+            VectorRows.Snapshot from, int row, float sum, float[] query, float[] array, int at) {
+        return -scoring.nearness(sum, from.inverseNorm(metric, row), query, 0, array, at);
     }
 }

@@ -25,6 +25,9 @@ final class Walk {
     private float[] distances;
     private int[] list;
 
+    /** Written so that what {@link #touchNext} reads is not optimized away. */
+    int touched;
+
     /** Rows compared since {@link #begin}. */
     int compared;
 
@@ -132,10 +135,22 @@ final class Walk {
         for (int row = pool.next(); row >= 0; row = pool.next()) {
             int count = level == 0 ? collect(row) : collectUpper(row, level);
             if (count > 0) {
+                touchNext();
                 scorer.score(batch, count, distances);
                 compared += count;
                 pool.offer(batch, distances, count);
             }
+        }
+    }
+
+    /**
+     * Reads a word of the list that is likely to be expanded next, so that the memory brings it
+     * while the rows of this one are compared.
+     */
+    private void touchNext() {
+        int next = pool.peek();
+        if (next >= 0) {
+            touched += Graph.links(links, next)[graph.linksAt(next)];
         }
     }
 
@@ -184,13 +199,13 @@ final class Walk {
         visited[start] = stamp;
         // The start is held whatever it is: whoever takes the answer asks the filter again.
         pool.insert(distance(start), start);
-        int room = graph.m0 * 4;
-        if (batch.length < room + graph.m0 + 8) {
-            batch = Arrays.copyOf(batch, room + graph.m0 + 8);
+        // A list's own rows, and those of one list behind it more than wanted.
+        if (batch.length < 3 * graph.m0 + 8) {
+            batch = Arrays.copyOf(batch, 3 * graph.m0 + 8);
             distances = Arrays.copyOf(distances, batch.length);
         }
         for (int row = pool.next(); row >= 0; row = pool.next()) {
-            int count = collectAccepted(row, accept, room);
+            int count = collectAccepted(row, accept);
             if (count > 0) {
                 scorer.score(batch, count, distances);
                 compared += count;
@@ -199,7 +214,7 @@ final class Walk {
         }
     }
 
-    private int collectAccepted(int row, RowFilter accept, int room) {
+    private int collectAccepted(int row, RowFilter accept) {
         int[] rows = Graph.links(links, row);
         int at = graph.linksAt(row);
         int length = rows[at];
@@ -212,7 +227,7 @@ final class Walk {
             visited[next] = stamp;
             if (accepts(accept, next)) {
                 batch[count++] = next;
-            } else if (count < room) {
+            } else if (count < graph.m0) {
                 count = collectBehind(next, accept, count);
             }
         }

@@ -102,6 +102,64 @@ public interface Kernels {
     /** Products of int8 codes. */
     CodeKernels codes();
 
+    /** Rows of float16. */
+    HalfKernels halves();
+
+    /** Rows outside the heap. */
+    SegmentKernels segments();
+
+    /**
+     * A vector of the same direction and length 1; zeros stay zeros. Done in place where source and
+     * target are the same.
+     *
+     * @return the norm it had; infinite where that is no float, though the target is right
+     */
+    default float normalize(
+            float[] source, int offset, float[] target, int targetOffset, int length) {
+        float norm = norm(source, offset, length);
+        if (norm == 0f) {
+            System.arraycopy(source, offset, target, targetOffset, length);
+            return norm;
+        }
+        // Twice where one factor is no float: what is hardly one is first brought near 1.
+        float scale = norm > LARGEST_NORM ? 0x1p-64f : norm < SMALLEST_NORM ? 0x1p64f : 1f;
+        float factor =
+                scale == 1f ? 1f / norm : (float) (1 / scaledNorm(source, offset, length, scale));
+        for (int i = 0; i < length; i++) {
+            target[targetOffset + i] = source[offset + i] * scale * factor;
+        }
+        return norm;
+    }
+
+    /** Norms within these bounds have an inverse with all its digits. */
+    float SMALLEST_NORM = 1e-15f;
+
+    float LARGEST_NORM = 1e15f;
+
+    private static double scaledNorm(float[] source, int offset, int length, float scale) {
+        return Math.sqrt(Exact.dot(source, offset, source, offset, length)) * scale;
+    }
+
+    /**
+     * {@link #normalize} of consecutive rows.
+     *
+     * @param norms takes the norms they had
+     */
+    default void normalizeRows(
+            float[] source,
+            int offset,
+            float[] target,
+            int targetOffset,
+            int count,
+            int length,
+            float[] norms) {
+        for (int i = 0; i < count; i++) {
+            norms[i] =
+                    normalize(
+                            source, offset + i * length, target, targetOffset + i * length, length);
+        }
+    }
+
     /** A copy of these rows in the order that {@link #product} reads them in. */
     PackedRows pack(float[] rows, int offset, int count, int length);
 

@@ -10,21 +10,22 @@ import jdk.incubator.vector.VectorSpecies;
 /**
  * Products of codes on the Vector API, as wide as {@link PanamaKernels}. Bytes are widened to 16
  * bits as they are loaded, multiplied and added there; see {@link CodeKernels} for why that cannot
- * overflow. (The processors' own int8 products cannot be reached from Java.)
+ * overflow. (The processors' own int8 products cannot be reached from Java.) What compares four rows
+ * is too long to be inlined and is called as a whole.
  */
 final class PanamaCodes implements CodeKernels {
-    private static final VectorSpecies<Short> SHORTS =
+    static final VectorSpecies<Short> SHORTS =
             VectorSpecies.of(short.class, PanamaKernels.SPECIES.vectorShape());
-    private static final VectorSpecies<Integer> INTS =
+    static final VectorSpecies<Integer> INTS =
             VectorSpecies.of(int.class, PanamaKernels.SPECIES.vectorShape());
 
     /** Half as wide: they become a whole vector of 16-bit numbers. */
-    private static final VectorSpecies<Byte> BYTES =
+    static final VectorSpecies<Byte> BYTES =
             VectorSpecies.of(
                     byte.class, VectorShape.forBitSize(PanamaKernels.SPECIES.vectorBitSize() / 2));
 
-    private static final int LANES = SHORTS.length();
-    private static final int BLOCK = LANES * TERMS;
+    static final int LANES = SHORTS.length();
+    static final int BLOCK = LANES * TERMS;
 
     /** Products of two codes that fit into 16 bits together: 3 · 96² < 2¹⁵. */
     private static final int CODE_TERMS = 3;
@@ -48,54 +49,69 @@ final class PanamaCodes implements CodeKernels {
             int length,
             float[] out,
             int outOffset) {
-        IntVector total0 = IntVector.zero(INTS);
-        IntVector total1 = IntVector.zero(INTS);
-        IntVector total2 = IntVector.zero(INTS);
-        IntVector total3 = IntVector.zero(INTS);
-        int i = 0;
         int limit = length & -LANES;
-        while (i < limit) {
-            int end = Math.min(i + BLOCK, limit);
-            ShortVector sum0 = ShortVector.zero(SHORTS);
-            ShortVector sum1 = ShortVector.zero(SHORTS);
-            ShortVector sum2 = ShortVector.zero(SHORTS);
-            ShortVector sum3 = ShortVector.zero(SHORTS);
-            for (; i < end; i += LANES) {
-                ShortVector q = ShortVector.fromArray(SHORTS, query, i);
-                sum0 =
-                        sum0.add(
-                                q.mul(
-                                        ByteVector.fromArray(BYTES, rows0, row0 + i)
-                                                .castShape(SHORTS, 0)));
-                sum1 =
-                        sum1.add(
-                                q.mul(
-                                        ByteVector.fromArray(BYTES, rows1, row1 + i)
-                                                .castShape(SHORTS, 0)));
-                sum2 =
-                        sum2.add(
-                                q.mul(
-                                        ByteVector.fromArray(BYTES, rows2, row2 + i)
-                                                .castShape(SHORTS, 0)));
-                sum3 =
-                        sum3.add(
-                                q.mul(
-                                        ByteVector.fromArray(BYTES, rows3, row3 + i)
-                                                .castShape(SHORTS, 0)));
-            }
-            total0 = total0.add(sum0.castShape(INTS, 0)).add(sum0.castShape(INTS, 1));
-            total1 = total1.add(sum1.castShape(INTS, 0)).add(sum1.castShape(INTS, 1));
-            total2 = total2.add(sum2.castShape(INTS, 0)).add(sum2.castShape(INTS, 1));
-            total3 = total3.add(sum3.castShape(INTS, 0)).add(sum3.castShape(INTS, 1));
+        out[outOffset] = tail(query, rows0, row0, limit, length);
+        out[outOffset + 1] = tail(query, rows1, row1, limit, length);
+        out[outOffset + 2] = tail(query, rows2, row2, limit, length);
+        out[outOffset + 3] = tail(query, rows3, row3, limit, length);
+        for (int from = 0; from < limit; from += BLOCK) {
+            int to = Math.min(from + BLOCK, limit);
+            block4(
+                    query, from, to, rows0, row0, rows1, row1, rows2, row2, rows3, row3, out,
+                    outOffset);
         }
-        out[outOffset] =
-                total0.reduceLanes(VectorOperators.ADD) + tail(query, rows0, row0, i, length);
-        out[outOffset + 1] =
-                total1.reduceLanes(VectorOperators.ADD) + tail(query, rows1, row1, i, length);
-        out[outOffset + 2] =
-                total2.reduceLanes(VectorOperators.ADD) + tail(query, rows2, row2, i, length);
-        out[outOffset + 3] =
-                total3.reduceLanes(VectorOperators.ADD) + tail(query, rows3, row3, i, length);
+    }
+
+    /** Adds the products of a range of elements; sums of whole numbers, exact in a float. */
+    private static void block4(
+            short[] query,
+            int from,
+            int to,
+            byte[] rows0,
+            int row0,
+            byte[] rows1,
+            int row1,
+            byte[] rows2,
+            int row2,
+            byte[] rows3,
+            int row3,
+            float[] out,
+            int outOffset) {
+        ShortVector sum0 = ShortVector.zero(SHORTS);
+        ShortVector sum1 = ShortVector.zero(SHORTS);
+        ShortVector sum2 = ShortVector.zero(SHORTS);
+        ShortVector sum3 = ShortVector.zero(SHORTS);
+        for (int i = from; i < to; i += LANES) {
+            ShortVector q = ShortVector.fromArray(SHORTS, query, i);
+            sum0 =
+                    sum0.add(
+                            q.mul(
+                                    ByteVector.fromArray(BYTES, rows0, row0 + i)
+                                            .castShape(SHORTS, 0)));
+            sum1 =
+                    sum1.add(
+                            q.mul(
+                                    ByteVector.fromArray(BYTES, rows1, row1 + i)
+                                            .castShape(SHORTS, 0)));
+            sum2 =
+                    sum2.add(
+                            q.mul(
+                                    ByteVector.fromArray(BYTES, rows2, row2 + i)
+                                            .castShape(SHORTS, 0)));
+            sum3 =
+                    sum3.add(
+                            q.mul(
+                                    ByteVector.fromArray(BYTES, rows3, row3 + i)
+                                            .castShape(SHORTS, 0)));
+        }
+        IntVector total0 = (IntVector) sum0.castShape(INTS, 0);
+        IntVector total1 = (IntVector) sum1.castShape(INTS, 0);
+        IntVector total2 = (IntVector) sum2.castShape(INTS, 0);
+        IntVector total3 = (IntVector) sum3.castShape(INTS, 0);
+        out[outOffset] += total0.add(sum0.castShape(INTS, 1)).reduceLanes(VectorOperators.ADD);
+        out[outOffset + 1] += total1.add(sum1.castShape(INTS, 1)).reduceLanes(VectorOperators.ADD);
+        out[outOffset + 2] += total2.add(sum2.castShape(INTS, 1)).reduceLanes(VectorOperators.ADD);
+        out[outOffset + 3] += total3.add(sum3.castShape(INTS, 1)).reduceLanes(VectorOperators.ADD);
     }
 
     /** The products from {@code from} on, which fill no vector. */

@@ -6,7 +6,8 @@ import jdk.incubator.vector.VectorSpecies;
 
 /**
  * One query with four rows that stand in arrays of their own, as a graph's neighbours do in a
- * chunked store. The reasons for how loops are written are in {@link PanamaKernels}.
+ * chunked store. The reasons for how loops are written are in {@link PanamaKernels}; these are too
+ * long to be inlined and are called as a whole, which four rows are worth.
  */
 final class PanamaGather {
     private static final VectorSpecies<Float> SPECIES = PanamaKernels.SPECIES;
@@ -53,17 +54,10 @@ final class PanamaGather {
             total2 += sum2.reduceLanes(VectorOperators.ADD);
             total3 += sum3.reduceLanes(VectorOperators.ADD);
         }
-        if (i < length) {
-            int rest = length - i;
-            total0 += Exact.dot(query, queryOffset + i, rows0, row0 + i, rest);
-            total1 += Exact.dot(query, queryOffset + i, rows1, row1 + i, rest);
-            total2 += Exact.dot(query, queryOffset + i, rows2, row2 + i, rest);
-            total3 += Exact.dot(query, queryOffset + i, rows3, row3 + i, rest);
-        }
-        out[outOffset] = (float) total0;
-        out[outOffset + 1] = (float) total1;
-        out[outOffset + 2] = (float) total2;
-        out[outOffset + 3] = (float) total3;
+        out[outOffset] = (float) (total0 + dotTail(query, queryOffset, rows0, row0, i, length));
+        out[outOffset + 1] = (float) (total1 + dotTail(query, queryOffset, rows1, row1, i, length));
+        out[outOffset + 2] = (float) (total2 + dotTail(query, queryOffset, rows2, row2, i, length));
+        out[outOffset + 3] = (float) (total3 + dotTail(query, queryOffset, rows3, row3, i, length));
     }
 
     static void squaredEuclidean4(
@@ -108,16 +102,29 @@ final class PanamaGather {
             total2 += sum2.reduceLanes(VectorOperators.ADD);
             total3 += sum3.reduceLanes(VectorOperators.ADD);
         }
-        if (i < length) {
-            int rest = length - i;
-            total0 += Exact.squaredEuclidean(query, queryOffset + i, rows0, row0 + i, rest);
-            total1 += Exact.squaredEuclidean(query, queryOffset + i, rows1, row1 + i, rest);
-            total2 += Exact.squaredEuclidean(query, queryOffset + i, rows2, row2 + i, rest);
-            total3 += Exact.squaredEuclidean(query, queryOffset + i, rows3, row3 + i, rest);
-        }
-        out[outOffset] = (float) total0;
-        out[outOffset + 1] = (float) total1;
-        out[outOffset + 2] = (float) total2;
-        out[outOffset + 3] = (float) total3;
+        out[outOffset] =
+                (float) (total0 + squaredEuclideanTail(query, queryOffset, rows0, row0, i, length));
+        out[outOffset + 1] =
+                (float) (total1 + squaredEuclideanTail(query, queryOffset, rows1, row1, i, length));
+        out[outOffset + 2] =
+                (float) (total2 + squaredEuclideanTail(query, queryOffset, rows2, row2, i, length));
+        out[outOffset + 3] =
+                (float) (total3 + squaredEuclideanTail(query, queryOffset, rows3, row3, i, length));
+    }
+
+    /** The elements that fill no vector. */
+    private static double dotTail(
+            float[] query, int queryOffset, float[] rows, int row, int from, int length) {
+        return from == length
+                ? 0
+                : Exact.dot(query, queryOffset + from, rows, row + from, length - from);
+    }
+
+    private static double squaredEuclideanTail(
+            float[] query, int queryOffset, float[] rows, int row, int from, int length) {
+        return from == length
+                ? 0
+                : Exact.squaredEuclidean(
+                        query, queryOffset + from, rows, row + from, length - from);
     }
 }

@@ -46,6 +46,8 @@ final class PanamaKernels implements Kernels {
     private static final float LARGEST = 1e18f;
 
     private final CodeKernels codes = new PanamaCodes();
+    private final HalfKernels halves = new PanamaHalves();
+    private final SegmentKernels segments = new PanamaSegments();
 
     @Override
     public String name() {
@@ -421,6 +423,16 @@ final class PanamaKernels implements Kernels {
     @Override
     public CodeKernels codes() {
         return codes;
+    }
+
+    @Override
+    public HalfKernels halves() {
+        return halves;
+    }
+
+    @Override
+    public SegmentKernels segments() {
+        return segments;
     }
 
     @Override

@@ -6,6 +6,8 @@ package neuralcore.vectors.simd;
  */
 final class ScalarKernels implements Kernels {
     private final CodeKernels codes = new ScalarCodes();
+    private final HalfKernels halves = new ScalarHalves();
+    private final SegmentKernels segments = new ScalarSegments();
 
     @Override
     public String name() {
@@ -134,6 +136,16 @@ final class ScalarKernels implements Kernels {
     @Override
     public CodeKernels codes() {
         return codes;
+    }
+
+    @Override
+    public HalfKernels halves() {
+        return halves;
+    }
+
+    @Override
+    public SegmentKernels segments() {
+        return segments;
     }
 
     @Override

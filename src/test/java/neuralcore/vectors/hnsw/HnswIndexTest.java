@@ -144,11 +144,12 @@ class HnswIndexTest {
     @ParameterizedTest
     @ValueSource(doubles = {0.001, 0.01, 0.1, 0.5, 0.99})
     void aFilterNeverLeavesFewerThanAsked(double share) {
-        float[] vectors = TestVectors.CLUSTERED.make(COUNT, DIMENSION, 6);
+        int count = 8_000;
+        float[] vectors = TestVectors.CLUSTERED.make(count, DIMENSION, 6);
         IndexFixture fixture = fixture(Metric.COSINE, Traversal.INT8).with(vectors);
         Random random = new Random(6);
         RowBits accepted = new RowBits(0);
-        for (int row = 0; row < COUNT; row++) {
+        for (int row = 0; row < count; row++) {
             if (random.nextDouble() < share) {
                 accepted.add(row);
             }
@@ -156,9 +157,11 @@ class HnswIndexTest {
         int hits = 0;
         int wanted = 0;
         for (int query = 0; query < 100; query++) {
-            List<Integer> truth = fixture.truth(vectors, query, 10, COUNT, accepted::accepts);
+            List<Integer> truth = fixture.truth(vectors, query, 10, count, accepted::accepts);
             fixture.index.search(vectors, query * DIMENSION, 10, 20, accepted, fixture.found);
             assertThat(fixture.found.count()).isEqualTo(truth.size());
+            assertThat(fixture.found.strategy())
+                    .isEqualTo(share < 0.3 ? Found.Strategy.EXACT : Found.Strategy.GRAPH);
             for (int i = 0; i < fixture.found.count(); i++) {
                 assertThat(accepted.accepts(fixture.found.row(i))).isTrue();
                 hits += truth.contains(fixture.found.row(i)) ? 1 : 0;

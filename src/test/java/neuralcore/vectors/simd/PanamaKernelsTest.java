@@ -8,6 +8,8 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.lang.classfile.ClassFile;
 import java.lang.classfile.MethodModel;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.lang.management.ManagementFactory;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -38,7 +40,14 @@ class PanamaKernelsTest {
 
     @Test
     void methodsAreSmallEnoughToBeInlined() throws IOException {
-        try (InputStream in = PanamaKernels.class.getResourceAsStream("PanamaKernels.class")) {
+        for (Class<?> type :
+                List.of(PanamaKernels.class, PanamaHalves.class)) {
+            check(type);
+        }
+    }
+
+    private static void check(Class<?> type) throws IOException {
+        try (InputStream in = type.getResourceAsStream(type.getSimpleName() + ".class")) {
             assertThat(in).isNotNull();
             for (MethodModel method : ClassFile.of().parse(in.readAllBytes()).methods()) {
                 int length =
@@ -65,7 +74,41 @@ class PanamaKernelsTest {
         PackedRows packed = kernels.pack(rows, 0, 40, DIMENSION);
         float[] matrix = new float[13 * packed.stride()];
         int d = DIMENSION;
+        byte[] codes = new byte[40 * DIMENSION];
+        short[] query = new short[DIMENSION];
+        short[] half = new short[DIMENSION];
+        MemorySegment segment = Arena.global().allocate(4L * 4 * DIMENSION, 64);
         Map<String, Runnable> calls = new LinkedHashMap<>();
+        calls.put(
+                "gather dot4",
+                () -> kernels.dot4(a, 0, rows, 0, rows, d, rows, 2 * d, rows, 3 * d, d, out, 0));
+        calls.put(
+                "gather squared4",
+                () ->
+                        kernels.squaredEuclidean4(
+                                a, 0, rows, 0, rows, d, rows, 2 * d, rows, 3 * d, d, out, 0));
+        calls.put("prepare", () -> kernels.codes().prepare(a, 0, query, d));
+        calls.put("encode", () -> kernels.codes().encode(a, 0, codes, 0, d));
+        calls.put(
+                "codes dot4",
+                () ->
+                        kernels.codes()
+                                .dot4(
+                                        query, codes, 0, codes, d, codes, 2 * d, codes, 3 * d, d,
+                                        out, 0));
+        calls.put("codes dot", () -> kernels.codes().dot(codes, 0, codes, d, d));
+        calls.put("halves dot", () -> kernels.halves().dot(a, 0, half, 0, d));
+        calls.put("halves squared", () -> kernels.halves().squaredEuclidean(a, 0, half, 0, d));
+        calls.put("normalize", () -> kernels.normalize(rows, 0, a, 0, d));
+        calls.put(
+                "segments dot4",
+                () ->
+                        kernels.segments()
+                                .dot4(a, 0, segment, 0, 4L * d, 8L * d, 12L * d, d, out, 0));
+        calls.put(
+                "segments codes",
+                () -> kernels.segments().codeDot4(query, segment, 0, d, 2L * d, 3L * d, d, out, 0));
+        calls.put("segments dot", () -> kernels.segments().dot(a, 0, segment, 4L * d, d));
         calls.put("dot", () -> kernels.dot(a, 0, rows, d, d));
         calls.put("squaredEuclidean", () -> kernels.squaredEuclidean(a, 0, rows, d, d));
         calls.put("cosine", () -> kernels.cosine(a, 0, rows, d, d));

@@ -51,6 +51,8 @@ public final class TestKernels {
                 Set.of(
                         Kernels.class.getName(),
                         CodeKernels.class.getName(),
+                        HalfKernels.class.getName(),
+                        SegmentKernels.class.getName(),
                         PackedRows.class.getName());
 
         Isolated() {

@@ -101,8 +101,10 @@ final class GraphFile {
         Graph graph = new Graph(config.m(), config.m0());
         graph.reserve(rows);
         int[] nodes = new int[rows];
+        int[] links = new int[graph.m0];
+        float[] distances = new float[graph.m0];
         for (int row = 0; row < rows; row++) {
-            nodes[row] = readRow(in, graph, row, rows);
+            nodes[row] = readRow(in, graph, row, rows, links, distances);
         }
         for (int row = 0; row < rows; row++) {
             if (nodes[row] >= 0 && !graph.hang(row, nodes[row])) {
@@ -136,7 +138,9 @@ final class GraphFile {
     }
 
     /** Answers the node that the row hangs on, or what else it is. */
-    private static int readRow(BlockReader in, Graph graph, int row, int rows) throws IOException {
+    private static int readRow(
+            BlockReader in, Graph graph, int row, int rows, int[] links, float[] distances)
+            throws IOException {
         int state = in.readInt();
         if (state == 0) {
             return NODE;
@@ -153,8 +157,6 @@ final class GraphFile {
             throw in.damaged("puts row %d on level %d".formatted(row, level));
         }
         graph.create(row, level);
-        int[] links = new int[graph.m0];
-        float[] distances = new float[graph.m0];
         for (int at = 0; at <= level; at++) {
             int length = in.readInt();
             if (length < 0 || length > graph.limit(at)) {

@@ -125,7 +125,7 @@ final class Rescorer {
     }
 
     private float[] array(VectorRows.Snapshot from, int row, int place) {
-        if (row >= from.mappedRows()) {
+        if (!from.isMapped(row)) {
             return from.floats(row);
         }
         from.copy(row, copies, place * dimension);
@@ -133,7 +133,7 @@ final class Rescorer {
     }
 
     private int offset(VectorRows.Snapshot from, int row, int place) {
-        return row >= from.mappedRows() ? from.floatOffset(row) : place * dimension;
+        return from.isMapped(row) ? place * dimension : from.floatOffset(row);
     }
 
     private float distance(

@@ -10,8 +10,8 @@ import jdk.incubator.vector.VectorSpecies;
 /**
  * Products of codes on the Vector API, as wide as {@link PanamaKernels}. Bytes are widened to 16
  * bits as they are loaded, multiplied and added there; see {@link CodeKernels} for why that cannot
- * overflow. (The processors' own int8 products cannot be reached from Java.) What compares four rows
- * is too long to be inlined and is called as a whole.
+ * overflow. (The processors' own int8 products cannot be reached from Java.) What compares four
+ * rows is too long to be inlined and is called as a whole.
  */
 final class PanamaCodes implements CodeKernels {
     static final VectorSpecies<Short> SHORTS =

@@ -40,8 +40,7 @@ class PanamaKernelsTest {
 
     @Test
     void methodsAreSmallEnoughToBeInlined() throws IOException {
-        for (Class<?> type :
-                List.of(PanamaKernels.class, PanamaHalves.class)) {
+        for (Class<?> type : List.of(PanamaKernels.class, PanamaHalves.class)) {
             check(type);
         }
     }

@@ -217,6 +217,17 @@ def measure(
             Figure.of(f"{contender.name}, p50", unit, middles[contender.name], contender.target)
         )
         figures.append(Figure.of(f"{contender.name}, p99", unit, tails[contender.name]))
+    return figures + ratios(middles)
+
+
+def ratios(middles: dict[str, list[float]]) -> list[Figure]:
+    """What each contender took, in bare echoes over the same kind of socket in the same round."""
+    figures = []
+    for name, values in middles.items():
+        floor = middles["bare Vert.x echo, " + name.rpartition(", ")[2]]
+        if values is not floor:
+            times = [own / bare for own, bare in zip(values, floor, strict=True)]
+            figures.append(Figure.of(f"{name}, p50 to the bare echo's", "x", times))
     return figures
 
 

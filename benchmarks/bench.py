@@ -57,9 +57,7 @@ def main() -> int:
         shape, count, dimension = options.shape, options.count, options.dimension
         if options.part == "run":
             contenders = options.contenders.split(",")
-            hnsw.run(
-                shape, count, dimension, contenders, options.rounds, rebuild=options.rebuild
-            )
+            hnsw.run(shape, count, dimension, contenders, options.rounds, rebuild=options.rebuild)
         else:
             hnsw.plot_all()
     else:

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ def generate(shape: str, count: int, dimension: int, seed: int) -> np.ndarray:
     if shape == "duplicates":
         copies = random.random(count) < 0.1
         rows[:count][copies] = rows[random.integers(0, count, int(copies.sum()))]
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))
 
 
 def prepare(shape: str, count: int, dimension: int) -> Data:
@@ -170,7 +171,7 @@ def running(contenders: Sequence[str], data: Data) -> Iterator[dict[str, Process
 def at_recall(points: Sequence[tuple[float, float]], wanted: float) -> float | None:
     """Queries a second at a recall, on the line between the two measured points around it."""
     ordered = sorted(points)
-    for (low, slow), (high, fast) in zip(ordered, ordered[1:], strict=False):
+    for (low, slow), (high, fast) in pairwise(ordered):
         if low <= wanted <= high:
             share = (wanted - low) / (high - low) if high > low else 0.0
             return float(np.exp(np.log(slow) + share * (np.log(fast) - np.log(slow))))
@@ -215,30 +216,34 @@ def run(
                     recalls[name, ef] = data.recall(found)
         memory = {n: processes[n].ask("bytes", n) for n in contenders if n in OURS}
     figures = [
-        Figure.of(f"{name}, ef {ef}, recall {recalls[name, ef]:.4f}", "µs a query",
-                  [1e6 * s / QUERIES for s in values])
+        Figure.of(
+            f"{name}, ef {ef}, recall {recalls[name, ef]:.4f}",
+            "µs a query",
+            [1e6 * s / QUERIES for s in values],
+        )
         for (name, ef), values in sorted(seconds.items())
     ]
     show(f"{count} × {dimension}, {shape}, top {K}, one thread, {rounds} rounds", figures)
     speeds: dict[str, dict[str, float | None]] = {}
     for name in contenders:
-        points = [
-            (recalls[name, ef], QUERIES / statistics.median(seconds[name, ef])) for ef in efs
-        ]
+        points = [(recalls[name, ef], QUERIES / statistics.median(seconds[name, ef])) for ef in efs]
         speeds[name] = {str(recall): at_recall(points, recall) for recall in (0.95, 0.98, 0.99)}
     print_ratios(speeds, builds)
     details = {
-        "shape": shape, "count": count, "dimension": dimension, "rounds": rounds,
-        "build_seconds": builds, "load_seconds": loads, "queries_a_second_at_recall": speeds,
+        "shape": shape,
+        "count": count,
+        "dimension": dimension,
+        "rounds": rounds,
+        "build_seconds": builds,
+        "load_seconds": loads,
+        "queries_a_second_at_recall": speeds,
         "heap_bytes_rows_links": {n: list(map(int, b)) for n, b in memory.items()},
     }
     path = save(f"hnsw-{data.name}", figures, details)
     return {"path": path, "speeds": speeds}
 
 
-def print_ratios(
-    speeds: dict[str, dict[str, float | None]], builds: dict[str, float]
-) -> None:
+def print_ratios(speeds: dict[str, dict[str, float | None]], builds: dict[str, float]) -> None:
     best = speeds.get("int8") or speeds.get("float32") or {}
     print("\n  queries a second at recall, and how many times as many int8 makes")
     for name, at in speeds.items():
@@ -257,6 +262,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 out, *files = sys.argv[1:]
+names = ["int8", "float32", "hnswlib", "faiss", "usearch", "usearch-i8", "jvector"]
 figure, axes = plt.subplots(1, len(files), figsize=(5 * len(files), 4), squeeze=False)
 for axis, file in zip(axes[0], files):
     document = json.load(open(file))
@@ -266,14 +272,15 @@ for axis, file in zip(axes[0], files):
         lines.setdefault(name, []).append((float(rest.rsplit(" ", 1)[1]), 1e6 / f["median"]))
     for name, points in lines.items():
         points.sort()
-        axis.plot(*zip(*points), marker="o", markersize=3, label=name)
+        color = f"C{names.index(name)}"
+        axis.plot(*zip(*points), marker="o", markersize=3, label=name, color=color)
     axis.set_yscale("log")
     axis.set_xlim(0.85, 1.0)
     axis.set_title(f"{document['count']:,} x {document['dimension']}, {document['shape']}")
     axis.set_xlabel("recall@10")
     axis.grid(True, which="both", alpha=0.3)
 axes[0][0].set_ylabel("queries a second, one thread")
-axes[0][-1].legend()
+axes[0][0].legend()
 figure.tight_layout()
 figure.savefig(out, dpi=80)
 """
@@ -290,6 +297,6 @@ def plot_all() -> None:
     newest: dict[tuple[str, int, int], Path] = {}
     for path in sorted(RESULTS.glob("hnsw-*.json")):
         document = json.loads(path.read_text())
-        if len(document["queries_a_second_at_recall"]) > 2:
+        if len(document["queries_a_second_at_recall"]) > 1:
             newest[document["shape"], document["count"], document["dimension"]] = path
     plot(ROOT / "docs" / "vectors-hnsw.png", list(newest.values()))

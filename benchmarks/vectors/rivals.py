@@ -1,14 +1,16 @@
-"""hnswlib, faiss and usearch behind the line protocol of Contenders.java, in a process of their own.
+"""hnswlib, faiss and usearch behind the line protocol of Contenders.java, in their own process.
 
-    data FILE COUNT DIMENSION | query FILE COUNT
-    build NAME M EF THREADS FILE     seconds; keeps the index in FILE
-    load NAME FILE | search NAME K EF OUT     seconds of all queries in one call, one thread
+data FILE COUNT DIMENSION | query FILE COUNT
+build NAME M EF THREADS FILE     seconds; keeps the index in FILE
+load NAME FILE | search NAME K EF OUT     seconds of all queries in one call, one thread
 """
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
+from importlib import import_module
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,9 +25,7 @@ class Index(Protocol):
 
 class Hnswlib:
     def __init__(self, dimension: int) -> None:
-        import hnswlib
-
-        self.index: Any = hnswlib.Index("cosine", dimension)
+        self.index: Any = import_module("hnswlib").Index("cosine", dimension)
 
     def build(self, data: np.ndarray, m: int, ef: int, threads: int) -> None:
         self.index.init_index(len(data), M=m, ef_construction=ef)
@@ -39,24 +39,20 @@ class Hnswlib:
 
     def search(self, queries: np.ndarray, k: int, ef: int) -> np.ndarray:
         self.index.set_ef(max(ef, k))
-        return self.index.knn_query(queries, k=k, num_threads=1)[0]
+        return np.asarray(self.index.knn_query(queries, k=k, num_threads=1)[0])
 
 
 class Faiss:
     """Unit vectors: the inner product is the cosine."""
 
     def __init__(self, dimension: int) -> None:
-        import faiss
-
-        self.faiss = faiss
+        self.faiss: Any = import_module("faiss")
         self.dimension = dimension
         self.index: Any = None
 
     def build(self, data: np.ndarray, m: int, ef: int, threads: int) -> None:
         self.faiss.omp_set_num_threads(threads)
-        self.index = self.faiss.IndexHNSWFlat(
-            self.dimension, m, self.faiss.METRIC_INNER_PRODUCT
-        )
+        self.index = self.faiss.IndexHNSWFlat(self.dimension, m, self.faiss.METRIC_INNER_PRODUCT)
         self.index.hnsw.efConstruction = ef
         self.index.add(data)
 
@@ -69,14 +65,12 @@ class Faiss:
     def search(self, queries: np.ndarray, k: int, ef: int) -> np.ndarray:
         self.faiss.omp_set_num_threads(1)
         self.index.hnsw.efSearch = ef
-        return self.index.search(queries, k)[1]
+        return np.asarray(self.index.search(queries, k)[1])
 
 
 class Usearch:
     def __init__(self, dimension: int, dtype: str = "f32") -> None:
-        import usearch.index
-
-        self.make: Any = usearch.index.Index
+        self.make: Any = import_module("usearch.index").Index
         self.dimension = dimension
         self.dtype = dtype
         self.index: Any = None
@@ -96,13 +90,13 @@ class Usearch:
 
     def search(self, queries: np.ndarray, k: int, ef: int) -> np.ndarray:
         self.index.expansion_search = ef
-        return self.index.search(queries, k, threads=1).keys
+        return np.asarray(self.index.search(queries, k, threads=1).keys)
 
 
 def main() -> None:
     data = queries = np.zeros((0, 0), np.float32)
     indexes: dict[str, Index] = {}
-    make = {
+    make: dict[str, Callable[[int], Index]] = {
         "hnswlib": Hnswlib,
         "faiss": Faiss,
         "usearch": Usearch,

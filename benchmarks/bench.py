@@ -12,7 +12,7 @@ def main() -> int:
         prog="./neuralcore bench",
         description="Measures, prints a table and writes benchmarks/results/NAME-DATE.json.",
     )
-    verbs = parser.add_subparsers(dest="verb", metavar="rtt|cold|vectors|hnsw", required=True)
+    verbs = parser.add_subparsers(dest="verb", metavar="rtt|cold|vectors|hnsw|bus", required=True)
     rtt_parser = verbs.add_parser("rtt", help="round trips: daemon, stock bridge, bare socket")
     rtt_parser.add_argument("--rounds", type=int, default=5)
     rtt_parser.add_argument("--requests", type=int, default=2000, help="requests a round")
@@ -39,6 +39,13 @@ def main() -> int:
     hnsw_parser.add_argument("--rounds", type=int, default=5)
     hnsw_parser.add_argument("--contenders", default="int8,float32,hnswlib,faiss,usearch")
     hnsw_parser.add_argument("--rebuild", action="store_true", help="build what is kept, too")
+    bus_parser = verbs.add_parser("bus", help="the bus beside ATLAS's, NATS and Redis Streams")
+    bus_parser.add_argument("--rounds", type=int, default=5)
+    bus_parser.add_argument("--atlas-root", help="a checkout of ATLAS, to measure its bus too")
+    bus_parser.add_argument("--quick", action="store_true", help="few messages, to try it")
+    bus_parser.add_argument(
+        "--only", help="parts, by commas: throughput, calls, processes, durable, drop_old, growth"
+    )
     options = parser.parse_args()
     # The user's own daemon must not answer for the one measured.
     for name in ("NEURALCORE_URL", "NEURALCORE_HOME", "NEURALCORE_DATA_FOLDER"):
@@ -60,6 +67,15 @@ def main() -> int:
             hnsw.run(shape, count, dimension, contenders, options.rounds, rebuild=options.rebuild)
         else:
             hnsw.plot_all()
+    elif options.verb == "bus":
+        from bus import run
+
+        run.run(
+            options.rounds,
+            run.QUICK if options.quick else run.FULL,
+            options.atlas_root,
+            set(options.only.split(",")) if options.only else None,
+        )
     else:
         import cold
 

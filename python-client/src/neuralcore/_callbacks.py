@@ -5,14 +5,20 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from neuralcore import _wire
 from neuralcore._stream import failure
-from neuralcore._wire import Delivered, Published
+from neuralcore._wire import Delivered, Flow, Published
+
+if TYPE_CHECKING:
+    from neuralcore._bus.message import Message
+    from neuralcore._bus.receive import Run
 
 logger = logging.getLogger("neuralcore")
 
 DeliverCallback = Callable[[list[Delivered]], None]
+MessagesCallback = Callable[["list[Message]"], None]
 
 
 class Callbacks:
@@ -20,18 +26,34 @@ class Callbacks:
 
     def __init__(self) -> None:
         self._deliver: dict[int, DeliverCallback] = {}
+        self._messages: dict[int, MessagesCallback] = {}
+        self._read: Callable[[bytes], list[Run]] | None = None
         self._published: list[Callable[[Published], None]] = []
+        self._flow: list[Callable[[Flow], None]] = []
         self._reconnected: list[Callable[[], None]] = []
 
     def on_deliver(self, subscription: int, callback: DeliverCallback) -> None:
         self._deliver[subscription] = callback
 
+    def on_messages(self, subscription: int, callback: MessagesCallback) -> None:
+        """As :meth:`on_deliver`, for what a bus makes of deliveries."""
+        if self._read is None:
+            from neuralcore._bus.receive import read_deliveries
+
+            self._read = read_deliveries
+        self._messages[subscription] = callback
+
     def off_deliver(self, subscription: int) -> None:
         self._deliver.pop(subscription, None)
+        self._messages.pop(subscription, None)
 
     def on_published(self, callback: Callable[[Published], None]) -> Callable[[], None]:
         """Returns a function that ends it."""
         return _register(self._published, callback)
+
+    def on_flow(self, callback: Callable[[Flow], None]) -> Callable[[], None]:
+        """Returns a function that ends it."""
+        return _register(self._flow, callback)
 
     def on_reconnected(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Returns a function that ends it."""
@@ -41,12 +63,25 @@ class Callbacks:
         for callback in tuple(self._reconnected):
             _run(callback)
 
+    def deliver(self, payload: bytes) -> bool:
+        """Hands over a deliver frame; False if someone wants it decoded as any other."""
+        if self._read is not None:
+            receiver_of = self._messages.get
+            for subscription, messages in self._read(payload):
+                receiver = receiver_of(subscription)
+                if receiver is not None:
+                    _run(receiver, messages)
+        return not self._deliver
+
     def dispatch(self, frame: _wire.Frame) -> None:
         if isinstance(frame, _wire.Deliver):
             self._hand_over(frame.deliveries)
         elif isinstance(frame, _wire.Published):
             for callback in tuple(self._published):
                 _run(callback, frame)
+        elif isinstance(frame, _wire.Flow):
+            for on_flow in tuple(self._flow):
+                _run(on_flow, frame)
         elif isinstance(frame, _wire.Failure):
             logger.error("the daemon refused what was sent: %s", failure(frame.error))
         elif isinstance(frame, _wire.Text) and frame.json.get("type") == "err":

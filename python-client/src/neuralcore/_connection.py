@@ -17,6 +17,7 @@ first use it connects for itself, under a publisher number of its own.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import itertools
 import logging
 import math
@@ -27,14 +28,15 @@ import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from typing import TYPE_CHECKING
 
 from neuralcore import _wire
-from neuralcore._callbacks import Callbacks, DeliverCallback
+from neuralcore._callbacks import Callbacks, DeliverCallback, MessagesCallback
 from neuralcore._endpoint import Endpoint, ServerInfo
 from neuralcore._io import IoThread
 from neuralcore._lanes import Lane, LanePool
 from neuralcore._stream import CallResult, Stream, failure
-from neuralcore._wire import Published
+from neuralcore._wire import Flow, Published
 from neuralcore.errors import (
     AccessDenied,
     ConnectError,
@@ -44,6 +46,9 @@ from neuralcore.errors import (
     RequestTimeout,
     VersionMismatch,
 )
+
+if TYPE_CHECKING:
+    import asyncio
 
 logger = logging.getLogger("neuralcore")
 
@@ -113,7 +118,7 @@ class Connection:
     def _new_stream(self, open_socket: Callable[[], tuple[socket.socket, ServerInfo]]) -> Stream:
         return Stream(
             open_socket,
-            self._callbacks.dispatch,
+            self._callbacks,
             self._wake,
             limit=self._buffer_limit,
             patience=self._patience,
@@ -223,6 +228,20 @@ class Connection:
         self._unconfirmed = True
         self._messages.submit(frame, wait=0.0 if self._on_io_thread() else wait)
 
+    def send_owned(self, frame: bytes) -> None:
+        """As :meth:`send`, for a sender that keeps the frame and sends it again by itself.
+
+        Never refused; while the connection is down it does nothing, and what was not written when
+        the connection broke is dropped.
+        """
+        self._ensure_started()
+        self._messages.submit_owned(frame)
+
+    def call_frame(self, frame: bytes, correlation: int) -> Future[CallResult]:
+        """Sends a frame in the messages' order; the future of the frame that answers it."""
+        self._ensure_started()
+        return self._messages.call(frame, correlation, self.default_timeout)
+
     def next_id(self) -> int:
         """A number for a call, batch or subscription: u32, not 0, unique in this connection."""
         return next(self._ids) & 0xFFFFFFFF or next(self._ids) & 0xFFFFFFFF
@@ -235,6 +254,10 @@ class Connection:
         """
         self._callbacks.on_deliver(subscription, callback)
 
+    def on_messages(self, subscription: int, callback: MessagesCallback) -> None:
+        """As :meth:`on_deliver`, but the callback takes ``Message`` objects, run by run."""
+        self._callbacks.on_messages(subscription, callback)
+
     def off_deliver(self, subscription: int) -> None:
         """Drops what is delivered to this subscription from now on."""
         self._callbacks.off_deliver(subscription)
@@ -242,6 +265,10 @@ class Connection:
     def on_published(self, callback: Callable[[Published], None]) -> Callable[[], None]:
         """Has the callback take every ``Published``; returns a function that ends it."""
         return self._callbacks.on_published(callback)
+
+    def on_flow(self, callback: Callable[[Flow], None]) -> Callable[[], None]:
+        """Has the callback take every ``Flow``; returns a function that ends it."""
+        return self._callbacks.on_flow(callback)
 
     def on_reconnected(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Has the callback run, on the I/O thread, when a lost connection is back.
@@ -253,6 +280,20 @@ class Connection:
             A function that ends it.
         """
         return self._callbacks.on_reconnected(callback)
+
+    def start(self) -> None:
+        """Connects if that has not been done, as in a forked child."""
+        self._ensure_started()
+
+    def adopt(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Has an event loop read the messages' stream, if none does. To be called on that loop."""
+        self._ensure_started()
+        self._messages.adopt(loop)
+
+    def waiting(self) -> contextlib.AbstractContextManager[None]:
+        """To be held while the calling thread waits for the messages' stream."""
+        adoption = self._messages.adoption
+        return adoption.lent(self._wake) if adoption.on_loop else contextlib.nullcontext()
 
     # Its life
 

@@ -134,14 +134,18 @@ class IoThread:
     def _serve(self, selector: selectors.BaseSelector, stream: Stream, events: int) -> None:
         if events & selectors.EVENT_WRITE:
             stream.on_writable()
-        if events & selectors.EVENT_READ and not stream.on_readable():
+        if not events & selectors.EVENT_READ or stream.adoption.leaves_it_to_loop():
+            return
+        if not stream.on_readable():
             self._lose(selector, stream)
 
     def _attend(self, selector: selectors.BaseSelector, stream: Stream, now: float) -> float:
         """Reconnects and sees to deadlines; when to look again."""
-        if stream.silent_for_too_long:
+        if stream.adoption.overdue(now, stream.sock) and not stream.on_readable():
+            stream.broken = True
+        if stream.sock is not None and (stream.broken or stream.silent_for_too_long):
             self._lose(selector, stream)
-        due = stream.on_time(now)
+        due = min(stream.on_time(now), stream.adoption.look_again_at)
         if stream.sock is not None:
             return due
         if now < stream.retry_at:
@@ -159,17 +163,23 @@ class IoThread:
         sock = stream.sock
         if sock is None:
             return
-        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if stream.wants_write else 0)
+        events = selectors.EVENT_WRITE if stream.wants_write else 0
+        if stream.adoption.io_thread_watches:
+            events |= selectors.EVENT_READ
         known = self._watched.get(stream)
-        if known is None:
-            selector.register(sock, events, stream)
+        if known is None or not known[1]:
+            if events:
+                selector.register(sock, events, stream)
+        elif not events:
+            selector.unregister(sock)
         elif known[1] != events:
             selector.modify(sock, events, stream)
         self._watched[stream] = (sock, events)
 
     def _lose(self, selector: selectors.BaseSelector, stream: Stream) -> None:
-        sock, _ = self._watched.pop(stream)
-        selector.unregister(sock)
+        sock, events = self._watched.pop(stream)
+        if events:
+            selector.unregister(sock)
         reason = stream.on_lost()
         if not self._stopping:
             logger.warning(

@@ -6,6 +6,11 @@ goes on with it. Frames are never interleaved: the lock is held from the first b
 of the last, and it may be re-entered (a finalizer that sends, run by the garbage collector inside
 ``submit``), in which case the frame is queued.
 
+Reading. The I/O thread reads, unless an event loop has adopted the stream: then the loop does, so
+that deliveries and their handlers share a thread and nothing is handed over between two threads
+that want the interpreter. Should that loop be busy or blocked for long, the I/O thread reads again
+(``_adoption.py``).
+
 Losing it. A frame that was not written wholly is written again, from its beginning, to the next
 connection; calls that were written and not answered fail with ConnectionLost, since nobody knows
 whether they were carried out. What is queued meanwhile is bounded by ``limit`` bytes.
@@ -20,9 +25,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from neuralcore import _wire
+from neuralcore._adoption import Adoption
 from neuralcore._endpoint import ServerInfo
 from neuralcore.errors import (
     ConnectError,
@@ -32,6 +38,11 @@ from neuralcore.errors import (
     RequestTimeout,
     error_for,
 )
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from neuralcore._callbacks import Callbacks
 
 CallResult = tuple[dict[str, Any], list[_wire.Tensor]]
 
@@ -44,6 +55,8 @@ _DEAD_AFTER = 55.0
 _FIRST_RETRY = 0.05
 _LAST_RETRY = 2.0
 _NEVER = float("inf")
+# In the place of a call's number: the sender sends it again by itself.
+_OWNED = -1
 
 
 class _Pending(NamedTuple):
@@ -56,7 +69,7 @@ class Stream:
 
     Args:
         open_socket: an authenticated socket; called on the I/O thread, raises ConnectError.
-        deliver: takes each payload that is not the answer of a call; on the I/O thread.
+        callbacks: told of each frame that is not the answer of a call, on the I/O thread.
         wake: makes the I/O thread look at this stream again.
         limit: bytes that may be queued.
         patience: seconds for which calls wait for a lost connection to come back.
@@ -65,14 +78,14 @@ class Stream:
     def __init__(
         self,
         open_socket: Callable[[], tuple[socket.socket, ServerInfo | None]],
-        deliver: Callable[[_wire.Frame], None],
+        callbacks: Callbacks,
         wake: Callable[[], None],
         *,
         limit: int,
         patience: float,
     ) -> None:
         self._open_socket = open_socket
-        self._deliver = deliver
+        self._callbacks = callbacks
         self._wake = wake
         self._limit = limit
         self._patience = patience
@@ -95,6 +108,9 @@ class Stream:
         self._retry_at = 0.0
         self._retries = 0
         self._last_error: NeuralCoreError | None = None
+        self._read_lock = threading.Lock()
+        self.broken = False
+        self.adoption = Adoption(self._read_on_loop)
         self.sock: socket.socket | None = None
 
     # Any thread
@@ -143,6 +159,13 @@ class Stream:
                 self._queue.append((frame, call))
             self._queued += len(frame)
         self._wake()
+
+    def submit_owned(self, frame: bytes) -> None:
+        """As :meth:`submit`, for a sender that keeps the frame and sends it again by itself."""
+        with self._lock:
+            if self.sock is None and self._ahead is None:
+                return
+            self.submit(frame, call=_OWNED)
 
     def call(self, frame: bytes, correlation: int, timeout: float) -> Future[CallResult]:
         """Sends a call. Its future can be cancelled; the answer is then ignored."""
@@ -241,14 +264,39 @@ class Stream:
                 self._queued += sum(len(frame) for frame, _ in ahead)
                 self._retries = 0
                 self._last_error = None
+                self.broken = False
                 self.sock = sock
+                self.adoption.opened(sock)
         self.on_writable()
         return info
 
+    def adopt(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Has the loop read from now on, if none does yet. On that loop."""
+        with self._lock:
+            if self._closed or not self.adoption.begin(loop):
+                return
+            if self.sock is not None:
+                self.adoption.opened(self.sock)
+        self._wake()
+
+    def _read_on_loop(self) -> None:
+        if not self.on_readable():
+            self.broken = True
+            self.adoption.closing()
+            self._wake()
+
     def on_readable(self) -> bool:
         """Reads what is there. False: the connection is gone."""
+        if not self._read_lock.acquire(False):
+            return True  # another thread reads
+        try:
+            return self._read()
+        finally:
+            self._read_lock.release()
+
+    def _read(self) -> bool:
         sock = self.sock
-        if sock is None:
+        if sock is None or self.broken:
             return True
         try:
             chunk = sock.recv(_CHUNK)
@@ -262,13 +310,18 @@ class Stream:
         try:
             payloads = self._reader.feed(chunk)
             for payload in payloads:
+                if payload[0] == _wire.DELIVER and self._callbacks.deliver(bytes(payload)):
+                    continue
                 frame = _wire.decode(payload)
                 if isinstance(frame, _wire.Answer):
                     self._answered(frame.correlation, (frame.result, frame.tensors), None)
+                elif isinstance(frame, _wire.Settled):
+                    counts = {"settled": frame.settled, "unknown": frame.unknown}
+                    self._answered(frame.correlation, (counts, []), None)
                 elif isinstance(frame, _wire.Failure) and frame.correlation:
                     self._answered(frame.correlation, None, failure(frame.error))
                 else:
-                    self._deliver(frame)
+                    self._callbacks.dispatch(frame)
         except NeuralCoreError as e:
             self._last_error = e
             return False
@@ -279,7 +332,7 @@ class Stream:
         with self._lock:
             while self._queue and self.sock is not None and not self._writing:
                 frame, call = self._queue[0]
-                if call and not self._offset and call not in self._calls:
+                if call > 0 and not self._offset and call not in self._calls:
                     self._queue.popleft()  # cancelled or timed out before it was sent
                     self._queued -= len(frame)
                     continue
@@ -298,6 +351,8 @@ class Stream:
             self._drop_socket()
             self._lost_at = time.monotonic()
             self._retry_at = self._lost_at + _FIRST_RETRY * random.uniform(0.1, 1.0)
+            self._queue = deque(entry for entry in self._queue if entry[1] != _OWNED)
+            self._queued = sum(len(frame) for frame, _ in self._queue)
             unsent = {call for _, call in (*self._queue, *self._backlog) if call}
             calls = self._take_calls(unsent)
             reason = self._last_error
@@ -368,7 +423,7 @@ class Stream:
         sock, self.sock = self.sock, None
         self._offset = 0
         if sock is not None:
-            sock.close()
+            self.adoption.close(sock)
 
     def _lost_for(self) -> float:
         return time.monotonic() - self._lost_at if self._lost_at else 0.0

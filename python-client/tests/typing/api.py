@@ -55,4 +55,4 @@ async def of_messaging(bus: MessageBus) -> None:
     assert_type(await bus.subscribe("c", answer), Subscription)
     assert_type(bus.metrics(), dict[str, Any])
     bus.publish(3, {})  # type: ignore[arg-type]
-    bus.subscribe("c", "no function")  # type: ignore[arg-type]
+    bus.subscribe("c", "no function")  # type: ignore[call-overload]

@@ -2,59 +2,72 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from typing import Any, Literal, NamedTuple, Protocol
 
-from neuralcore._wire import Delivered, Outgoing
+from neuralcore._bus.batch import Batch, Rejected
+from neuralcore._bus.message import Message
+from neuralcore._wire import Settlement
+
+OnMessages = Callable[[Sequence[Message]], None]
 
 
-class Rejected(NamedTuple):
-    """A message that was not queued, or gave way to another.
+class Listener(NamedTuple):
+    """Whom a backend tells. On a thread that must not block.
 
-    :ivar channel: None if that is not known any more.
-    :ivar code: the error's name.
+    :ivar rejected: messages that were sent and then refused, or gave way to others.
+    :ivar room: a channel's name and how much fits; 0 is full, None is not known any more.
     """
 
-    sequence: int
-    channel: str | None
-    code: str
-
-
-OnDeliver = Callable[[Sequence[Delivered]], None]
-OnRejected = Callable[[Sequence[Rejected]], None]
+    rejected: Callable[[Sequence[Rejected]], None]
+    room: Callable[[str | None, int | None], None]
 
 
 class Backend(Protocol):
-    """One namespace of channels. Thread-safe. Callbacks come on a thread that must not block."""
+    """One namespace of channels. Thread-safe."""
 
     @property
     def kind(self) -> Literal["daemon", "fallback"]: ...
 
-    def send(self, batch: Sequence[Outgoing], wait: float) -> int:
-        """Queues messages in order and says how many there was room for within ``wait`` seconds.
+    def attach(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The bus is used on this loop. Called on it."""
 
-        :raises NeuralCoreError: if the next one can never be sent.
+    def send(self, batch: Batch, wait: float) -> bool:
+        """Takes a batch if there is room within ``wait`` seconds, and settles it some time.
+
+        :raises NeuralCoreError: if it can never be sent.
         """
 
     def flush(self, timeout: float) -> None:
-        """Waits until all that was sent is queued or rejected."""
+        """Waits until all that was sent is queued or rejected, and all settlements are settled."""
 
     def subscribe(
         self,
         number: int,
         channel: str,
         window: Callable[[], int],
-        on_deliver: OnDeliver,
+        on_messages: OnMessages,
+        options: dict[str, Any],
         timeout: float,
     ) -> None:
         """``window`` gives the credit to begin with, now and after each reconnection."""
 
-    def unsubscribe(self, number: int, timeout: float) -> None: ...
+    def unsubscribe(self, number: int, forget: bool, timeout: float) -> None: ...
 
     def grant(self, number: int, messages: int) -> None: ...
+
+    def settle(self, number: int, settlements: Sequence[Settlement]) -> Future[Any]: ...
+
+    def open(self, path: str, timeout: float) -> None:
+        """Binds the namespace to a file."""
 
     def create(self, channel: str, options: dict[str, Any], timeout: float) -> bool: ...
 
     def stats(self, timeout: float) -> dict[str, dict[str, int]]: ...
+
+    def call(self, verb: str, params: dict[str, Any], timeout: float) -> dict[str, Any]:
+        """Any other service of ``neuralcore.messaging.*``, for this namespace."""
 
     def close(self, timeout: float) -> None: ...

@@ -8,6 +8,7 @@ import itertools
 import logging
 import os
 import secrets
+import struct
 import threading
 import time
 import weakref
@@ -16,18 +17,22 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any, NamedTuple
 
-from neuralcore._bus.backend import Backend, Rejected
+from neuralcore._bus.backend import Backend, Listener
+from neuralcore._bus.batch import Batch, Rejected
 from neuralcore._bus.completion import Completion, run
+from neuralcore._bus.confirmation import Confirmation
 from neuralcore._bus.dispatch import LoopThread
 from neuralcore._bus.handlers import Handlers
 from neuralcore._bus.message import Message, MessageId, Priority
-from neuralcore._bus.options import check_name, check_priority, check_ttl
+from neuralcore._bus.options import check_name
 from neuralcore._bus.outbox import Outbox
 from neuralcore._bus.payload import NONE, PayloadCodec
+from neuralcore._bus.plugins import Plugins
+from neuralcore._bus.pull import PulledMessages
 from neuralcore._bus.requests import Requests
-from neuralcore._bus.subscription import Filter, Handler, Subscription
-from neuralcore._wire import Outgoing, message_id
-from neuralcore.errors import ConnectionLost, InvalidRequest, NeuralCoreError
+from neuralcore._bus.subscription import Handler, Subscription, Terms
+from neuralcore._wire import Settlement, message_id
+from neuralcore.errors import ConnectionLost, InvalidRequest, NeuralCoreError, QueueFull
 
 log = logging.getLogger("neuralcore.messaging")
 
@@ -50,6 +55,30 @@ class Drop(NamedTuple):
     code: str
 
 
+class Topic:
+    """What a bus knows of a channel that it publishes to.
+
+    :ivar room: how many messages fit; None while nothing has been said of it.
+    """
+
+    __slots__ = ("default_priority", "room")
+
+    def __init__(self, default_priority: int) -> None:
+        self.default_priority = default_priority
+        self.room: int | None = None
+
+
+class Details(NamedTuple):
+    """What goes with a message beside payload and priority."""
+
+    meta: dict[str, Any]
+    ttl_ms: int = 0
+    delay_ms: int = 0
+
+
+_PLAIN = Details({})
+
+
 class Core:
     """One bus. Thread-safe; every method may block but ``publish`` and what is named ``…ed``."""
 
@@ -57,11 +86,14 @@ class Core:
         self,
         *,
         name: str | None,
+        path: str | None,
         client: Any,
         workers: int,
         codec: PayloadCodec,
         source: str | None,
         on_drop: Callable[[Drop], None] | None,
+        raise_when_full: bool,
+        allow_volatile: bool,
         max_buffered: int,
         timeout: float,
     ) -> None:
@@ -70,20 +102,28 @@ class Core:
         self.handlers = Handlers(workers)
         self.subscriptions: dict[int, Subscription] = {}
         self.requests = Requests()
-        self.priorities: dict[str, int] = {}
-        self.published = 0
+        self.plugins = Plugins()
+        self.topics: dict[str, Topic] = {}
+        # Channels to which a message with nothing but a payload may go without further questions,
+        # and their default priorities.
+        self.fast: dict[str, int] = {}
         self.dropped = 0
+        self.refused = 0
         self.stopped = False
         self.timeout = timeout
+        self.allow_volatile = allow_volatile
+        self._path = path
         self._is_private = name is None
         self._client = client
         self._workers = workers
         self._codec = codec
         self._source = source
         self._on_drop = on_drop
+        self._raise_when_full = raise_when_full
         self._publisher = secrets.randbits(64)
+        self.id_prefix = f"{self._publisher:016x}"
         self._lock = threading.RLock()
-        self._outbox = Outbox(self._send, self._sending_failed, max_buffered)
+        self.outbox = Outbox(self._send, self._sending_failed, max_buffered)
         self._to_create: list[tuple[str, dict[str, Any]]] = []
         self._requests_ready = False
         self._starting: Future[None] | None = None
@@ -97,6 +137,8 @@ class Core:
             self.check_open()
             if self.backend is None:
                 self.backend = self._connect()
+                if self._path is not None:
+                    self.backend.open(self._path, self.timeout)
                 for channel, options in self._to_create:
                     self.backend.create(channel, options, self.timeout)
                 self._to_create.clear()
@@ -104,7 +146,7 @@ class Core:
                 # At exit this must run before the connection closes, so be registered after it.
                 atexit.unregister(_flush_at_exit)
                 atexit.register(_flush_at_exit)
-                self._outbox.open()
+                self.outbox.open()
             return self.backend
 
     def _connect(self) -> Backend:
@@ -113,13 +155,16 @@ class Core:
             from neuralcore._default import default_client
 
             client = default_client()
+        listener = Listener(self._rejected, self._room_changed)
         if client.backend == "daemon":
             from neuralcore._bus.daemon import DaemonBackend
 
-            return DaemonBackend(client.connection, self.namespace, self._publisher, self._rejected)
+            return DaemonBackend(client.connection, self.namespace, self._publisher, listener)
         from neuralcore.fallback.messaging import LocalBackend
 
-        return LocalBackend(self.namespace, self._publisher, self._rejected)
+        return LocalBackend(
+            self.namespace, self._publisher, listener, allow_volatile=self.allow_volatile
+        )
 
     def stop(self, timeout: float, *, inside: bool) -> None:
         """``inside`` a handler none is waited for, and none is cancelled."""
@@ -129,21 +174,28 @@ class Core:
             if self.stopped:
                 return
             self.stopped = True
+            self.fast.clear()
             backend = self.backend
             subscriptions = list(self.subscriptions.values())
-        self._outbox.flush(timeout)
+        self.outbox.flush(timeout)
         try:
             if backend is not None:
                 for subscription in subscriptions:
-                    _quietly(backend.unsubscribe, subscription.id, self.timeout)
+                    if not subscription.acknowledges:
+                        _quietly(backend.unsubscribe, subscription.id, False, self.timeout)
                 if timeout > 0:
                     self.handlers.drain(deadline)
-                    self._outbox.flush(max(0.0, deadline - time.monotonic()))
+                    for subscription in subscriptions:
+                        subscription.send_settlements()
+                    self.outbox.flush(max(0.0, deadline - time.monotonic()))
                     _quietly(backend.flush, max(0.1, deadline - time.monotonic()))
+                for subscription in subscriptions:
+                    if subscription.acknowledges:
+                        _quietly(backend.unsubscribe, subscription.id, False, self.timeout)
         finally:
-            self._outbox.close()
+            self.outbox.close()
             for subscription in subscriptions:
-                subscription.cancelled = True
+                subscription.ended()
             self.handlers.close(cancel=not inside)
             self.requests.fail_all(_stopped_error())
             if backend is not None:
@@ -155,44 +207,90 @@ class Core:
 
     # Publishing
 
+    def topic(self, channel: str) -> Topic:
+        """What is known of a channel; its name is checked when it is first met."""
+        topic = self.topics.get(channel)
+        if topic is None:
+            check_name("channel", channel)
+            topic = self.topics.setdefault(channel, Topic(Priority.NORMAL))
+        return topic
+
     def publish(
         self,
         channel: str,
         payload: Any,
-        priority: int | None,
-        ttl: float | None,
-        source: str | None,
-        fields: dict[str, Any],
-    ) -> MessageId:
-        """Puts a message into the outbox. ``fields`` are the meta's."""
-        default = self.priorities.get(channel)
-        if default is None:
-            check_name("channel", channel)
-            default = self.priorities.setdefault(channel, Priority.NORMAL)
-        rank = default if priority is None else check_priority(priority)
-        payload_type, encoded = self._codec.encode(payload)
-        if source or self._source:
-            fields["source"] = source or self._source
-        meta_type, meta = self._codec.encode(fields) if fields else (NONE, b"")
+        priority: int | None = None,
+        details: Details | None = None,
+        confirm: int = 0,
+    ) -> MessageId | None:
+        """Puts a message into the outbox; None if it is known not to fit and that is no error.
+
+        While the bus stops, too: handlers that finish may publish.
+        """
+        topic = self.topics.get(channel) or self.topic(channel)
+        if topic.room is not None:
+            if topic.room <= 0:
+                self._full(f"Channel {channel!r} is full.")
+                return None
+            topic.room -= 1
+        fields, ttl_ms, delay_ms = details or _PLAIN
+        if self._source is not None and "source" not in fields:
+            fields = {**fields, "source": self._source}
+        encode = self._codec.encode
+        payload_type, encoded = encode(payload)
+        meta_type, meta = encode(fields) if fields else (NONE, b"")
         if len(encoded) + len(meta) > _MAX_PAYLOAD:
             raise InvalidRequest(
                 f"Payload and meta have {len(encoded)} and {len(meta)} bytes; "
                 f"a message carries at most {_MAX_PAYLOAD}."
             )
-        sequence = self._outbox.put(
-            channel,
-            time.time_ns(),
-            rank,
-            0 if ttl is None else check_ttl(ttl),
-            payload_type,
-            encoded,
-            meta_type,
-            meta,
-        )
-        self.published += 1
+        try:
+            sequence, batch = self.outbox.put_with(
+                channel,
+                topic.default_priority if priority is None else priority,
+                payload_type,
+                encoded,
+                meta_type,
+                meta,
+                ttl_ms,
+                delay_ms,
+                confirm,
+            )
+        except QueueFull as full:
+            self._full(str(full))
+            return None
+        except struct.error as error:
+            raise InvalidRequest(f"A number of the message is out of range: {error}.") from None
         if self.backend is None and self._starting is None:
             self._start_in_background()
-        return MessageId(message_id(self._publisher, sequence))
+        self._note_fast(channel, topic)
+        id = f"{self.id_prefix}{sequence:016x}"
+        return Confirmation.of(id, sequence, batch) if confirm else MessageId(id)
+
+    def _note_fast(self, channel: str, topic: Topic) -> None:
+        """From now on the channel takes the short way, until anything but a payload matters."""
+        if (
+            topic.room is None
+            and self._source is None
+            and self.backend is not None
+            and not self.plugins.around_publish
+        ):
+            self.fast[channel] = topic.default_priority
+
+    def _full(self, reason: str) -> None:
+        self.refused += 1
+        if self._raise_when_full:
+            raise QueueFull(reason, hint="Publish more slowly.")
+
+    def _room_changed(self, channel: str | None, room: int | None) -> None:
+        if channel is None:
+            for topic in list(self.topics.values()):
+                topic.room = None
+            return
+        known = self.topics.get(channel)
+        if known is not None:
+            known.room = room
+            self.fast.pop(channel, None)
 
     def _start_in_background(self) -> None:
         starting: Future[None] = Future()
@@ -215,23 +313,30 @@ class Core:
         threading.Thread(target=work, name="neuralcore-bus", daemon=True).start()
 
     @property
+    def published(self) -> int:
+        """Messages that ``publish`` has taken."""
+        return self.outbox.taken
+
+    @property
     def buffered(self) -> int:
-        return len(self._outbox)
+        return len(self.outbox)
 
     def flush(self, timeout: float) -> None:
         backend = self.start()
         deadline = time.monotonic() + timeout
-        self._outbox.flush(timeout)
+        self.outbox.flush(timeout)
         backend.flush(max(0.001, deadline - time.monotonic()))
 
-    def _send(self, batch: Sequence[Outgoing], wait: float) -> int:
+    def _send(self, batch: Batch, wait: float) -> bool:
         assert self.backend is not None  # the outbox was opened after it was set
         return self.backend.send(batch, wait)
 
-    def _sending_failed(self, batch: Sequence[Outgoing], error: Exception) -> None:
+    def _sending_failed(self, batch: Batch, error: Exception) -> None:
         code = error.code if isinstance(error, NeuralCoreError) else "INTERNAL"
-        log.error("%d message(s) were not sent: %s", len(batch), error)
-        self._rejected([Rejected(m.sequence, m.channel, code) for m in batch])
+        log.error("%d message(s) were not sent: %s", batch.count, error)
+        rejected = [Rejected(m.sequence, m.channel, code) for m, _ in batch.messages()]
+        batch.settle(rejected)
+        self._rejected(rejected)
 
     def _rejected(self, rejections: Sequence[Rejected]) -> None:
         self.dropped += len(rejections)
@@ -260,7 +365,7 @@ class Core:
     def channel_stats(self) -> dict[str, dict[str, int]]:
         if self.backend is None or self.stopped:
             return {}
-        self._outbox.flush()
+        self.outbox.flush()
         return self.backend.stats(self.timeout)
 
     # Subscribing
@@ -269,52 +374,62 @@ class Core:
         self,
         channel: str,
         handler: Handler,
-        filter_fn: Filter | None,
-        credit: int,
-        concurrency: int,
+        terms: Terms,
         loop: asyncio.AbstractEventLoop | None,
     ) -> Subscription:
         dispatcher, loop = self.handlers.place(handler, loop)
-        subscription = Subscription(
-            self,
-            next(_subscription_numbers),
-            channel,
-            handler,
-            filter_fn=filter_fn,
-            credit=credit,
-            concurrency=concurrency,
-            dispatcher=dispatcher,
-            loop=loop,
-        )
-        subscription.established = run(
-            lambda: self._establish(subscription), f"Subscribing to {channel!r}"
-        )
+        number = next(_subscription_numbers)
+        subscription = Subscription(self, number, channel, handler, terms, dispatcher, loop)
+        self.establish(subscription)
         return subscription
+
+    def pull(self, channel: str, terms: Terms) -> PulledMessages:
+        subscription = PulledMessages(self, next(_subscription_numbers), channel, terms)
+        self.establish(subscription)
+        return subscription
+
+    def establish(self, subscription: Subscription) -> None:
+        subscription.established = run(
+            lambda: self._establish(subscription), f"Subscribing to {subscription.channel!r}"
+        )
 
     def _establish(self, subscription: Subscription) -> None:
         backend = self.start()
         self.subscriptions[subscription.id] = subscription
+        if subscription.loop is not None:
+            # Runs there before what follows from the subscription.
+            subscription.loop.call_soon_threadsafe(backend.attach, subscription.loop)
         try:
             backend.subscribe(
                 subscription.id,
                 subscription.channel,
                 subscription.window,
                 subscription.deliver,
+                subscription.terms.options,
                 self.timeout,
             )
         except BaseException:
             self.subscriptions.pop(subscription.id, None)
             raise
 
-    def cancel(self, subscription: Subscription) -> Completion[None]:
-        subscription.cancelled = True
-        return run(lambda: self._cancel(subscription), f"Cancelling {subscription!r}")
+    @property
+    def hooks(self) -> Plugins | None:
+        return self.plugins if self.plugins.around_dispatch else None
 
-    def _cancel(self, subscription: Subscription) -> None:
+    def cancel(self, subscription: Subscription, forget: bool = False) -> Completion[None]:
+        subscription.ended()
+        return run(lambda: self._cancel(subscription, forget), f"Cancelling {subscription!r}")
+
+    def _cancel(self, subscription: Subscription, forget: bool) -> None:
         if self.subscriptions.pop(subscription.id, None) is None or self.stopped:
             return
+        subscription.send_settlements()
         if self.backend is not None:
-            self.backend.unsubscribe(subscription.id, self.timeout)
+            self.backend.unsubscribe(subscription.id, forget, self.timeout)
+
+    def settle(self, subscription: Subscription, settlements: Sequence[Settlement]) -> Future[Any]:
+        assert self.backend is not None  # something was delivered
+        return self.backend.settle(subscription.id, settlements)
 
     def grant(self, subscription: Subscription, messages: int) -> None:
         if self.backend is None or self.stopped:
@@ -338,6 +453,7 @@ class Core:
                     self.requests.channel,
                     lambda: _REPLY_CREDIT,
                     self.requests.deliver,
+                    {},
                     self.timeout,
                 )
                 self._requests_ready = True
@@ -360,19 +476,26 @@ class Core:
             raise InvalidRequest(f"timeout is {timeout} s; it must be above 0.")
         correlation, future = self.requests.open()
         fields.update(correlation_id=correlation, reply_to=self.requests.channel)
+        # Whoever gets it after the deadline need not answer it any more.
+        ttl_ms = min(max(1, int(timeout * 1000)), 0xFFFFFFFF)
         try:
-            self.publish(channel, payload, priority, timeout, None, fields)
+            if self.publish(channel, payload, priority, Details(fields, ttl_ms)) is None:
+                raise QueueFull(f"Channel {channel!r} is full.")
         except BaseException:
             self.requests.forget(correlation)
             raise
         return correlation, future
 
-    def reply(self, message: Message, payload: Any, fields: dict[str, Any]) -> MessageId:
+    def reply(self, message: Message, payload: Any, fields: dict[str, Any]) -> MessageId | None:
         target = message.meta.reply_to
         if target is None:
             raise InvalidRequest(f"Message {message.id} is no request; nobody waits for a reply.")
         fields["correlation_id"] = message.meta.correlation_id
-        return self.publish(target, payload, message.priority, None, None, fields)
+        for name in ("trace_id", "traceparent"):
+            value = getattr(message.meta, name)
+            if value is not None:
+                fields[name] = value
+        return self.publish(target, payload, message.priority, Details(fields))
 
     def answer(self, request: Message, payload: Any, error: BaseException | None) -> None:
         """What a handler returned or raised, to whoever asked."""
@@ -389,20 +512,22 @@ class Core:
                 self._starting.result(_EXIT_DEADLINE)
             except FutureTimeout:
                 log.warning("%d messages were not sent: the bus has not started", self.buffered)
-        self._outbox.flush(_EXIT_DEADLINE)
+        self.outbox.flush(_EXIT_DEADLINE)
 
     def forked(self) -> None:
         """In a child: publishing goes on under a new identity, subscriptions stay behind."""
         self._lock = threading.RLock()
         self._publisher = secrets.randbits(64)
+        self.id_prefix = f"{self._publisher:016x}"
         self.namespace = _private() if self._is_private else self.namespace
         self.backend = None
         self.handlers = Handlers(self._workers)
+        self.fast.clear()
         self.subscriptions = {}
         self.requests = Requests()
         self._requests_ready = False
         self._starting = None
-        self._outbox.abandon()
+        self.outbox.abandon()
 
 
 def _private() -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import bisect
+import asyncio
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -11,169 +12,266 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from neuralcore import _wire
-from neuralcore._bus.backend import OnDeliver, OnRejected, Rejected
+from neuralcore._bus.backend import Listener, OnMessages
+from neuralcore._bus.batch import Batch, Rejected, Summary
 from neuralcore._bus.completion import log
-from neuralcore._wire import Delivered, Outgoing, Published
+from neuralcore._wire import Flow, Published, Settlement
 from neuralcore.errors import (
     CODE_OF_NUMBER,
+    ConnectionLost,
     InvalidRequest,
     NeuralCoreError,
-    QueueFull,
+    NotFound,
     RequestTimeout,
 )
 
 if TYPE_CHECKING:
     from neuralcore._connection import Connection
 
-_FRAME_MESSAGES = 2048
-_FRAME_BYTES = 1 << 20
-_ENTRY_BYTES = 40
-_REMEMBERED_BATCHES = 1024
+# What may be on its way and unconfirmed.
+_WINDOW_BYTES = 8 << 20
+_REMEMBERED_BATCHES = 256
 
-_SUBSCRIBE = "neuralcore.messaging.subscribe"
-_UNSUBSCRIBE = "neuralcore.messaging.unsubscribe"
-_CREATE = "neuralcore.messaging.create"
-_STATS = "neuralcore.messaging.stats"
-_CLOSE = "neuralcore.messaging.close"
+_MESSAGING = "neuralcore.messaging."
+_DUPLICATE = "DUPLICATE"
 
 
 class _Subscribed(NamedTuple):
     wire_number: int
     channel: str
     window: Callable[[], int]
-    on_deliver: OnDeliver
+    options: dict[str, Any]
+
+
+class _Sent(NamedTuple):
+    batch: Batch
+    frame: bytes
 
 
 class DaemonBackend:
     """Speaks for one bus over a connection that others may use too. Thread-safe.
 
-    After a reconnection it creates its channels and subscribes again, before anything that was
-    buffered meanwhile goes out.
+    Every batch is confirmed by the daemon and kept until then. After a reconnection the bus's
+    channels are created and its subscriptions made again, then the unconfirmed batches are sent
+    again, before anything that came meanwhile; the daemon knows by publisher and number what it
+    has had already.
     """
 
     kind: Literal["daemon"] = "daemon"
 
     def __init__(
-        self, connection: Connection, namespace: str, publisher: int, on_rejected: OnRejected
+        self, connection: Connection, namespace: str, publisher: int, listener: Listener
     ) -> None:
         self._connection = connection
         self._namespace = namespace
         self._publisher = publisher
-        self._on_rejected = on_rejected
+        self._listener = listener
         self._lock = threading.Lock()
+        self._room = threading.Condition(self._lock)
         self._subscribed: dict[int, _Subscribed] = {}
-        self._receivers: dict[int, OnDeliver] = {}
         self._created: dict[str, dict[str, Any]] = {}
-        self._sent: deque[tuple[list[int], list[str]]] = deque(maxlen=_REMEMBERED_BATCHES)
-        self._confirmations: dict[int, Future[None]] = {}
+        self._opened: dict[str, Any] | None = None
+        self._sent: dict[int, _Sent] = {}
+        self._sent_bytes = 0
+        self._settling: set[Future[Any]] = set()
+        self._remembered: deque[Summary] = deque(maxlen=_REMEMBERED_BATCHES)
+        self._closed = False
+        connection.start()
         self._unregister = (
             connection.on_published(self._published),
+            connection.on_flow(self._flow),
             connection.on_reconnected(self._reconnected),
         )
 
-    def send(self, batch: Sequence[Outgoing], wait: float) -> int:
-        sent = 0
-        while sent < len(batch):
-            size, end = 0, sent
-            while end < len(batch) and end - sent < _FRAME_MESSAGES:
-                message = batch[end]
-                size += len(message.payload) + len(message.meta) + _ENTRY_BYTES
-                if size > _FRAME_BYTES and end > sent:
-                    break
-                end += 1
-            part = batch[sent:end]
-            try:
-                self._send_frame(part, wait)
-            except QueueFull:
-                return sent
-            except NeuralCoreError:
-                if sent:
-                    return sent
-                raise
-            sent = end
-        return sent
+    def attach(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._connection.adopt(loop)
 
-    def _send_frame(self, messages: Sequence[Outgoing], wait: float) -> None:
+    # Publishing
+
+    def send(self, batch: Batch, wait: float) -> bool:
         connection = self._connection
-        frame = _wire.encode_publish(
-            connection.next_id(), False, self._namespace, self._publisher, messages
-        )
-        if len(frame) > connection.max_frame:
-            raise InvalidRequest(
-                f"A message makes a frame of {len(frame)} bytes; the daemon takes "
-                f"{connection.max_frame}.",
-                code="FRAME_TOO_LARGE",
-            )
-        self._sent.append(([m.sequence for m in messages], [m.channel for m in messages]))
-        connection.send(frame, wait=wait)
+        with self._room:
+            if wait:
+                self._room.wait_for(self._has_room, wait)
+            if not self._has_room():
+                return False
+            number = connection.next_id()
+            frame = batch.frame(number, self._namespace, self._publisher)
+            if len(frame) > connection.max_frame:
+                raise InvalidRequest(
+                    f"A message makes a frame of {len(frame)} bytes; the daemon takes "
+                    f"{connection.max_frame}.",
+                    code="FRAME_TOO_LARGE",
+                )
+            self._sent[number] = _Sent(batch, frame)
+            self._sent_bytes += len(frame)
+            connection.send_owned(frame)
+        return True
+
+    def _has_room(self) -> bool:
+        if self._closed:
+            return True
+        return self._connection.connected and self._sent_bytes < _WINDOW_BYTES
+
+    def _published(self, published: Published) -> None:
+        """On the I/O thread."""
+        with self._room:
+            sent = self._sent.pop(published.batch, None)
+            if sent is not None:
+                self._sent_bytes -= len(sent.frame)
+                self._remembered.append(sent.batch.summary())
+            self._room.notify_all()
+        if sent is None and not published.rejections:
+            return
+        rejected = self._mine(published.rejections, sent)
+        if sent is not None:
+            sent.batch.settle(rejected)
+        if rejected:
+            self._listener.rejected(rejected)
+
+    def _mine(self, rejections: Sequence[_wire.Rejection], sent: _Sent | None) -> list[Rejected]:
+        """Those that this bus sent lately; the rest is another bus's on this connection."""
+        mine = []
+        summaries = list(self._remembered)
+        if sent is not None:
+            summaries = summaries[-1:]
+        for sequence, error in rejections:
+            code = CODE_OF_NUMBER.get(error, str(error))
+            if code == _DUPLICATE:
+                continue  # it was sent again, and had arrived the first time
+            for summary in reversed(summaries):
+                channel = summary.find(sequence)
+                if channel is not None:
+                    mine.append(Rejected(sequence, channel, code))
+                    break
+        return mine
+
+    def _flow(self, flow: Flow) -> None:
+        """On the I/O thread."""
+        if flow.namespace == self._namespace:
+            for channel, room in flow.rooms.items():
+                self._listener.room(channel, room)
 
     def flush(self, timeout: float) -> None:
-        batch = self._connection.next_id()
-        confirmed: Future[None] = Future()
-        self._confirmations[batch] = confirmed
-        try:
-            self._connection.send(
-                _wire.encode_publish(batch, True, self._namespace, self._publisher, ()),
-                wait=timeout,
+        with self._connection.waiting():
+            self._flush(timeout)
+
+    def _flush(self, timeout: float) -> None:
+        deadline = time.monotonic() + timeout
+        with self._room:
+            wanted = list(self._sent)
+            settling = list(self._settling)
+            done = self._room.wait_for(
+                lambda: self._closed or not any(n in self._sent for n in wanted), timeout
             )
-            confirmed.result(timeout)
-        except FutureTimeout:
+        for future in settling:
+            try:
+                future.exception(max(0.0, deadline - time.monotonic()))
+            except FutureTimeout:
+                done = False
+        if not done:
             raise RequestTimeout(
                 f"The daemon has not confirmed within {timeout:g} s that all is queued."
-            ) from None
-        finally:
-            self._confirmations.pop(batch, None)
+            )
+
+    # Subscribing
 
     def subscribe(
         self,
         number: int,
         channel: str,
         window: Callable[[], int],
-        on_deliver: OnDeliver,
+        on_messages: OnMessages,
+        options: dict[str, Any],
         timeout: float,
     ) -> None:
         wire_number = self._connection.next_id()
-        entry = _Subscribed(wire_number, channel, window, on_deliver)
+        entry = _Subscribed(wire_number, channel, window, options)
         with self._lock:
             self._subscribed[number] = entry
-            self._receivers[wire_number] = on_deliver
-        self._connection.on_deliver(wire_number, self._deliver)
+        self._connection.on_messages(wire_number, on_messages)
         try:
-            self._call(_SUBSCRIBE, self._subscription(entry), timeout)
+            self._call("subscribe", self._subscription(entry), timeout)
         except BaseException:
             self._forget(number)
             raise
 
-    def unsubscribe(self, number: int, timeout: float) -> None:
+    def unsubscribe(self, number: int, forget: bool, timeout: float) -> None:
         entry = self._forget(number)
         if entry is not None:
-            self._call(_UNSUBSCRIBE, {"subscription": entry.wire_number}, timeout)
+            params = {"namespace": self._namespace, "subscription": entry.wire_number}
+            if forget:
+                params["forget"] = True
+            self._call("unsubscribe", params, timeout)
 
     def grant(self, number: int, messages: int) -> None:
         entry = self._subscribed.get(number)
         if entry is not None:
             self._connection.send(_wire.encode_credit([(entry.wire_number, messages)]))
 
+    def settle(self, number: int, settlements: Sequence[Settlement]) -> Future[Any]:
+        entry = self._subscribed.get(number)
+        if entry is None:
+            failed: Future[Any] = Future()
+            failed.set_exception(NotFound("The subscription has ended; its messages come again."))
+            return failed
+        correlation = self._connection.next_id()
+        wire_number = entry.wire_number
+        frame = _wire.encode_settle(
+            correlation, True, [(wire_number, *settlement[1:]) for settlement in settlements]
+        )
+        future = self._connection.call_frame(frame, correlation)
+        with self._lock:
+            self._settling.add(future)
+        future.add_done_callback(self._settled)
+        return future
+
+    def _settled(self, future: Future[Any]) -> None:
+        with self._lock:
+            self._settling.discard(future)
+        if not future.cancelled() and future.exception() is not None:
+            log.warning("Acknowledgements may be lost, and their messages come again: %s",
+                        future.exception())  # fmt: skip
+
+    # Channels
+
+    def open(self, path: str, timeout: float) -> None:
+        """Binds the namespace to a file."""
+        params = {"namespace": self._namespace, "path": path}
+        self._call("open", params, timeout)
+        self._opened = params
+
     def create(self, channel: str, options: dict[str, Any], timeout: float) -> bool:
         params = {"namespace": self._namespace, "channel": channel, **options}
-        created = bool(self._call(_CREATE, params, timeout).get("created"))
+        created = bool(self._call("create", params, timeout).get("created"))
         self._created[channel] = params
         return created
 
     def stats(self, timeout: float) -> dict[str, dict[str, int]]:
-        channels = self._call(_STATS, {"namespace": self._namespace}, timeout).get("channels", {})
+        channels = self._call("stats", {"namespace": self._namespace}, timeout).get("channels", {})
         return {str(name): dict(counts) for name, counts in channels.items()}
+
+    def call(self, verb: str, params: dict[str, Any], timeout: float) -> dict[str, Any]:
+        return self._call(verb, {"namespace": self._namespace, **params}, timeout)
 
     def close(self, timeout: float) -> None:
         for unregister in self._unregister:
             unregister()
         for number in list(self._subscribed):
             self._forget(number)
+        with self._room:
+            self._closed = True
+            unsent, self._sent = list(self._sent.values()), {}
+            self._room.notify_all()
+        for batch, _ in unsent:
+            batch.settle((), ConnectionLost("The message bus was stopped before it was confirmed."))
         if self._namespace.startswith("private-"):
-            self._call(_CLOSE, {"namespace": self._namespace}, timeout)
+            self._call("close", {"namespace": self._namespace}, timeout)
 
-    def _call(self, address: str, params: dict[str, Any], timeout: float) -> dict[str, Any]:
-        return self._connection.call_async(address, params, timeout=timeout).result()[0]
+    def _call(self, verb: str, params: dict[str, Any], timeout: float) -> dict[str, Any]:
+        future = self._connection.call_async(_MESSAGING + verb, params, timeout=timeout)
+        with self._connection.waiting():
+            return future.result()[0]
 
     def _subscription(self, entry: _Subscribed) -> dict[str, Any]:
         return {
@@ -181,63 +279,32 @@ class DaemonBackend:
             "channel": entry.channel,
             "subscription": entry.wire_number,
             "credit": entry.window(),
+            **entry.options,
         }
 
     def _forget(self, number: int) -> _Subscribed | None:
         with self._lock:
             entry = self._subscribed.pop(number, None)
-            if entry is not None:
-                self._receivers.pop(entry.wire_number, None)
         if entry is not None:
             self._connection.off_deliver(entry.wire_number)
         return entry
 
-    def _deliver(self, deliveries: list[Delivered]) -> None:
-        """Hands runs of one subscription to its receiver. On the I/O thread."""
-        start = 0
-        for end in range(1, len(deliveries) + 1):
-            number = deliveries[start].subscription
-            if end < len(deliveries) and deliveries[end].subscription == number:
-                continue
-            receiver = self._receivers.get(number)
-            if receiver is not None:
-                receiver(deliveries[start:end])
-            start = end
-
-    def _published(self, published: Published) -> None:
-        confirmed = self._confirmations.pop(published.batch, None)
-        if confirmed is not None:
-            confirmed.set_result(None)
-        if published.rejections:
-            rejected = self._mine(published.rejections)
-            if rejected:
-                self._on_rejected(rejected)
-
-    def _mine(self, rejections: Sequence[_wire.Rejection]) -> list[Rejected]:
-        """Those that this bus sent lately; the rest is another bus's on this connection."""
-        batches = list(self._sent)
-        firsts = [sequences[0] for sequences, _ in batches]
-        mine = []
-        for sequence, error in rejections:
-            batch = bisect.bisect_right(firsts, sequence) - 1
-            if batch < 0:
-                continue
-            sequences, channels = batches[batch]
-            at = bisect.bisect_left(sequences, sequence)
-            if at < len(sequences) and sequences[at] == sequence:
-                code = CODE_OF_NUMBER.get(error, str(error))
-                mine.append(Rejected(sequence, channels[at], code))
-        return mine
-
     def _reconnected(self) -> None:
         """On the I/O thread, which must not wait for the answers."""
-        calls = [(_CREATE, params) for params in self._created.values()]
+        self._listener.room(None, None)
+        calls = [("open", self._opened)] if self._opened is not None else []
+        calls += [("create", params) for params in self._created.values()]
         with self._lock:
-            calls += [(_SUBSCRIBE, self._subscription(e)) for e in self._subscribed.values()]
-        for address, params in calls:
-            self._connection.call_async(address, params).add_done_callback(_log_failure)
+            calls += [("subscribe", self._subscription(e)) for e in self._subscribed.values()]
+        for verb, params in calls:
+            self._connection.call_async(_MESSAGING + verb, params).add_done_callback(_log_failure)
+        with self._room:
+            for _, frame in self._sent.values():
+                self._connection.send_owned(frame)
+            self._room.notify_all()
 
 
 def _log_failure(future: Future[Any]) -> None:
-    if not future.cancelled() and future.exception() is not None:
-        log.error("After reconnecting: %s", future.exception())
+    error = None if future.cancelled() else future.exception()
+    if isinstance(error, NeuralCoreError):
+        log.error("After reconnecting: %s", error)

@@ -5,25 +5,34 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Awaitable
-from typing import Any, Protocol
+import time
+from collections.abc import Awaitable, Sequence
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Protocol
 
-from neuralcore._bus.ready import ReadyQueue
+from neuralcore._bus.inbox import Schedule
+from neuralcore._bus.limits import TURN_SECONDS
+from neuralcore._bus.message import Message
+
+if TYPE_CHECKING:
+    from neuralcore._bus.subscription import Subscription
 
 log = logging.getLogger("neuralcore.messaging")
 
 SMALL_BACKLOG = 8
 """Up to so many waiting messages, asyncio handlers are kept apart by ``TICKS`` loop ticks."""
 TICKS = 3
-_TURN = 64
-"""With a larger backlog the loop gets a tick after so many messages."""
 
 
 class Dispatcher(Protocol):
-    queue: ReadyQueue
+    def arrived(self, subscription: Subscription, messages: Sequence[Message]) -> None:
+        """Messages for one of its subscriptions, in the daemon's order. From any thread."""
 
     def wake(self) -> None:
-        """There is something in the queue. From any thread."""
+        """Something has arrived. From any thread."""
+
+    def is_idle(self) -> bool:
+        """Whether nothing waits or is being handled."""
 
     def can_finish(self) -> bool:
         """Whether what waits will be handled if one waits for it."""
@@ -45,28 +54,39 @@ class LoopDispatcher:
 
     Between two handlers there are three loop ticks while the backlog is small: whoever waits for a
     handler's effect on the same loop sees it before the next handler runs. With a larger backlog
-    throughput counts, and the loop gets a tick every 64 messages.
+    throughput counts, and the loop gets a tick about every millisecond.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.queue = ReadyQueue()
+        self._schedule = Schedule()
         self._loop = loop
         self._leader: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._woken = False
         self._handling = False
         self._calls = 0
+        self._ticked = 0.0
         self._closed = False
 
+    def arrived(self, subscription: Subscription, messages: Sequence[Message]) -> None:
+        self._schedule.arrived(subscription, messages)
+
     def wake(self) -> None:
-        if self._woken:
+        # A leader at work looks for what has arrived by itself, before it gives up its place.
+        if self._woken or (self._leader is not None and not self._handling):
             return
         self._woken = True
         try:
-            self._loop.call_soon_threadsafe(self._lead)
+            if asyncio._get_running_loop() is self._loop:
+                self._loop.call_soon(self._lead)
+            else:
+                self._loop.call_soon_threadsafe(self._lead)
         except RuntimeError:  # the loop is closed
             self._closed = True
-            self.queue.clear()
+            self._schedule.clear()
+
+    def is_idle(self) -> bool:
+        return self._schedule.idle
 
     def can_finish(self) -> bool:
         return self._loop.is_running() and not self._closed
@@ -79,7 +99,7 @@ class LoopDispatcher:
 
     def close(self, *, cancel: bool) -> None:
         self._closed = True
-        self.queue.clear()
+        self._schedule.clear()
         if not cancel:
             return
         try:
@@ -94,7 +114,7 @@ class LoopDispatcher:
     def _lead(self) -> None:
         """Makes a task the leader if there is none. On the loop."""
         self._woken = False
-        if self._leader is not None or self._closed or not len(self.queue):
+        if self._leader is not None or self._closed or not len(self._schedule):
             return
         task = self._loop.create_task(self._run())
         self._leader = task
@@ -110,7 +130,7 @@ class LoopDispatcher:
             ticks += 1
         else:
             calls, ticks = self._calls, 0
-        if ticks >= TICKS and len(self.queue):
+        if ticks >= TICKS and len(self._schedule):
             self._leader = None
             self._lead()
         elif ticks < TICKS or not self._handling:
@@ -121,34 +141,99 @@ class LoopDispatcher:
 
     async def _run(self) -> None:
         me = asyncio.current_task()
+        schedule = self._schedule
         try:
             while self._leader is me:
-                entry = self.queue.pop()
-                if entry is None:
+                subscription = schedule.begin()
+                if subscription is None:
                     return
-                subscription, message = entry
-                self._calls += 1
-                self._handling = True
                 try:
-                    await subscription.handle(message)
-                    subscription.finished()
-                    if self._leader is me:
-                        self._handling = False
-                    await self._pause()
+                    await self._serve(subscription, me)
                 finally:
-                    self.queue.done(subscription)
+                    schedule.end(subscription)
+        except asyncio.CancelledError:
+            self._closed = True  # the loop is shutting down, or the bus
+            raise
         finally:
             if self._leader is me:
                 self._leader = None
-            if self._leader is None and len(self.queue):
+            if self._leader is None and len(schedule) and not self._closed:
                 self.wake()
 
-    async def _pause(self) -> None:
-        if len(self.queue) <= SMALL_BACKLOG:
-            for _ in range(TICKS):
+    async def _serve(self, subscription: Subscription, me: asyncio.Task[None] | None) -> None:
+        """Handles messages of a subscription while it has the most urgent ones."""
+        schedule = self._schedule
+        while True:
+            if subscription.is_simple:
+                await self._serve_many(subscription, me)
+            else:
+                await self._serve_one(subscription)
+            if self._leader is not me:
+                return
+            self._handling = False
+            if schedule.waiting <= SMALL_BACKLOG:
+                for _ in range(TICKS):
+                    await asyncio.sleep(0)
+                self._ticked = monotonic()
+            elif monotonic() - self._ticked > TURN_SECONDS:
                 await asyncio.sleep(0)
-        elif self._calls % _TURN == 0:
-            await asyncio.sleep(0)
+                self._ticked = monotonic()
+            if self._leader is not me or not schedule.goes_on(subscription):
+                return
+
+    async def _serve_one(self, subscription: Subscription) -> None:
+        if subscription.batch_limit:
+            messages = subscription.take_batch()
+            self._schedule.took(subscription, len(messages))
+            work = subscription.handle_batch(messages)
+        else:
+            message = subscription.inbox.pop()
+            self._schedule.took(subscription)
+            work = subscription.handle(message)
+        self._calls += 1
+        self._handling = True
+        await work
+
+    async def _serve_many(self, subscription: Subscription, me: asyncio.Task[None] | None) -> None:
+        """One turn of the loop: as many messages of one priority as take about a millisecond.
+
+        For a handler that is only to be called: what :meth:`Subscription.handle` does beside that,
+        and all bookkeeping, is done once a turn.
+        """
+        schedule = self._schedule
+        inbox = subscription.inbox
+        handler = subscription.handler
+        queue = inbox.first
+        most = min(len(queue), subscription.turn_messages, schedule.waiting - SMALL_BACKLOG)
+        if schedule.contended:
+            most = 1
+        incoming = schedule.incoming
+        began = monotonic()
+        done = succeeded = 0
+        self._handling = True
+        try:
+            while True:
+                message = queue.popleft()
+                done += 1
+                self._calls += 1
+                try:
+                    result = await handler(message)
+                except BaseException as error:
+                    if subscription.failed_async(message, error):
+                        raise
+                else:
+                    succeeded += 1
+                    if result is not None:
+                        subscription.answered(message, result)
+                if done >= most or self._leader is not me or inbox.first is not queue or incoming:
+                    break
+                if subscription.cancelled:
+                    break
+        finally:
+            inbox.took(done)
+            schedule.took(subscription, done)
+            subscription.handled += succeeded
+            subscription.turn_took(done, monotonic() - began)
 
 
 class ThreadDispatcher:
@@ -158,26 +243,34 @@ class ThreadDispatcher:
     """
 
     def __init__(self, workers: int) -> None:
-        self.queue = ReadyQueue()
+        self._schedule = Schedule()
         self._workers = workers
         self._condition = threading.Condition()
         self._threads: list[threading.Thread] = []
-        self._waiting = 0
+        self._sleeping = 0
         self._closed = False
+
+    def arrived(self, subscription: Subscription, messages: Sequence[Message]) -> None:
+        self._schedule.arrived(subscription, messages)
 
     def wake(self) -> None:
         with self._condition:
             if self._closed:
                 return
-            if self._waiting:
-                self._condition.notify(len(self.queue))
-            missing = min(len(self.queue), self._workers) - self._waiting
+            self._schedule.sort()
+            waiting = self._schedule.waiting
+            if self._sleeping:
+                self._condition.notify(waiting)
+            missing = min(waiting, self._workers) - self._sleeping
             while missing > 0 and len(self._threads) < self._workers:
                 missing -= 1
                 name = f"neuralcore-handler-{len(self._threads)}"
                 thread = threading.Thread(target=self._work, name=name, daemon=True)
                 self._threads.append(thread)
                 thread.start()
+
+    def is_idle(self) -> bool:
+        return self._schedule.idle
 
     def can_finish(self) -> bool:
         return not self._closed
@@ -186,29 +279,38 @@ class ThreadDispatcher:
         return threading.current_thread() in self._threads
 
     def close(self, *, cancel: bool) -> None:
-        self.queue.clear()
         with self._condition:
+            self._schedule.clear()
             self._closed = True
             self._condition.notify_all()
 
     def _work(self) -> None:
+        schedule = self._schedule
         while True:
-            entry = self.queue.pop()
-            if entry is None:
-                with self._condition:
-                    while not len(self.queue) and not self._closed:
-                        self._waiting += 1
-                        self._condition.wait()
-                        self._waiting -= 1
+            with self._condition:
+                subscription = schedule.begin()
+                while subscription is None:
                     if self._closed:
                         return
-                continue
-            subscription, message = entry
+                    self._sleeping += 1
+                    self._condition.wait()
+                    self._sleeping -= 1
+                    subscription = schedule.begin()
+                if subscription.batch_limit:
+                    messages = subscription.take_batch()
+                else:
+                    messages = [subscription.inbox.pop()]
+                schedule.took(subscription, len(messages))
             try:
-                subscription.handle_here(message)
+                if subscription.batch_limit:
+                    subscription.handle_batch_here(messages)
+                else:
+                    subscription.handle_here(messages[0])
             finally:
-                self.queue.done(subscription)
-                subscription.finished()
+                with self._condition:
+                    schedule.end(subscription)
+                    if self._sleeping and schedule.waiting:
+                        self._condition.notify()
 
 
 class LoopThread:
@@ -243,3 +345,9 @@ class LoopThread:
         self.loop.call_soon_threadsafe(self.loop.stop)
         if threading.current_thread() is not self._thread:
             self._thread.join(1.0)
+
+
+def wait_until(check: Any, deadline: float) -> None:
+    """Looks every millisecond whether something is so, until then (``time.monotonic``)."""
+    while not check() and time.monotonic() < deadline:
+        time.sleep(0.001)

@@ -5,9 +5,14 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-import time
 
-from neuralcore._bus.dispatch import Dispatcher, LoopDispatcher, LoopThread, ThreadDispatcher
+from neuralcore._bus.dispatch import (
+    Dispatcher,
+    LoopDispatcher,
+    LoopThread,
+    ThreadDispatcher,
+    wait_until,
+)
 from neuralcore._bus.subscription import Handler
 
 
@@ -51,7 +56,7 @@ class Handlers:
         """Waits until nothing waits or runs, or it is that late by ``time.monotonic``."""
         for dispatcher in self._all():
             if dispatcher.can_finish():
-                dispatcher.queue.wait_idle(max(0.0, deadline - time.monotonic()))
+                wait_until(dispatcher.is_idle, deadline)
 
     def close(self, *, cancel: bool) -> None:
         """Ends it all; handlers that still run are cancelled, or left to end by themselves."""

@@ -10,7 +10,6 @@ from concurrent.futures import Future
 from typing import Any
 
 from neuralcore._bus.message import Message
-from neuralcore._wire import Delivered
 from neuralcore.errors import NeuralCoreError
 
 
@@ -45,10 +44,9 @@ class Requests:
         for future in waiting.values():
             _settle(future, error=error)
 
-    def deliver(self, batch: Sequence[Delivered]) -> None:
+    def deliver(self, batch: Sequence[Message]) -> None:
         """Answers, on the I/O thread. The first to a request counts, later ones are ignored."""
-        for delivered in batch:
-            message = Message.received(delivered)
+        for message in batch:
             with self._lock:
                 future = self._waiting.pop(message.meta.correlation_id or "", None)
             if future is None:

@@ -94,6 +94,7 @@ __all__ = [
     "CONFIRM_ACCEPTED",
     "CONFIRM_DURABLE",
     "DEFAULT_PRIORITY",
+    "DELIVER",
     "EXTEND",
     "JSON_CONTENT",
     "MAX_BINARY",

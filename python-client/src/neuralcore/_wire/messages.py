@@ -17,8 +17,8 @@ _REPLAYED = 1
 _PUBLISH_HEAD = struct.Struct("<BBHIHHIQ")  # header; namespace, channels, messages, publisher
 _PUBLISH_ENTRY = struct.Struct("<QqqIIIHBB")
 _DELAY = struct.Struct("<Q")
-_DELIVER_HEAD = struct.Struct("<BBHIHHI")  # header; channels, zero, deliveries
-_DELIVERY = struct.Struct("<IHHQQQqqIIIHBBQ")
+DELIVERY_HEAD = struct.Struct("<BBHIHHI")  # header; channels, zero, deliveries
+DELIVERY = struct.Struct("<IHHQQQqqIIIHBBQ")
 
 
 def encode_publish(
@@ -132,7 +132,7 @@ def encode_deliver(deliveries: Sequence[Delivered]) -> bytes:
     for d in deliveries:
         index = indexes.setdefault(d.channel, len(indexes))
         entries.append(
-            _DELIVERY.pack(
+            DELIVERY.pack(
                 d.subscription,
                 d.attempt,
                 _REPLAYED if d.replayed else 0,
@@ -147,7 +147,7 @@ def encode_deliver(deliveries: Sequence[Delivered]) -> bytes:
             )
         )
         bodies += (d.payload, d.meta)
-    head = _DELIVER_HEAD.pack(DELIVER, 0, 0, 0, len(indexes), 0, len(entries))
+    head = DELIVERY_HEAD.pack(DELIVER, 0, 0, 0, len(indexes), 0, len(entries))
     names = (part for n in indexes for part in (U16.pack(len(n.encode())), n.encode()))
     named = b"".join((head, *names))
     payload = b"".join((named, ZEROS[: -len(named) % 8], *entries, *bodies))
@@ -156,7 +156,7 @@ def encode_deliver(deliveries: Sequence[Delivered]) -> bytes:
 
 def decode_deliver(payload: bytes) -> list[Delivered]:
     """The deliveries of a deliver frame, in its order."""
-    _, _, _, _, channels, _, count = _DELIVER_HEAD.unpack_from(payload)
+    _, _, _, _, channels, _, count = DELIVERY_HEAD.unpack_from(payload)
     names, at = decode_names(payload, 16, channels)
     body = at + 72 * count
     new = tuple.__new__  # a third of the time of Delivered(...)
@@ -178,7 +178,7 @@ def decode_deliver(payload: bytes) -> list[Delivered]:
         type_,
         meta_type,
         number,
-    ) in _DELIVERY.iter_unpack(payload[at:body]):
+    ) in DELIVERY.iter_unpack(payload[at:body]):
         meta_at = body + length
         end = meta_at + meta_length
         add(

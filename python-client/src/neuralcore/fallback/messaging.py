@@ -3,21 +3,27 @@
 It keeps the daemon's rules: strict priority, first come first served within a priority and across
 channels, a bounded queue and a credit for each subscription, at most one delivery, nothing stored.
 ``src/main/java/neuralcore/bus`` is the original. Messages are encoded and decoded as if they
-travelled, so that a program behaves the same with the daemon.
+travelled, so that a program behaves the same with the daemon. What it lacks it refuses with
+``NotSupported``: acknowledgements, durable groups, replay, patterns, filters, delays, and channels
+that are persistent unless the bus was made with ``allow_volatile=True``.
 """
 
 from __future__ import annotations
 
+import asyncio
 import heapq
 import itertools
 import threading
 import time
 import weakref
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from typing import Any, Literal
 
-from neuralcore._bus.backend import OnDeliver, OnRejected, Rejected
-from neuralcore._wire import Delivered, Outgoing
+from neuralcore._bus.backend import Listener, OnMessages
+from neuralcore._bus.batch import Batch, Rejected
+from neuralcore._bus.message import Message
+from neuralcore._wire import Outgoing, Settlement
 from neuralcore.errors import InvalidRequest, NotSupported
 
 MAX_QUEUE_SIZE = 1000
@@ -53,7 +59,7 @@ class _Waiting:
 class _Queue:
     """One subscription: what waits for it, and how much it may be given."""
 
-    def __init__(self, number: int, channel: _Channel, credit: int, deliver: OnDeliver) -> None:
+    def __init__(self, number: int, channel: _Channel, credit: int, deliver: OnMessages) -> None:
         self.number = number
         self.channel = channel
         self.credit = credit
@@ -112,7 +118,7 @@ class _Queue:
             self._expired(heapq.heappop(self.heap))
         return None
 
-    def take(self) -> Delivered:
+    def take(self) -> Message:
         waiting = heapq.heappop(self.heap)
         waiting.copies -= 1
         waiting.delivered = True
@@ -120,16 +126,16 @@ class _Queue:
         self.channel.counts["queued"] -= 1
         self.channel.counts["delivered"] += 1
         message = waiting.message
-        return Delivered(
-            self.number,
+        return Message(
+            message.channel,
+            message.priority,
+            message.timestamp_ns,
+            waiting.sequence,
+            waiting.order,
             1,
+            0,
             waiting.publisher.publisher,
             message.sequence,
-            waiting.sequence,
-            message.timestamp_ns,
-            message.priority,
-            message.ttl_ms,
-            message.channel,
             message.payload_type,
             message.payload,
             message.meta_type,
@@ -161,7 +167,8 @@ class _Namespace:
     def channel(self, name: str) -> _Channel:
         return self.channels.setdefault(name, _Channel())
 
-    def publish(self, publisher: LocalBackend, batch: Sequence[Outgoing]) -> None:
+    def publish(self, publisher: LocalBackend, batch: Sequence[Outgoing]) -> list[Rejected]:
+        """Queues a batch; which of it found no room. Others' losses are told to them."""
         lost: dict[LocalBackend, list[Rejected]] = {}
         with self.lock:
             touched: dict[_Queue, None] = {}
@@ -182,14 +189,16 @@ class _Namespace:
                     channel.last_sequence -= 1
                     _note_lost(lost, waiting)
             self.deliver(list(touched))
+        mine = lost.pop(publisher, [])
         for backend, rejected in lost.items():
-            backend.on_rejected(rejected)
+            backend.listener.rejected(rejected)
+        return mine
 
     def deliver(self, queues: list[_Queue]) -> None:
         """Hands out what credit allows, over all the queues the most urgent and oldest first."""
         heads = [(head, i) for i, queue in enumerate(queues) if (head := queue.head())]
         heapq.heapify(heads)
-        run: list[Delivered] = []
+        run: list[Message] = []
         current = -1
         while heads:
             _, i = heapq.heappop(heads)
@@ -220,16 +229,30 @@ class LocalBackend:
 
     kind: Literal["fallback"] = "fallback"
 
-    def __init__(self, namespace: str, publisher: int, on_rejected: OnRejected) -> None:
+    def __init__(
+        self, namespace: str, publisher: int, listener: Listener, *, allow_volatile: bool
+    ) -> None:
         self.publisher = publisher
-        self.on_rejected = on_rejected
+        self.listener = listener
+        self._allow_volatile = allow_volatile
         self._queues: dict[int, _Queue] = {}
         with _shared_lock:
             self._namespace = _shared.setdefault(namespace, _Namespace())
 
-    def send(self, batch: Sequence[Outgoing], wait: float) -> int:
-        self._namespace.publish(self, batch)
-        return len(batch)
+    def attach(self, loop: asyncio.AbstractEventLoop) -> None:
+        """It has no thread of its own."""
+
+    def open(self, path: str, timeout: float) -> None:
+        """The bus has said that losing messages is fine."""
+
+    def send(self, batch: Batch, wait: float) -> bool:
+        if batch.delayed:
+            raise _lacks("delayed delivery")
+        rejected = self._namespace.publish(self, [message for message, _ in batch.messages()])
+        batch.settle(rejected)
+        if rejected:
+            self.listener.rejected(rejected)
+        return True
 
     def flush(self, timeout: float) -> None:
         """Nothing is on its way."""
@@ -239,16 +262,21 @@ class LocalBackend:
         number: int,
         channel: str,
         window: Callable[[], int],
-        on_deliver: OnDeliver,
+        on_messages: OnMessages,
+        options: dict[str, Any],
         timeout: float,
     ) -> None:
+        if options:
+            raise _lacks(f"a subscription with {', '.join(sorted(options))}")
+        if "*" in channel:
+            raise _lacks(f"a pattern such as {channel!r}")
         with self._namespace.lock:
             of = self._namespace.channel(channel)
-            queue = _Queue(number, of, window(), on_deliver)
+            queue = _Queue(number, of, window(), on_messages)
             of.queues.append(queue)
             self._queues[number] = queue
 
-    def unsubscribe(self, number: int, timeout: float) -> None:
+    def unsubscribe(self, number: int, forget: bool, timeout: float) -> None:
         with self._namespace.lock:
             queue = self._queues.pop(number, None)
             if queue is not None:
@@ -265,12 +293,20 @@ class LocalBackend:
                 if queue.heap:
                     self._namespace.deliver([queue])
 
+    def settle(self, number: int, settlements: Sequence[Settlement]) -> Future[Any]:
+        raise _lacks("acknowledgement")
+
     def create(self, channel: str, options: dict[str, Any], timeout: float) -> bool:
         policy = options.get("drop_policy", "drop_new")
         if policy == "block":
-            raise NotSupported("drop_policy 'block' is not in this version.")
+            raise _lacks("drop_policy 'block'")
         if policy not in ("drop_new", "drop_old"):
             raise InvalidRequest(f"drop_policy is {policy!r}; 'drop_new' or 'drop_old' is needed.")
+        if options.get("persistent") and not self._allow_volatile:
+            raise _lacks(
+                f"the persistent channel {channel!r}",
+                hint="Pass allow_volatile=True to the bus if losing its messages is fine.",
+            )
         with self._namespace.lock:
             of = self._namespace.channel(channel)
             if of.configured:
@@ -278,6 +314,9 @@ class LocalBackend:
             of.configured = True
             of.options.update(options)
             return True
+
+    def call(self, verb: str, params: dict[str, Any], timeout: float) -> dict[str, Any]:
+        raise _lacks(f"neuralcore.messaging.{verb}")
 
     def stats(self, timeout: float) -> dict[str, dict[str, int]]:
         with self._namespace.lock:
@@ -288,4 +327,8 @@ class LocalBackend:
 
     def close(self, timeout: float) -> None:
         for number in list(self._queues):
-            self.unsubscribe(number, timeout)
+            self.unsubscribe(number, False, timeout)
+
+
+def _lacks(what: str, hint: str = "Start the daemon.") -> NotSupported:
+    return NotSupported(f"Without the daemon there is no {what}.", hint=hint)

@@ -12,6 +12,7 @@ import uuid
 import pytest
 
 from neuralcore.errors import ConnectionLost, InvalidRequest, NotFound, NotSupported, RequestTimeout
+from neuralcore.fallback.client import FallbackClient
 from neuralcore.messaging import (
     HandlerError,
     Message,
@@ -708,9 +709,12 @@ def test_large_payloads(bus):
     assert [len(p) for p in got.wait()] == [1 << 20, 3 << 20, 7 << 20]
 
 
-def test_persistence_is_refused_until_it_is_there(client, tmp_path):
-    with pytest.raises(NotSupported, match="allow_volatile"):
-        MessageBus(persistence_path="messages.db", client=client)
-    bus = MessageBus(persistence_path=tmp_path / "messages.db", allow_volatile=True, client=client)
-    assert bus.namespace == str(tmp_path / "messages.db")
+def test_persistent_channels_without_a_daemon_need_leave(tmp_path):
+    path = tmp_path / "messages.db"
+    with MessageBus(persistence_path=path, client=FallbackClient()) as bus:
+        assert bus.namespace == str(path)
+        with pytest.raises(NotSupported, match="allow_volatile"):
+            bus.create_channel("kept", persistent=True)
+    with MessageBus(persistence_path=path, client=FallbackClient(), allow_volatile=True) as bus:
+        assert bus.create_channel("kept", persistent=True).result() is True
     assert list(tmp_path.iterdir()) == []

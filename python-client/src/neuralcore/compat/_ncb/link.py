@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from neuralcore._bus.completion import Completion, on_running_loop
+from neuralcore._bus.core import Details
 from neuralcore.compat._ncb.config import ChannelConfig
 from neuralcore.errors import ConnectionLost, NeuralCoreError
 from neuralcore.messaging import MessageBus
@@ -81,7 +82,9 @@ class Link:
         if self._bus is None:
             raise ConnectionLost("The bus has stopped.")
         # Not through MessageBus.publish, which puts meta into a field of its own: ATLAS's is flat.
-        return self._bus._core.publish(channel, payload, priority, None, None, meta)
+        id = self._bus._core.publish(channel, payload, priority, Details(meta))
+        assert id is not None  # the bus was made to raise when it is full
+        return id
 
     async def subscribe(self, subscriber: Subscriber) -> None:
         """Has a subscriber's messages handled from now on."""

@@ -121,7 +121,13 @@ final class BinaryFrames {
     }
 
     void publish(Frame.Publish publish) {
-        check(publish);
+        try {
+            check(publish);
+        } catch (NeuralCoreException e) {
+            session.fail(e); // says why; what follows says which
+            rejectAll(publish, e);
+            return;
+        }
         session.vertx()
                 .eventBus()
                 .<Frame.Published>request(

@@ -228,6 +228,11 @@ final class Memberships {
 
     // Serving
 
+    /** Whether nobody subscribes, to channels or to patterns. */
+    boolean isEmpty() {
+        return subscribers.isEmpty();
+    }
+
     void credit(BusEvent.Credit credit) {
         Subscriber subscriber = subscribers.get(credit.connection());
         if (subscriber == null) {

@@ -149,6 +149,11 @@ public final class Namespace {
         return channels.size();
     }
 
+    /** Whether nobody would miss it: no channels, and no patterns that wait for some. */
+    boolean isUnused() {
+        return channels.size() == 0 && memberships.isEmpty();
+    }
+
     /** Ends every subscription and removes every channel; the sums remain. */
     void close() {
         memberships.endAll(nowMillis);

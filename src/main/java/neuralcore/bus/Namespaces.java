@@ -299,7 +299,7 @@ public final class Namespaces {
             Map.Entry<String, Namespace> entry = all.next();
             Namespace namespace = entry.getValue();
             step(namespace, tick, effects);
-            if (namespace.channels() == 0
+            if (namespace.isUnused()
                     && !namespace.isKept()
                     && !owners.containsKey(entry.getKey())) {
                 namespace.addTo(retired);

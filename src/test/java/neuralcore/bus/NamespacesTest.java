@@ -46,6 +46,16 @@ class NamespacesTest {
     }
 
     @Test
+    void aPatternKeepsItsNamespaceBeforeTheFirstChannel() {
+        subscribe("atlas", "alice", 1, "llm.*");
+        step(new BusEvent.Tick(now));
+
+        publish("atlas", "carol", message("llm.request", 5, 1));
+
+        assertThat(effects.delivered).extracting(Delivered::connection).containsExactly("alice");
+    }
+
+    @Test
     void aSubscriptionNumberIsUniqueOverNamespaces() {
         subscribe("atlas", "alice", 1, "jobs");
 

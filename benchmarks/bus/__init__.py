@@ -1,0 +1,1 @@
+"""`./neuralcore bench bus`."""

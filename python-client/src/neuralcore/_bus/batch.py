@@ -1,0 +1,215 @@
+"""Published messages on their way: packed as they will travel, one frame a batch."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from typing import NamedTuple
+
+from neuralcore._wire import Outgoing
+from neuralcore.errors import InvalidRequest
+
+FULL_MESSAGES = 512
+FULL_BYTES = 256 * 1024
+
+# With the length word, so that a frame is joined once.
+_HEAD = struct.Struct(">i")
+_PUBLISH_HEAD = struct.Struct("<BBHIHHIQ")
+_PUBLISH = 0x10
+_U16 = struct.Struct("<H")
+_ZEROS = bytes(8)
+
+_ACCEPTED, _DURABLE, _DELAYED = 1, 2, 4
+
+# sequence, timestamp, priority, payload bytes, meta bytes, ttl, channel, payload type, meta type
+ENTRY = struct.Struct("<QqqIIIHBB")
+# … and the delay
+DELAYED_ENTRY = struct.Struct("<QqqIIIHBBQ")
+
+
+class Rejected(NamedTuple):
+    """A message that was not queued, or gave way to another.
+
+    :ivar channel: None if that is not known any more.
+    :ivar code: the error's name.
+    """
+
+    sequence: int
+    channel: str | None
+    code: str
+
+
+class Batch:
+    """Messages that go out in one frame, in order.
+
+    Filled by the outbox under its lock; once sealed it does not change but for its outcome.
+
+    :ivar durable: whether its confirmation waits for the disk.
+    :ivar delayed: whether its entries carry a delay.
+    :ivar large_bytes: of the bodies that were counted: the small ones need not be.
+    """
+
+    __slots__ = (
+        "_waiters",
+        "bodies",
+        "channels",
+        "delayed",
+        "done",
+        "durable",
+        "entries",
+        "error",
+        "indexes",
+        "large_bytes",
+        "rejected",
+    )
+
+    def __init__(self, *, durable: bool = False, delayed: bool = False) -> None:
+        self.durable = durable
+        self.delayed = delayed
+        self.indexes: dict[str, int] = {}
+        self.entries: list[bytes] = []
+        self.bodies: list[bytes] = []
+        self.large_bytes = 0
+        self.done = False
+        self.rejected: dict[int, str] = {}
+        self.error: Exception | None = None
+        self._waiters: list[_Waiter] = []
+
+    @property
+    def count(self) -> int:
+        """How many messages it holds."""
+        return len(self.entries)
+
+    def index(self, channel: str) -> int:
+        """The number under which the batch's entries name a channel."""
+        if len(self.indexes) == 0xFFFF:
+            raise InvalidRequest("A batch names at most 65,535 channels.")
+        return self.indexes.setdefault(channel, len(self.indexes))
+
+    def frame(self, number: int, namespace: str, publisher: int) -> bytes:
+        """The publish frame, its length word included. Asks for a confirmation always."""
+        space = namespace.encode()
+        names = [
+            piece
+            for name in map(str.encode, self.indexes)
+            for piece in (_U16.pack(len(name)), name)
+        ]
+        named = 24 + len(space) + sum(map(len, names))
+        pad = -named % 8
+        width = DELAYED_ENTRY.size if self.delayed else ENTRY.size
+        flags = _DURABLE if self.durable else _ACCEPTED
+        return b"".join(
+            (
+                _HEAD.pack(named + pad + width * self.count + sum(map(len, self.bodies))),
+                _PUBLISH_HEAD.pack(
+                    _PUBLISH,
+                    flags | (_DELAYED if self.delayed else 0),
+                    0,
+                    number,
+                    len(space),
+                    len(self.indexes),
+                    self.count,
+                    publisher,
+                ),
+                space,
+                *names,
+                _ZEROS[:pad],
+                *self.entries,
+                *self.bodies,
+            )
+        )
+
+    def messages(self) -> Iterator[tuple[Outgoing, int]]:
+        """The messages again, each with its delay in milliseconds."""
+        names = list(self.indexes)
+        bodies = iter(self.bodies)
+        for entry in self.entries:
+            if self.delayed:
+                *fields, delay = DELAYED_ENTRY.unpack(entry)
+            else:
+                fields, delay = list(ENTRY.unpack(entry)), 0
+            sequence, time, priority, _, meta_length, ttl, index, type_, meta_type = fields
+            payload = next(bodies)
+            meta = next(bodies) if meta_length else b""
+            yield (
+                Outgoing(
+                    names[index], sequence, time, priority, ttl, type_, payload, meta_type, meta
+                ),
+                delay,
+            )
+
+    def summary(self) -> Summary:
+        """What is needed to tell later which messages these were."""
+        return Summary(b"".join(self.entries), tuple(self.indexes), self.delayed)
+
+    # The outcome
+
+    def settle(self, rejected: Sequence[Rejected], error: Exception | None = None) -> None:
+        """The daemon has answered, or nobody will. Wakes each waiting loop once."""
+        self.rejected = {r.sequence: r.code for r in rejected}
+        self.error = error
+        self.entries = []
+        self.bodies = []
+        with _outcomes:
+            self.done = True
+            waiters, self._waiters = self._waiters, []
+        loops: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+        for waiter in waiters:
+            if isinstance(waiter, Future):
+                waiter.set_result(None)
+            else:
+                loops.setdefault(waiter.get_loop(), []).append(waiter)
+        for loop, futures in loops.items():
+            try:
+                loop.call_soon_threadsafe(_release, futures)
+            except RuntimeError:  # that loop is closed; nobody waits there
+                continue
+
+    def wait(self, waiter: _Waiter) -> bool:
+        """Has the waiter released when the batch is done; False if it is already."""
+        with _outcomes:
+            if self.done:
+                return False
+            self._waiters.append(waiter)
+            return True
+
+
+_Waiter = Future[None] | asyncio.Future[None]
+_outcomes = threading.Lock()
+
+
+def _release(futures: list[asyncio.Future[None]]) -> None:
+    for future in futures:
+        if not future.done():
+            future.set_result(None)
+
+
+class Summary(NamedTuple):
+    """A batch that was sent: its messages' numbers and channels, in few bytes."""
+
+    entries: bytes
+    channels: tuple[str, ...]
+    delayed: bool
+
+    def find(self, sequence: int) -> str | None:
+        """The channel of a message, or None if it was not in this batch."""
+        entry = DELAYED_ENTRY if self.delayed else ENTRY
+        count = len(self.entries) // entry.size
+        low, high = 0, count
+        while low < high:  # its numbers grow
+            middle = (low + high) // 2
+            (found,) = _U64.unpack_from(self.entries, middle * entry.size)
+            if found == sequence:
+                index = entry.unpack_from(self.entries, middle * entry.size)[6]
+                return self.channels[int(index)]
+            if found < sequence:
+                low = middle + 1
+            else:
+                high = middle
+        return None
+
+
+_U64 = struct.Struct("<Q")

@@ -100,11 +100,31 @@ def cosine_similarity(a: Vector, b: Vector) -> float:
     >>> cosine_similarity([1.0, 0.0], [1.0, 0.0])
     1.0
     """
-    fast = _local.fast_cosine(a, b)
-    if fast is not None:
-        return fast
+    # Two arrays of float32 are what counts: numkong takes 0.2 µs, and each call here a quarter.
+    try:
+        if a.dtype is _float32 and b.dtype is _float32:  # type: ignore[union-attr]
+            distance = _angular(a, b)
+            # Exactly 0 or 1 may be zero vectors, or squares that have vanished.
+            if distance.__class__ is float and 0.0 < distance <= 2.0 and distance != 1.0:
+                similarity: float = 1.0 - distance
+                return similarity
+    except (AttributeError, ValueError, TypeError):
+        pass
+    return _any_cosine(a, b)
+
+
+def _any_cosine(a: Any, b: Any) -> float:
+    global _float32, _angular
+    if _float32 is None and hasattr(a, "dtype") and _local.has_numpy():
+        _float32, _angular = _local.pair_kernel()
     _check_pair(a, b)
     return _local.pair(a, b, "cosine")
+
+
+_float32: Any = None
+"""NumPy's type of that name; None until a first array shows that NumPy is there…"""
+_angular: Any = None
+"""…and then numkong's distance, or what raises ValueError if it is not installed."""
 
 
 def cosine_distance(a: Vector, b: Vector) -> float:

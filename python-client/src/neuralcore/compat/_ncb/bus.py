@@ -19,6 +19,7 @@ from neuralcore.compat._ncb.link import Link
 from neuralcore.compat._ncb.logs import about
 from neuralcore.compat._ncb.message import Message
 from neuralcore.compat._ncb.metrics import MetricsRegistry
+from neuralcore.compat._ncb.persistence import Persistence
 from neuralcore.compat._ncb.plugins import Plugin, Plugins
 from neuralcore.compat._ncb.publisher import Publisher
 from neuralcore.compat._ncb.registry import Registry
@@ -88,6 +89,9 @@ class NeuralCognitiveBus:
         self._metrics = MetricsRegistry(self.queue_sizes, histograms=enable_prometheus)
         self._plugins = Plugins(self._metrics, self.logger)
         self._link = Link(make, loop, self.logger)
+        self._persistence = (
+            Persistence(Path(persistence_path), self._link) if persistence_path else None
+        )
         self._registry = Registry(
             int(default_max_queue_size), self._link.declare, self._removed, self.logger
         )
@@ -382,10 +386,6 @@ class NeuralCognitiveBus:
         """Something has come of a message."""
         self._subscriber_last_seen[message.channel, subscriber.name] = time.time()
         self._plugins.tell("post_dispatch", message)
-
-    def dead_letter(self, channel: Channel, letter: dict[str, Any]) -> None:
-        """Keeps what a subscriber failed on."""
-        self._publisher.dead_letter(channel, letter)
 
     # Looking at it
 

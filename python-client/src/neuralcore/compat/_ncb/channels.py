@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from neuralcore.compat._ncb.subscriber import Subscriber
 
 
+_MOST_CREDIT = 1024
+
+
 class Channel:
     """A channel's settings, as far as this process obeys them, and its subscribers here."""
 
@@ -48,7 +51,7 @@ class Channel:
         Small against the queue, so that ``max_queue_size`` means what it says.
         """
         size = self.config.max_queue_size
-        return max(concurrency, min(256, size // 8) if size > 0 else 256)
+        return max(concurrency, min(_MOST_CREDIT, size // 8) if size > 0 else _MOST_CREDIT)
 
 
 class Queue:

@@ -103,6 +103,25 @@ class ChannelConfig:
         other = self.dead_letter_channel
         return other if other and other != self.name else None
 
+    def for_daemon(self) -> dict[str, Any]:
+        """What the daemon is told; it keeps for relays what it does not need itself."""
+        options: dict[str, Any] = {
+            "max_queue_size": max(0, int(self.max_queue_size)),
+            "default_priority": int(self.default_priority),
+            "drop_policy": self.drop_policy,
+            "persistent": self.persistent,
+            "dead_letter_channel": self.dead_letters or "",
+            "idempotency_key_field": self.idempotency_key_field or "",
+            "client": {name: getattr(self, name) for name in _FOR_RELAYS},
+        }
+        if self.idempotency_key_field:
+            options["idempotency_ttl"] = float(self.idempotency_ttl_seconds)
+        for name in _ADDED:
+            value = getattr(self, name)
+            if value is not None:
+                options[name] = value
+        return options
+
     def check(self) -> None:
         """
         :raises ValueError: if a field has no meaning; it names channel, field and value.
@@ -139,6 +158,17 @@ class ChannelConfig:
 
 
 FIELDS = tuple(field.name for field in dataclasses.fields(ChannelConfig) if field.name != "name")
+
+_FOR_RELAYS = (
+    "serializer",
+    "compress",
+    "compression_level",
+    "redis_in",
+    "redis_out",
+    "kafka_in",
+    "kafka_out",
+)
+_ADDED = FIELDS[FIELDS.index("durability") :]
 
 _INTEGERS = {"max_queue_size", "default_priority", "compression_level", "fanout_max_concurrency"}
 _OPTIONAL_INTEGERS = {"retention_rows", "retention_bytes", "max_attempts"}

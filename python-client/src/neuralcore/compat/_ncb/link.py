@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from neuralcore._bus.completion import Completion, on_running_loop
+from neuralcore._bus.completion import Completion, on_running_loop, run
 from neuralcore._bus.core import Details
+from neuralcore._bus.subscription import Terms
 from neuralcore.compat._ncb.config import ChannelConfig
-from neuralcore.errors import ConnectionLost, NeuralCoreError
+from neuralcore.errors import ConnectionLost, NeuralCoreError, NotSupported
 from neuralcore.messaging import MessageBus
 
 if TYPE_CHECKING:
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from neuralcore.compat._ncb.subscriber import Subscriber
 
 _SECONDS_FOR_SIZES = 1.0
+
+# A callback may take as long as it takes; that its process has gone is known by the connection.
+_LEASE_SECONDS = 7 * 86_400.0
 
 
 class Link:
@@ -44,9 +49,18 @@ class Link:
         return self._bus is not None
 
     async def open(self) -> None:
-        """Connects; may start a daemon."""
+        """Connects; may start a daemon.
+
+        :raises NotSupported: if there is none, nor can one be started.
+        """
         bus = self._make()
         await bus.start()
+        if bus.backend != "daemon":
+            await bus.stop(0)
+            raise NotSupported(
+                "This bus needs the daemon: what the fallback cannot do, such as trying again and "
+                "dead letters, is what it is for."
+            )
         self._bus = bus
 
     async def close(self, timeout: float) -> None:
@@ -63,15 +77,10 @@ class Link:
         if self._bus is None:
             return
         core = self._bus._core
-        core.start().create(
-            config.name,
-            {
-                "max_queue_size": config.max_queue_size,
-                "default_priority": config.default_priority,
-                "drop_policy": "drop_old" if config.drop_policy == "drop_old" else "drop_new",
-            },
-            core.timeout,
-        )
+        backend = core.start()
+        options = config.for_daemon()
+        if not backend.create(config.name, options, core.timeout):
+            backend.call("configure", {"channel": config.name, **options}, core.timeout)
 
     def send(self, channel: str, payload: Any, priority: int, meta: dict[str, Any]) -> str:
         """Publishes a message and returns its id.
@@ -82,21 +91,20 @@ class Link:
         if self._bus is None:
             raise ConnectionLost("The bus has stopped.")
         # Not through MessageBus.publish, which puts meta into a field of its own: ATLAS's is flat.
-        id = self._bus._core.publish(channel, payload, priority, Details(meta))
-        assert id is not None  # the bus was made to raise when it is full
-        return id
+        sent = self._bus._core.publish(channel, payload, priority, Details(meta))
+        assert sent is not None  # a bus that raises when it is full
+        return sent
 
     async def subscribe(self, subscriber: Subscriber) -> None:
         """Has a subscriber's messages handled from now on."""
         if self._bus is None:
             return
-        concurrency = subscriber.config.concurrency
-        subscription = self._bus.subscribe(
+        # Not through MessageBus.subscribe, which knows no name for dead letters.
+        subscription = self._bus._core.subscribe(
             subscriber.channel.name,
             subscriber.handle,
-            credit=subscriber.channel.credit(concurrency),
-            concurrency=concurrency,
-            loop=self._loop or on_running_loop(),
+            _terms(subscriber),
+            self._loop or on_running_loop(),
         )
         subscriber.subscription = subscription
         await subscription
@@ -109,7 +117,18 @@ class Link:
     def is_own(self, message: Received) -> bool:
         """Whether it was published here."""
         bus = self._bus
-        return bus is not None and message.id.startswith(f"{bus._core._publisher:016x}")
+        return bus is not None and message.id.startswith(bus._core.id_prefix)
+
+    async def call(self, verb: str, params: dict[str, Any]) -> dict[str, Any]:
+        """Asks the daemon for any other of its services for messages.
+
+        :raises ConnectionLost: if the bus does not run.
+        """
+        if self._bus is None:
+            raise ConnectionLost("The bus does not run; start it first.")
+        core = self._bus._core
+        backend = core.start()
+        return await run(lambda: backend.call(verb, params, core.timeout), verb)
 
     def sizes(self, channels: Iterable[str]) -> dict[str, int]:
         """How many messages wait, by channel; what was true last while the daemon is away."""
@@ -121,3 +140,26 @@ class Link:
             except (NeuralCoreError, TimeoutError) as error:
                 self._logger.debug("no queue sizes: %s", error)
         return dict(self._sizes)
+
+
+def _terms(subscriber: Subscriber) -> Terms:
+    config = subscriber.config
+    delay = max(0.0, config.retry_delay)
+    options: dict[str, Any] = {
+        "ack": "explicit",
+        "name": subscriber.name,
+        "max_attempts": subscriber.attempts,
+        "backoff": {"initial": delay, "max": delay, "multiplier": 1.0, "jitter": 0.0},
+        "lease": _LEASE_SECONDS,
+    }
+    if config.replay_on_register and subscriber.channel.config.persistent:
+        options["start"] = {"sequence": config.replay_after_seq}
+    if config.rate_limit_per_sec and config.rate_limit_burst:
+        options["rate_per_second"] = float(config.rate_limit_per_sec)
+        options["burst"] = math.ceil(config.rate_limit_burst)
+    return Terms(
+        acknowledge="auto",
+        credit=subscriber.channel.credit(config.concurrency),
+        concurrency=config.concurrency,
+        options=options,
+    )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from neuralcore._bus.payload import decode
+
 if TYPE_CHECKING:
     from neuralcore._bus.message import Message as Received
 
@@ -64,17 +66,20 @@ def of_received(received: Received) -> Message:
 
 def meta_of(received: Received) -> dict[str, Any]:
     """Its meta as one flat dict; publishers that say nothing get what ATLAS's bus adds."""
-    said = received.meta
-    named = {
-        name: value
-        for name in ("correlation_id", "source", "reply_to", "error")
-        if (value := getattr(said, name)) is not None
-    }
-    meta = {**named, **said.custom}
-    meta["trace_id"] = said.trace_id or received.id
-    meta.setdefault("published_by", said.source or "unknown")
-    if getattr(received, "replayed", False):
+    # Not received.meta, which sorts the fields into an object of its own first.
+    said = decode(received._meta_type, received._meta_bytes)
+    meta: dict[str, Any] = said if isinstance(said, dict) else {}
+    custom = meta.get("custom")
+    if isinstance(custom, dict):  # from a MessageBus
+        del meta["custom"]
+        meta.update(custom)
+    if not meta.get("trace_id"):
+        meta["trace_id"] = received.id
+    if "published_by" not in meta:
+        meta["published_by"] = meta.get("source") or "unknown"
+    if received.replayed:
         meta["replay"] = True
+        meta["persist_seq"] = received.namespace_sequence
     return meta
 
 

@@ -15,7 +15,7 @@ from neuralcore.compat._ncb.logs import about, trace_id_var
 from neuralcore.compat._ncb.message import ID, Message
 from neuralcore.compat._ncb.metrics import MetricsRegistry
 from neuralcore.compat._ncb.plugins import Plugins
-from neuralcore.errors import NeuralCoreError, QueueFull
+from neuralcore.errors import ConnectionLost, NeuralCoreError, QueueFull
 
 
 class _Early(NamedTuple):
@@ -110,10 +110,7 @@ class Publisher:
     ) -> str | None:
         """Hands a message on, or keeps it until the bus runs; None if there is no room."""
         try:
-            if self.is_open and self._link.is_open:
-                sent = self._link.send(channel.name, payload, priority, meta)
-            else:
-                sent = self._keep(channel, payload, priority, meta)
+            sent = self._send_or_keep(channel, payload, priority, meta)
         except QueueFull as error:
             self._metrics.dropped(channel.name)
             self._logger.warning(
@@ -125,6 +122,16 @@ class Publisher:
             return None
         self._metrics.published(channel.name, (time.perf_counter() - started) * 1000)
         return str(meta[ID]) if ID in meta else sent
+
+    def _send_or_keep(
+        self, channel: Channel, payload: Any, priority: int, meta: dict[str, Any]
+    ) -> str:
+        if self.is_open:
+            try:
+                return self._link.send(channel.name, payload, priority, meta)
+            except ConnectionLost:  # it is stopping: this one waits for the next start
+                pass
+        return self._keep(channel, payload, priority, meta)
 
     def _keep(self, channel: Channel, payload: Any, priority: int, meta: dict[str, Any]) -> str:
         size = channel.config.max_queue_size
@@ -159,16 +166,3 @@ class Publisher:
     def close(self) -> None:
         """The bus does not run any more."""
         self.is_open = False
-
-    def dead_letter(self, channel: Channel, letter: dict[str, Any]) -> None:
-        """Publishes what a subscriber failed on, whatever the rules say."""
-        target = self._channels.get(channel.config.dead_letters or "")
-        if target is None:
-            return
-        message = letter["message"]
-        meta = {
-            "trace_id": message["meta"].get("trace_id", ""),
-            "dlq": True,
-            "origin_msg_id": message["id"],
-        }
-        self.send(target, letter, 0, meta, time.perf_counter())

@@ -6,13 +6,11 @@ import asyncio
 import inspect
 import logging
 import time
-import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from neuralcore.compat._ncb.channels import Channel
-from neuralcore.compat._ncb.limiter import TokenBucket
 from neuralcore.compat._ncb.logs import about, trace_id_var
 from neuralcore.compat._ncb.message import Message, of_received
 from neuralcore.compat._ncb.metrics import MetricsRegistry
@@ -59,68 +57,61 @@ class Owner(Protocol):
     def handled(self, subscriber: Subscriber, message: Message) -> None:
         """Something has come of a message."""
 
-    def dead_letter(self, channel: Channel, letter: dict[str, Any]) -> None:
-        """Keeps what a subscriber failed on."""
-
 
 class Subscriber:
-    """Filters, calls back, tries again, gives up."""
+    """Filters and calls back, and tells the daemon what came of it.
+
+    The daemon delivers a message again if the callback raised, by a timer, so that others go on;
+    when its attempts are used up it makes it a dead letter.
+    """
 
     def __init__(self, owner: Owner, channel: Channel, config: SubscriberConfig) -> None:
         self.channel = channel
         self.config = config
         self.subscription: Subscription | None = None
         self._owner = owner
-        rate, burst = config.rate_limit_per_sec, config.rate_limit_burst
-        self._limiter = TokenBucket(rate, burst) if rate and burst else None
 
     @property
     def name(self) -> str:
         return self.config.module_name
 
+    @property
+    def attempts(self) -> int:
+        """How often a message is delivered at most."""
+        return max(0, self.config.retry_attempts) + 1
+
     async def handle(self, received: Received) -> None:
-        """Takes a message of the subscription."""
+        """Takes a delivery of the subscription, which acknowledges it when this returns."""
         message = of_received(received)
         token = trace_id_var.set(message.trace_id)
         try:
-            await self._handle(message, validate=not self._owner.is_own(received))
+            await self._handle(received, message)
         finally:
             trace_id_var.reset(token)
 
-    async def _handle(self, message: Message, *, validate: bool) -> None:
+    async def _handle(self, received: Received, message: Message) -> None:
         owner = self._owner
         try:
             if owner.plugins:
-                message = await owner.plugins.before_dispatch(message, validate=validate)
+                own = owner.is_own(received)
+                message = await owner.plugins.before_dispatch(message, validate=not own)
             if self.config.filter_fn is not None and not self.config.filter_fn(message):
                 return
-        except Exception as error:  # of a plugin or the filter: trying again would not help
-            self._give_up(message, error, "filter_error")
+        except Exception as error:  # trying again would not help
+            self._gives_up(message, error, "filter_error")
+            received.term(error)
             return
-        if self._limiter is not None:
-            await self._limiter.acquire()
-        attempts = max(0, self.config.retry_attempts) + 1
-        for attempt in range(1, attempts + 1):
-            try:
-                await self._call(message)
-                owner.metrics.dispatched(message.channel)
-                break
-            except (Exception, asyncio.CancelledError) as error:
-                if isinstance(error, asyncio.CancelledError) and _is_cancelled():
-                    raise
-                if attempt == attempts:
-                    self._give_up(message, error, "subscriber_error")
-                    break
-                owner.logger.warning(
-                    "Subscriber %r failed on message %s, attempt %d of %d: %s",
-                    self.name,
-                    message.id,
-                    attempt,
-                    attempts,
-                    error,
-                    extra=self._about("subscriber_retry", message, error),
-                )
-                await asyncio.sleep(self.config.retry_delay)
+        try:
+            await self._call(message)
+            owner.metrics.dispatched(message.channel)
+        except (Exception, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+                raise
+            if received.attempt < self.attempts:
+                self._tries_again(message, error, received.attempt)
+            else:
+                self._gives_up(message, error, "subscriber_error")
+            received.nack(reason=error)
         owner.handled(self, message)
 
     async def _call(self, message: Message) -> None:
@@ -134,7 +125,18 @@ class Subscriber:
                 took = (time.perf_counter() - started) * 1000
                 self._owner.metrics.took(message.channel, took)
 
-    def _give_up(self, message: Message, error: BaseException, event: str) -> None:
+    def _tries_again(self, message: Message, error: BaseException, attempt: int) -> None:
+        self._owner.logger.warning(
+            "Subscriber %r failed on message %s, attempt %d of %d: %s",
+            self.name,
+            message.id,
+            attempt,
+            self.attempts,
+            error,
+            extra=self._about("subscriber_retry", message, error),
+        )
+
+    def _gives_up(self, message: Message, error: BaseException, event: str) -> None:
         self._owner.metrics.failed(message.channel)
         self._owner.logger.error(
             "Subscriber %r gives message %s up: %s",
@@ -143,20 +145,6 @@ class Subscriber:
             error,
             extra=self._about(event, message, error),
             exc_info=error,
-        )
-        if message.meta.get("dlq"):
-            return  # a dead letter has no dead letter
-        lines = traceback.format_exception(type(error), error, error.__traceback__)
-        self._owner.dead_letter(
-            self.channel,
-            {
-                "origin_channel": message.channel,
-                "subscriber": self.name,
-                "error_type": type(error).__name__,
-                "error": str(error),
-                "traceback": "".join(lines),
-                "message": message.to_dict(),
-            },
         )
 
     def _about(self, event: str, message: Message, error: BaseException) -> dict[str, Any]:

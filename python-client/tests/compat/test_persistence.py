@@ -1,0 +1,89 @@
+"""What is kept on the disk: replay, restarts, pruning."""
+
+from __future__ import annotations
+
+import pytest
+
+from compat.conftest import Got, until
+from neuralcore.compat.atlas_ncb import ChannelConfig
+from neuralcore.errors import ConnectionLost
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "bus.sqlite"
+
+
+@pytest.fixture
+async def kept(make, path):
+    """A bus that runs and has a persistent channel "p"."""
+    bus = make(persistence_path=path)
+    bus.create_channel("p", ChannelConfig("p", persistent=True))
+    await bus.start()
+    return bus
+
+
+def test_without_a_path_there_is_none(make):
+    assert make()._persistence is None
+
+
+async def test_replay_comes_first_and_joins_what_comes(kept, got):
+    for n in range(10):
+        await kept.publish("p", n, priority=-n)
+    await kept._link._bus.flush()
+    await kept.register_subscriber("p", "s", got, replay_on_register=True)
+    await kept.publish("p", 10)
+    assert await got.wait(11) == list(range(11))
+    replayed = [m for m in got.messages if m.meta.get("replay")]
+    assert [m.payload for m in replayed][:10] == list(range(10))
+    numbers = [m.meta["persist_seq"] for m in replayed]
+    assert numbers == sorted(numbers)
+    rest = Got()
+    await kept.register_subscriber(
+        "p", "t", rest, replay_on_register=True, replay_after_seq=numbers[6]
+    )
+    assert await rest.wait(4) == [7, 8, 9, 10]
+
+
+async def test_without_replay_only_new_messages_come(kept, got):
+    await kept.publish("p", "old")
+    await kept._link._bus.flush()
+    await kept.register_subscriber("p", "s", got)
+    await kept.publish("p", "new")
+    assert await got.wait(1) == ["new"]
+
+
+async def test_messages_outlive_the_bus_with_their_ids(kept, make, path, got):
+    ids = [await kept.publish("p", n) for n in range(3)]
+    await kept.stop()
+    again = make(persistence_path=path)
+    again.create_channel("p", ChannelConfig("p", persistent=True))
+    await again.start()
+    await again.register_subscriber("p", "s", got, replay_on_register=True)
+    assert await got.wait(3) == [0, 1, 2]
+    assert [m.id for m in got.messages] == ids
+
+
+async def test_two_buses_of_one_path_share_it(kept, make, path, got):
+    other = make(persistence_path=path)
+    other.create_channel("p", ChannelConfig("p", persistent=True))
+    await other.start()
+    await other.register_subscriber("p", "s", got)
+    await kept.publish("p", 1)
+    assert await got.wait(1) == [1]
+
+
+async def test_pruning_takes_what_is_old_and_counts_it(kept, got):
+    assert kept._persistence.db_path.endswith("bus.sqlite")
+    for n in range(5):
+        await kept.publish("p", n)
+    await kept._link._bus.flush()
+    assert await kept._persistence.prune_old_messages("p", max_age_sec=3600) == 0
+    assert await kept._persistence.prune_old_messages("p", max_age_sec=0) == 5
+    await kept.publish("p", "after")
+    await kept.register_subscriber("p", "s", got, replay_on_register=True)
+    await until(lambda: got.messages, "what is left")
+    assert got.payloads == ["after"]
+    await kept.stop()
+    with pytest.raises(ConnectionLost):
+        await kept._persistence.prune_old_messages("p", 0)

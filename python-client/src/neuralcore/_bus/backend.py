@@ -65,6 +65,9 @@ class Backend(Protocol):
 
     def create(self, channel: str, options: dict[str, Any], timeout: float) -> bool: ...
 
+    def declare(self, channel: str, options: dict[str, Any]) -> None:
+        """Creates a channel, or changes it, before whatever is sent after this. Does not wait."""
+
     def stats(self, timeout: float) -> dict[str, dict[str, int]]: ...
 
     def call(self, verb: str, params: dict[str, Any], timeout: float) -> dict[str, Any]:

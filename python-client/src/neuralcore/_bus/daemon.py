@@ -70,6 +70,7 @@ class DaemonBackend:
         self._room = threading.Condition(self._lock)
         self._subscribed: dict[int, _Subscribed] = {}
         self._created: dict[str, dict[str, Any]] = {}
+        self._declared: set[str] = set()
         self._opened: dict[str, Any] | None = None
         self._sent: dict[int, _Sent] = {}
         self._sent_bytes = 0
@@ -247,6 +248,14 @@ class DaemonBackend:
         self._created[channel] = params
         return created
 
+    def declare(self, channel: str, options: dict[str, Any]) -> None:
+        params = {"namespace": self._namespace, "channel": channel, **options}
+        self._created[channel] = params
+        self._declared.add(channel)
+        for verb in ("create", "configure"):  # the daemon takes them in order
+            future = self._connection.call_async(_MESSAGING + verb, params)
+            future.add_done_callback(_log_failure)
+
     def stats(self, timeout: float) -> dict[str, dict[str, int]]:
         channels = self._call("stats", {"namespace": self._namespace}, timeout).get("channels", {})
         return {str(name): dict(counts) for name, counts in channels.items()}
@@ -294,6 +303,7 @@ class DaemonBackend:
         self._listener.room(None, None)
         calls = [("open", self._opened)] if self._opened is not None else []
         calls += [("create", params) for params in self._created.values()]
+        calls += [("configure", self._created[channel]) for channel in self._declared]
         with self._lock:
             calls += [("subscribe", self._subscription(e)) for e in self._subscribed.values()]
         for verb, params in calls:
@@ -307,4 +317,4 @@ class DaemonBackend:
 def _log_failure(future: Future[Any]) -> None:
     error = None if future.cancelled() else future.exception()
     if isinstance(error, NeuralCoreError):
-        log.error("After reconnecting: %s", error)
+        log.error("Setting up channels and subscriptions: %s", error)

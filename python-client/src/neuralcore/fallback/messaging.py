@@ -318,6 +318,9 @@ class LocalBackend:
     def call(self, verb: str, params: dict[str, Any], timeout: float) -> dict[str, Any]:
         raise _lacks(f"neuralcore.messaging.{verb}")
 
+    def declare(self, channel: str, options: dict[str, Any]) -> None:
+        self.create(channel, options, 0.0)
+
     def stats(self, timeout: float) -> dict[str, dict[str, int]]:
         with self._namespace.lock:
             return {

@@ -76,11 +76,7 @@ class Link:
         """Tells the daemon how a channel is set up, before whatever is published after this."""
         if self._bus is None:
             return
-        core = self._bus._core
-        backend = core.start()
-        options = config.for_daemon()
-        if not backend.create(config.name, options, core.timeout):
-            backend.call("configure", {"channel": config.name, **options}, core.timeout)
+        self._bus._core.start().declare(config.name, config.for_daemon())
 
     def send(self, channel: str, payload: Any, priority: int, meta: dict[str, Any]) -> str:
         """Publishes a message and returns its id.

@@ -17,7 +17,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = ROOT / "neuralcore"
-VERBS = ("demo", "test", "serve", "stop", "status", "logs", "doctor", "bench", "build", "clean")
+VERBS = (
+    *("demo", "test", "serve", "stop", "status", "logs", "doctor", "bench", "atlas-tests"),
+    *("build", "clean"),
+)
 # What the script itself calls; a PATH of only these has no Java, Maven or Python.
 TOOLS = (
     *("bash", "cat", "chmod", "cksum", "cut", "date", "dirname", "env", "find", "grep", "head"),

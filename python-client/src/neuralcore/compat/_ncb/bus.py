@@ -21,6 +21,7 @@ from neuralcore.compat._ncb.message import Message
 from neuralcore.compat._ncb.metrics import MetricsRegistry
 from neuralcore.compat._ncb.persistence import Persistence
 from neuralcore.compat._ncb.plugins import Plugin, Plugins
+from neuralcore.compat._ncb.prometheus import Export
 from neuralcore.compat._ncb.publisher import Publisher
 from neuralcore.compat._ncb.registry import Registry
 from neuralcore.compat._ncb.security import Auth, SecurityConfig
@@ -84,9 +85,9 @@ class NeuralCognitiveBus:
         self.running = False
         self._channel_validator = channel_validator
         self._security = security or SecurityConfig()
-        self._prometheus_port = int(prometheus_port) if enable_prometheus else None
-        self._is_served = False
         self._metrics = MetricsRegistry(self.queue_sizes, histograms=enable_prometheus)
+        port = int(prometheus_port) if enable_prometheus else None
+        self._export = Export(self._metrics, port, self.logger)
         self._plugins = Plugins(self._metrics, self.logger)
         self._link = Link(make, loop, self.logger)
         self._persistence = (
@@ -148,7 +149,7 @@ class NeuralCognitiveBus:
                 raise
             self.running = True
             self._publisher.open()
-            self._serve_metrics()
+            self._export.begin()
             self._in_background(self._forget_idle_subscribers())
             if self._hot_path is not None:
                 reload = files.HotReload(
@@ -174,7 +175,7 @@ class NeuralCognitiveBus:
             finally:
                 self.running = False
                 self._publisher.close()
-                self._serve_no_metrics()
+                self._export.end()
             self.logger.info("The bus has stopped", extra=about("stop"))
 
     async def __aenter__(self) -> NeuralCognitiveBus:
@@ -403,27 +404,6 @@ class NeuralCognitiveBus:
             name: {**dataclasses.asdict(counts), "queue_size": sizes.get(name, 0)}
             for name, counts in list(self._metrics.local.items())
         }
-
-    def _serve_metrics(self) -> None:
-        if self._prometheus_port is None:
-            return
-        from neuralcore.compat._ncb.prometheus import exporter
-
-        try:
-            exporter.show(self._metrics)
-            exporter.serve(self._prometheus_port)
-            self._is_served = True
-        except (ImportError, OSError) as error:
-            self.logger.warning(
-                "The counts are not served: %s", error, extra=about("prometheus_fail", error=error)
-            )
-
-    def _serve_no_metrics(self) -> None:
-        if self._is_served and self._prometheus_port is not None:
-            from neuralcore.compat._ncb.prometheus import exporter
-
-            self._is_served = False
-            exporter.release(self._prometheus_port)
 
     async def benchmark(
         self,

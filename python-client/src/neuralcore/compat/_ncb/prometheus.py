@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import importlib
 import itertools
+import logging
 import threading
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from neuralcore.compat._ncb.logs import about
 from neuralcore.compat._ncb.metrics import LATENCY_BUCKETS_MS, Histogram, MetricsRegistry
 
 _COUNTERS = {
@@ -131,3 +133,33 @@ def _closing(server: Any, thread: threading.Thread) -> Callable[[], None]:
 
 exporter = Exporter()
 """The process's own: Prometheus's default registry takes each name once."""
+
+
+class Export:
+    """Serves the counts of one bus while it runs.
+
+    :param port: on 127.0.0.1; None if they are not to be served.
+    """
+
+    def __init__(self, metrics: MetricsRegistry, port: int | None, logger: logging.Logger) -> None:
+        self._metrics = metrics
+        self._port = port
+        self._logger = logger
+        self._is_served = False
+
+    def begin(self) -> None:
+        """A library that is missing, or a port that is taken, is a warning."""
+        if self._port is None:
+            return
+        try:
+            exporter.show(self._metrics)
+            exporter.serve(self._port)
+            self._is_served = True
+        except (ImportError, OSError) as error:
+            extra = about("prometheus_fail", error=error)
+            self._logger.warning("The counts are not served: %s", error, extra=extra)
+
+    def end(self) -> None:
+        if self._is_served and self._port is not None:
+            self._is_served = False
+            exporter.release(self._port)

@@ -32,7 +32,13 @@ from neuralcore._bus.completion import Completion, on_running_loop, run
 from neuralcore._bus.confirmation import Confirmation, MessageIds
 from neuralcore._bus.core import Core, Details, Drop
 from neuralcore._bus.message import Message, MessageId, MessageMeta, Priority
-from neuralcore._bus.options import check_delay, check_name, check_priority, check_ttl
+from neuralcore._bus.options import (
+    check_delay,
+    check_name,
+    check_priority,
+    check_ttl,
+    namespace_of,
+)
 from neuralcore._bus.payload import InvalidPayload, PayloadCodec, SerializationFormat
 from neuralcore._bus.plugins import Plugin
 from neuralcore._bus.pull import PulledMessages
@@ -177,7 +183,7 @@ class MessageBus:
         path = None if persistence_path is None else os.path.abspath(os.fspath(persistence_path))
         codec = PayloadCodec(format)
         core = Core(
-            name=name or path,
+            name=name or (namespace_of(path) if path is not None else None),
             path=path,
             client=client,
             workers=worker_count,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+
 import pytest
 
 from compat.conftest import Got, until
@@ -23,14 +26,18 @@ async def kept(make, path):
     return bus
 
 
+async def stored(bus, payload, priority=100):
+    """Publishes to "p" and waits until it is on the disk."""
+    await bus._link._bus.publish("p", payload, priority, confirm="durable")
+
+
 def test_without_a_path_there_is_none(make):
     assert make()._persistence is None
 
 
 async def test_replay_comes_first_and_joins_what_comes(kept, got):
     for n in range(10):
-        await kept.publish("p", n, priority=-n)
-    await kept._link._bus.flush()
+        await stored(kept, n, -n)
     await kept.register_subscriber("p", "s", got, replay_on_register=True)
     await kept.publish("p", 10)
     assert await got.wait(11) == list(range(11))
@@ -46,8 +53,7 @@ async def test_replay_comes_first_and_joins_what_comes(kept, got):
 
 
 async def test_without_replay_only_new_messages_come(kept, got):
-    await kept.publish("p", "old")
-    await kept._link._bus.flush()
+    await stored(kept, "old")
     await kept.register_subscriber("p", "s", got)
     await kept.publish("p", "new")
     assert await got.wait(1) == ["new"]
@@ -75,15 +81,20 @@ async def test_two_buses_of_one_path_share_it(kept, make, path, got):
 
 async def test_pruning_takes_what_is_old_and_counts_it(kept, got):
     assert kept._persistence.db_path.endswith("bus.sqlite")
-    for n in range(5):
-        await kept.publish("p", n)
-    await kept._link._bus.flush()
+    assert await kept._persistence.prune_old_messages("unknown", max_age_sec=0) == 0
+    for n in range(20):
+        await stored(kept, n)
+    await asyncio.sleep(0.05)
+    moment = time.time()
+    await asyncio.sleep(0.05)
+    for n in range(20, 25):
+        await stored(kept, n)
     assert await kept._persistence.prune_old_messages("p", max_age_sec=3600) == 0
-    assert await kept._persistence.prune_old_messages("p", max_age_sec=0) == 5
-    await kept.publish("p", "after")
+    age = time.time() - moment
+    assert await kept._persistence.prune_old_messages("p", max_age_sec=age) == 20
+    await until(lambda: len(kept._link._bus.history("p")) == 5, "they are gone")
     await kept.register_subscriber("p", "s", got, replay_on_register=True)
-    await until(lambda: got.messages, "what is left")
-    assert got.payloads == ["after"]
+    assert await got.wait(5) == [20, 21, 22, 23, 24]
     await kept.stop()
     with pytest.raises(ConnectionLost):
         await kept._persistence.prune_old_messages("p", 0)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 
 _EMPTY: deque[Message] = deque(maxlen=0)
+_REPLAYED = -(2**63)  # before every priority there is
 
 
 class Inbox:
@@ -35,6 +36,9 @@ class Inbox:
         self.size = 0
 
     def extend(self, messages: Sequence[Message]) -> None:
+        if messages and messages[0].replayed:
+            self._extend_replayed(messages)
+            return
         queues = self._queues
         last = None
         for message in messages:
@@ -50,6 +54,18 @@ class Inbox:
         self.size += len(messages)
         if self._order:
             self.first = queues[self._order[0]]
+
+    def _extend_replayed(self, messages: Sequence[Message]) -> None:
+        """What was read from the log goes first, in the log's order."""
+        for message in messages:
+            priority = _REPLAYED if message.replayed else message.priority
+            queue = self._queues.get(priority)
+            if queue is None:
+                queue = self._queues[priority] = deque()
+                heapq.heappush(self._order, priority)
+            queue.append(message)
+        self.size += len(messages)
+        self.first = self._queues[self._order[0]]
 
     def took(self, messages: int) -> None:
         """So many were taken from ``first``."""

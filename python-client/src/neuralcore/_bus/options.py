@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
+import os
 import time
 
 from neuralcore.errors import InvalidRequest
@@ -51,3 +52,11 @@ def check_delay(delay: float | None, deliver_at: float | datetime.datetime | Non
     if not 0 <= delay < 100 * 365 * 86_400:
         raise InvalidRequest(f"delay is {delay} s; it must be 0 or more, and below 100 years.")
     return math.ceil(delay * 1000)
+
+
+def namespace_of(path: str) -> str:
+    """The name of a bus that has a file and no name: the same for all that have that file."""
+    import hashlib  # takes longer to load than all of this module
+
+    digest = hashlib.sha256(os.path.realpath(path).encode("utf-8", "surrogateescape"))
+    return f"file-{digest.hexdigest()[:32]}"

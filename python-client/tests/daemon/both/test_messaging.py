@@ -712,7 +712,7 @@ def test_large_payloads(bus):
 def test_persistent_channels_without_a_daemon_need_leave(tmp_path):
     path = tmp_path / "messages.db"
     with MessageBus(persistence_path=path, client=FallbackClient()) as bus:
-        assert bus.namespace == str(path)
+        assert bus.namespace.startswith("file-")  # a namespace holds no dot
         with pytest.raises(NotSupported, match="allow_volatile"):
             bus.create_channel("kept", persistent=True)
     with MessageBus(persistence_path=path, client=FallbackClient(), allow_volatile=True) as bus:

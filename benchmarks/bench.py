@@ -12,7 +12,9 @@ def main() -> int:
         prog="./neuralcore bench",
         description="Measures, prints a table and writes benchmarks/results/NAME-DATE.json.",
     )
-    verbs = parser.add_subparsers(dest="verb", metavar="rtt|cold|vectors|hnsw|bus", required=True)
+    verbs = parser.add_subparsers(
+        dest="verb", metavar="rtt|cold|vectors|hnsw|bus|embedding", required=True
+    )
     rtt_parser = verbs.add_parser("rtt", help="round trips: daemon, stock bridge, bare socket")
     rtt_parser.add_argument("--rounds", type=int, default=5)
     rtt_parser.add_argument("--requests", type=int, default=2000, help="requests a round")
@@ -46,6 +48,11 @@ def main() -> int:
     bus_parser.add_argument(
         "--only", help="parts, by commas: throughput, calls, processes, durable, drop_old, growth"
     )
+    embedding_parser = verbs.add_parser("embedding", help="beside sentence-transformers")
+    embedding_parser.add_argument("--rounds", type=int, default=3)
+    embedding_parser.add_argument("--sentences", type=int, default=1000)
+    embedding_parser.add_argument("--varied", type=int, default=2000, help="texts compared")
+    embedding_parser.add_argument("--precision", choices=["auto", "fp32", "int8"], default="auto")
     options = parser.parse_args()
     # The user's own daemon must not answer for the one measured.
     for name in ("NEURALCORE_URL", "NEURALCORE_HOME", "NEURALCORE_DATA_FOLDER"):
@@ -76,6 +83,10 @@ def main() -> int:
             options.atlas_root,
             set(options.only.split(",")) if options.only else None,
         )
+    elif options.verb == "embedding":
+        import embedding
+
+        embedding.run(options.rounds, options.sentences, options.varied, options.precision)
     else:
         import cold
 

@@ -51,6 +51,9 @@ class EmbeddingEngine:
         "sentence-transformers/"), the only one in this version.
     :param max_batch_size: kept for programs that pass it; the daemon plans its batches itself.
     :param normalize: must be True in this version.
+    :param batch_invariant: compute each text by itself, so that its vector is bit for bit the same
+        whatever else is embedded with it; several times as slow for many short texts. Otherwise
+        an int8 vector may differ in its third decimal from batch to batch.
     :param show_progress: a bar on stderr; by default for long inputs if stderr is a terminal.
     :param client: the client to use; by default the process's own, as ``connect()`` finds it.
     :param timeout: seconds for each request of up to 256 texts.
@@ -62,6 +65,7 @@ class EmbeddingEngine:
         *,
         max_batch_size: int = 32,
         normalize: bool = True,
+        batch_invariant: bool = False,
         show_progress: bool | None = None,
         client: Caller | None = None,
         timeout: float = 120.0,
@@ -72,6 +76,7 @@ class EmbeddingEngine:
             raise NotSupported("This version embeds to vectors of length one only.")
         self.model = _model_name(os.fspath(model_path))
         self._client = client
+        self._batch_invariant = batch_invariant
         self._show_progress = show_progress
         self._timeout = timeout
         self._info: dict[str, Any] | None = None
@@ -170,7 +175,9 @@ class EmbeddingEngine:
         return result
 
     def _embed_portion(self, client: Caller, texts: Sequence[str], kind: str) -> Matrix:
-        params = {"kind": kind, "model": self.model}
+        params: dict[str, Any] = {"kind": kind, "model": self.model}
+        if self._batch_invariant:
+            params["batch_invariant"] = True
         _, (vectors,) = client.call(_EMBED, params, [list(texts)], timeout=self._timeout)
         matrix: Matrix = vectors
         return matrix

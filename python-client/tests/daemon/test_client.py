@@ -18,6 +18,10 @@ def unit(rows: int, dimension: int) -> np.ndarray:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
+# By how much a number of an int8 vector may move with its batch.
+VARIES = 0.03
+
+
 def test_similarity_in_one_frame_and_in_many(client: Client) -> None:
     for m, n, d in [(1, 1, 3), (7, 5, 384), (3000, 2500, 100), (3, 30_000, 384)]:
         q, x = unit(m, d), unit(n, d)
@@ -98,8 +102,8 @@ def test_embeddings(client: Client) -> None:
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     one = client.embed(texts[0])
     assert one.shape == (384,)
-    np.testing.assert_allclose(one, vectors[0], atol=1e-4)
-    np.testing.assert_allclose(client.embed_query(texts[0]), one, atol=1e-4)
+    np.testing.assert_allclose(one, vectors[0], atol=VARIES)
+    np.testing.assert_allclose(client.embed_query(texts[0]), one, atol=VARIES)
     assert client.embed([]).shape[0] == 0
     models = client.models()
     assert any(model["dimension"] == 384 for model in models)
@@ -113,7 +117,7 @@ def test_more_texts_than_one_request_takes(client: Client) -> None:
     texts = [f"w{i}" for i in range(2100)]
     vectors = client.embed(texts, timeout=300)
     assert vectors.shape == (2100, 384)
-    np.testing.assert_allclose(client.embed(texts[2050]), vectors[2050], atol=1e-4)
+    np.testing.assert_allclose(client.embed(texts[2050]), vectors[2050], atol=VARIES)
 
 
 async def test_the_asynchronous_client_does_the_same(neuralcore_daemon: RunningDaemon) -> None:

@@ -13,6 +13,9 @@ from neuralcore.embedding import EmbeddingEngine
 from neuralcore.errors import InvalidRequest, NotFound, NotSupported
 from neuralcore.fallback.client import FallbackClient
 
+# By how much a number of an int8 vector may move with its batch.
+VARIES = 0.03
+
 
 @pytest.fixture
 def engine(client):
@@ -27,8 +30,8 @@ def test_one_text_and_several(engine):
     assert np.linalg.norm(one) == pytest.approx(1.0, abs=1e-5)
     both = engine.embed(["a text", ""])
     assert both.shape == (2, 384)
-    np.testing.assert_allclose(both[0], one, atol=1e-5)
-    np.testing.assert_allclose(engine.embed_query("a text"), one, atol=1e-5)
+    np.testing.assert_allclose(both[0], one, atol=VARIES)
+    np.testing.assert_allclose(engine.embed_query("a text"), one, atol=VARIES)
     assert engine.embed_batch([]).shape == (0, 384)
     assert engine.embed_batch(iter(["a text"])).shape == (1, 384)
 
@@ -40,7 +43,7 @@ def test_portions_keep_the_order(engine, monkeypatch, capsys):
     in_portions = engine.embed_batch(texts)
     monkeypatch.setattr("neuralcore.embedding._PORTION_TEXTS", 1000)
     at_once = engine.embed_batch(texts)
-    np.testing.assert_allclose(in_portions, at_once, atol=1e-5)
+    np.testing.assert_allclose(in_portions, at_once, atol=VARIES)
     assert "60/60" in capsys.readouterr().err
 
 
@@ -54,14 +57,14 @@ async def test_on_an_event_loop(engine):
     several, one, query = await asyncio.gather(
         engine.embed_batch_async(["a", "b"]), engine.embed_async("a"), engine.embed_query_async("a")
     )
-    np.testing.assert_allclose(several[0], one, atol=1e-5)
-    np.testing.assert_allclose(query, one, atol=1e-5)
+    np.testing.assert_allclose(several[0], one, atol=VARIES)
+    np.testing.assert_allclose(query, one, atol=VARIES)
 
 
 def test_module_functions(client, monkeypatch):
     monkeypatch.setattr("neuralcore._default._client", client)
     one = neuralcore.embed_text("a text")
-    np.testing.assert_allclose(neuralcore.embed_batch(["a text"])[0], one, atol=1e-5)
+    np.testing.assert_allclose(neuralcore.embed_batch(["a text"])[0], one, atol=VARIES)
 
 
 @pytest.mark.parametrize("name", ["all-MiniLM-L6-v2", "sentence-transformers/all-MiniLM-L6-v2"])

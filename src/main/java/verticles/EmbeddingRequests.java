@@ -66,7 +66,7 @@ final class EmbeddingRequests {
         if (call.count() == 0) {
             return Future.succeededFuture(reply(Tensor.ofFloats(0, spec.dimension()), 0));
         }
-        long id = scheduler.admit(request.connection(), call.kind(), call.count());
+        long id = scheduler.admit(request.connection(), call.kind(), call.count(), call.alone());
         Promise<Reply> answer = Promise.promise();
         requests.put(id, new Waiting(answer, call.count(), System.nanoTime()));
         meters.waiting(scheduler.waitingTexts());

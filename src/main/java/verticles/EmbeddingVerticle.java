@@ -8,7 +8,6 @@ import io.vertx.core.VerticleBase;
 import io.vertx.core.json.JsonObject;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.UUID;
@@ -21,6 +20,7 @@ import neuralcore.embedding.EmbeddingScheduler;
 import neuralcore.embedding.ModelLoader;
 import neuralcore.embedding.ModelSpec;
 import neuralcore.embedding.Models;
+import neuralcore.embedding.Precision;
 import neuralcore.eventbus.Addresses;
 import neuralcore.eventbus.Services;
 import neuralcore.wire.Reply;
@@ -63,9 +63,19 @@ public final class EmbeddingVerticle extends VerticleBase {
 
     private static EmbeddingModel.Source source(RuntimeConfig.Embedding config, Path cacheFolder) {
         int cores = Runtime.getRuntime().availableProcessors();
-        int threads =
-                config.threads() == 0 ? Math.max(1, cores / config.workers()) : config.threads();
-        return new EmbeddingModel.Source(config.model(), config.models(), cacheFolder, threads);
+        int threads = config.threads() == 0 ? cores : config.threads();
+        return new EmbeddingModel.Source(
+                config.model(),
+                config.models(),
+                cacheFolder,
+                threads,
+                Precision.Choice.of(config.precision()));
+    }
+
+    private int workers() {
+        return config.workers() == 0
+                ? Runtime.getRuntime().availableProcessors()
+                : config.workers();
     }
 
     @Override
@@ -91,7 +101,7 @@ public final class EmbeddingVerticle extends VerticleBase {
                 Services.offer(
                         vertx,
                         Addresses.EMBEDDING_MODELS,
-                        request -> Future.succeededFuture(models(spec, model(spec).succeeded()))));
+                        request -> Future.succeededFuture(models(spec, model(spec)))));
     }
 
     /** The model, or the one that is being loaded; one that failed is tried again now and then. */
@@ -110,7 +120,14 @@ public final class EmbeddingVerticle extends VerticleBase {
         Future<EmbeddingModel> loaded = Future.fromCompletionStage(loads, context);
         model = loaded;
         loaded.compose(usable -> deployWorkers(usable, open))
-                .onSuccess(workers -> tell(true, spec.name()))
+                .onSuccess(
+                        workers -> {
+                            log.info(
+                                    "{} is ready in {}",
+                                    spec.name(),
+                                    loaded.result().spec().precision().shown());
+                            tell(true, spec.name());
+                        })
                 .onFailure(failure -> unusable(spec, failure));
         return loaded;
     }
@@ -130,9 +147,9 @@ public final class EmbeddingVerticle extends VerticleBase {
                 new DeploymentOptions()
                         .setThreadingModel(ThreadingModel.WORKER)
                         .setWorkerPoolName("embedding")
-                        .setWorkerPoolSize(config.workers());
+                        .setWorkerPoolSize(workers());
         return Future.all(
-                IntStream.range(0, config.workers())
+                IntStream.range(0, workers())
                         .mapToObj(
                                 i -> {
                                     String name = UUID.randomUUID().toString();
@@ -147,7 +164,9 @@ public final class EmbeddingVerticle extends VerticleBase {
                         .toList());
     }
 
-    private static Reply models(ModelSpec spec, boolean ready) {
+    private static Reply models(ModelSpec described, Future<EmbeddingModel> model) {
+        boolean ready = model.succeeded();
+        ModelSpec spec = ready ? model.result().spec() : described;
         return Reply.of(
                 Map.of(
                         "models",
@@ -157,10 +176,7 @@ public final class EmbeddingVerticle extends VerticleBase {
                                         "dimension", spec.dimension(),
                                         "max_tokens", spec.maxTokens(),
                                         "ready", ready,
-                                        "precision",
-                                                spec.precision()
-                                                        .name()
-                                                        .toLowerCase(Locale.ROOT)))));
+                                        "precision", spec.precision().shown()))));
     }
 
     private void tell(boolean ready, String detail) {

@@ -16,6 +16,7 @@ import java.nio.ByteBuffer;
 import java.util.concurrent.atomic.AtomicInteger;
 import neuralcore.bridge.Greeting;
 import neuralcore.bridge.HttpGate;
+import neuralcore.bridge.OpenAiDoor;
 import neuralcore.bridge.Session;
 import neuralcore.bridge.Sessions;
 import neuralcore.bridge.SockJsTransport;
@@ -72,6 +73,7 @@ public final class WebVerticle extends VerticleBase {
                         context ->
                                 context.json(new JsonObject(Json.writeText(readiness.describe()))));
         router.get("/metrics").handler(this::metrics);
+        new OpenAiDoor(vertx, bridge.maxTextFrame()).mount(router);
         router.route("/eventbus/*").subRouter(sockJs(sessions));
         return vertx.createHttpServer(serverOptions())
                 .connectionHandler(this::admit)

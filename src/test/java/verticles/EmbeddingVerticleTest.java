@@ -57,7 +57,7 @@ class EmbeddingVerticleTest {
 
     private static RuntimeConfig.Embedding config(String model, int maxQueued) {
         return new RuntimeConfig.Embedding(
-                model, Path.of("target/no-models"), 2, 1, 1024, maxQueued);
+                model, Path.of("target/no-models"), "fp32", 2, 1, 1024, maxQueued);
     }
 
     private String deploy(int maxQueued) {

@@ -203,20 +203,22 @@ public record RuntimeConfig(
      *
      * @param model name of the default model
      * @param models folder with further models
-     * @param workers batches run at a time
-     * @param threads threads of one batch; 0 means one a core
+     * @param precision of the model's weights: auto, fp32 or int8
+     * @param workers batches run at a time; 0 means one a core
+     * @param threads threads of a batch that is alone; 0 means one a core
      * @param batchTokens tokens in a batch, padding included
      * @param maxQueuedTexts texts waiting before requests are refused
      */
     public record Embedding(
             String model,
             Path models,
+            String precision,
             int workers,
             int threads,
             int batchTokens,
             int maxQueuedTexts) {
         public Embedding {
-            requirePositive("embedding.workers", workers);
+            requireNotNegative("embedding.workers", workers);
             requireNotNegative("embedding.threads", threads);
             requirePositive("embedding.batch_tokens", batchTokens);
             requirePositive("embedding.max_queued_texts", maxQueuedTexts);

@@ -279,19 +279,31 @@ final class Settings {
                     ValueType.path(),
                     DATA_FOLDER_MARK + "/models",
                     "Folder with further models.");
+    static final Setting<String> EMBEDDING_PRECISION =
+            add(
+                    "embedding.precision",
+                    ValueType.choice(List.of("auto", "fp32", "int8")),
+                    "auto",
+                    "Number format of the model's weights; auto is int8 where the processor is fast"
+                            + " at it and the vectors are right, else fp32.");
     static final Setting<Integer> EMBEDDING_WORKERS =
-            add("embedding.workers", count(256), "1", "Batches run at a time.");
+            add(
+                    "embedding.workers",
+                    ValueType.integer(0, 256),
+                    "0",
+                    "Batches run at a time; 0 means one a core.");
     static final Setting<Integer> EMBEDDING_THREADS =
             add(
                     "embedding.threads",
                     ValueType.integer(0, 1_024),
                     "0",
-                    "Threads of one batch; 0 means one a core.");
+                    "Threads of a short batch that is alone; 0 means one a core. Batches side by side"
+                            + " have one each.");
     static final Setting<Integer> EMBEDDING_BATCH_TOKENS =
             add(
                     "embedding.batch_tokens",
                     count(1 << 20),
-                    "1024",
+                    "256",
                     "Tokens in a batch, padding included.");
     static final Setting<Integer> EMBEDDING_MAX_QUEUED_TEXTS =
             add(

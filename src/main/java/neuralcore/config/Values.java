@@ -60,6 +60,7 @@ final class Values {
                 new RuntimeConfig.Embedding(
                         get(Settings.EMBEDDING_MODEL),
                         get(Settings.EMBEDDING_MODELS),
+                        get(Settings.EMBEDDING_PRECISION),
                         get(Settings.EMBEDDING_WORKERS),
                         get(Settings.EMBEDDING_THREADS),
                         get(Settings.EMBEDDING_BATCH_TOKENS),

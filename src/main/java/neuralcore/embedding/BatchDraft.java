@@ -24,6 +24,7 @@ final class BatchDraft {
 
     private final BatchPlanner planner;
     private final int first;
+    private final boolean single;
     private int width;
     private final List<int[]> texts = new ArrayList<>();
     private final List<List<Batch.Part>> receivers = new ArrayList<>();
@@ -31,8 +32,10 @@ final class BatchDraft {
 
     /**
      * @param first tokens of the text that the batch begins with
+     * @param single whether it is for one text only
      */
-    BatchDraft(BatchPlanner planner, int first) {
+    BatchDraft(BatchPlanner planner, int first, boolean single) {
+        this.single = single;
         this.planner = planner;
         this.first = first;
     }
@@ -49,6 +52,11 @@ final class BatchDraft {
         return planner.longest(first);
     }
 
+    /** Whether it is for one text only. */
+    boolean single() {
+        return single;
+    }
+
     int texts() {
         return texts.size();
     }
@@ -59,7 +67,9 @@ final class BatchDraft {
 
     /** Whether so many more texts, the longest of {@code length} tokens, would fit. */
     boolean hasRoom(int more, int length) {
-        return planner.fits(texts.size() + more, Math.max(width, length));
+        return single
+                ? texts.size() + more <= 1
+                : planner.fits(texts.size() + more, Math.max(width, length));
     }
 
     /** Takes a text, unless the batch is full and has none equal to it. */

@@ -44,6 +44,11 @@ final class ClientQueue {
         return jobs(kind).getFirst().longestWaiting();
     }
 
+    /** Whether the text to run next is to be a batch of its own. */
+    boolean firstIsAlone(TextKind kind) {
+        return jobs(kind).getFirst().alone();
+    }
+
     void add(EmbedJob job) {
         jobs(job.kind()).addLast(job);
     }
@@ -66,7 +71,7 @@ final class ClientQueue {
         for (EmbedJob job : jobs(kind)) {
             texts += job.waitingDistinct();
             longest = Math.max(longest, job.longestWaiting());
-            if (!job.fitsWholly(draft) || !draft.hasRoom(texts, longest)) {
+            if (job.alone() || !job.fitsWholly(draft) || !draft.hasRoom(texts, longest)) {
                 return false;
             }
         }
@@ -81,13 +86,15 @@ final class ClientQueue {
         int before = draft.texts();
         int moved = 0;
         for (EmbedJob job : jobs(kind)) {
-            moved += fill(job, draft, draft.first());
+            if (job.alone() == draft.single()) {
+                moved += fill(job, draft, draft.first());
+            }
             if (!draft.hasRoom(1, 1)) {
                 break;
             }
         }
         for (EmbedJob job : jobs(kind)) {
-            if (job.fitsWholly(draft)) {
+            if (job.alone() == draft.single() && job.fitsWholly(draft)) {
                 moved += fill(job, draft, draft.longest());
             }
         }

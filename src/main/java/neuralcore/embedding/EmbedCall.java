@@ -11,8 +11,11 @@ import org.jspecify.annotations.Nullable;
  * @param model name or alias; null for the default
  * @param kind of the texts
  * @param count how many texts
+ * @param alone whether each text is computed by itself, so that its vector is the same whatever
+ *     else is asked for
  */
-public record EmbedCall(@Nullable String model, TextKind kind, int count, Request request) {
+public record EmbedCall(
+        @Nullable String model, TextKind kind, int count, boolean alone, Request request) {
     private static final String TEXTS = "texts";
 
     public static EmbedCall of(Request request) {
@@ -25,6 +28,7 @@ public record EmbedCall(@Nullable String model, TextKind kind, int count, Reques
                 params.optionalString("model"),
                 TextKind.of(params.string("kind", "document")),
                 count,
+                params.bool("batch_invariant", false),
                 request);
     }
 

@@ -24,6 +24,7 @@ final class EmbedJob {
     private final String client;
     private final TextKind kind;
     private final int texts;
+    private final boolean alone;
 
     private final List<Text> distinct = new ArrayList<>();
     private final NavigableMap<Integer, ArrayDeque<Integer>> waiting = new TreeMap<>();
@@ -34,7 +35,8 @@ final class EmbedJob {
     private long tokens;
     private boolean over;
 
-    EmbedJob(long id, String client, TextKind kind, int texts) {
+    EmbedJob(long id, String client, TextKind kind, int texts, boolean alone) {
+        this.alone = alone;
         this.id = id;
         this.client = client;
         this.kind = kind;
@@ -56,6 +58,11 @@ final class EmbedJob {
 
     int texts() {
         return texts;
+    }
+
+    /** Whether each of its texts is a batch of its own. */
+    boolean alone() {
+        return alone;
     }
 
     /** Texts that no worker has yet, tokenized or not. */

@@ -107,6 +107,15 @@ public final class EmbeddingScheduler {
      * @throws NeuralCoreException {@link ErrorCode#UNAVAILABLE} if too much waits already
      */
     public long admit(String client, TextKind kind, int texts) {
+        return admit(client, kind, texts, false);
+    }
+
+    /**
+     * As {@link #admit(String, TextKind, int)}.
+     *
+     * @param alone whether each text is to be a batch of its own
+     */
+    public long admit(String client, TextKind kind, int texts, boolean alone) {
         int share = Math.max(1, maxQueuedTexts - maxQueuedTexts / 4);
         if (texts < 1 || texts > share) {
             throw NeuralCoreException.invalid(
@@ -122,7 +131,7 @@ public final class EmbeddingScheduler {
                             .formatted(waitingTexts, held, maxQueuedTexts, share),
                     retryAfter());
         }
-        EmbedJob job = new EmbedJob(++lastId, client, kind, texts);
+        EmbedJob job = new EmbedJob(++lastId, client, kind, texts, alone);
         jobs.put(job.id(), job);
         clients.computeIfAbsent(client, key -> new ClientQueue(virtualTime)).hold(texts);
         waitingTexts += texts;
@@ -328,7 +337,8 @@ public final class EmbeddingScheduler {
                         .toList();
         ClientQueue first = candidates.getFirst().getValue();
         virtualTime = Math.max(virtualTime, first.served());
-        BatchDraft draft = new BatchDraft(planner, first.longestOfFirst(kind));
+        BatchDraft draft =
+                new BatchDraft(planner, first.longestOfFirst(kind), first.firstIsAlone(kind));
         for (Map.Entry<String, ClientQueue> candidate : candidates) {
             ClientQueue queue = candidate.getValue();
             if (queue == first || queue.fitsWholly(kind, draft)) {

@@ -34,11 +34,6 @@ public record ModelSpec(
         ModelFile tokenizer,
         String source) {
 
-    /** Number format of a network's weights. */
-    public enum Precision {
-        FP32
-    }
-
     public ModelSpec {
         if (!name.matches("[A-Za-z0-9][A-Za-z0-9._-]*")) {
             throw new IllegalArgumentException("'" + name + "' cannot be a model's name.");
@@ -49,6 +44,24 @@ public record ModelSpec(
                             .formatted(name, dimension, maxTokens));
         }
         aliases = List.copyOf(aliases);
+    }
+
+    /** The same model with its int8 network. */
+    ModelSpec withInt8(ModelFile network) {
+        return new ModelSpec(
+                name,
+                aliases,
+                dimension,
+                maxTokens,
+                pooling,
+                normalize,
+                queryPrefix,
+                documentPrefix,
+                output,
+                Precision.INT8,
+                network,
+                tokenizer,
+                source);
     }
 
     /** Whether a request that says {@code wanted} means this model. Case does not matter. */

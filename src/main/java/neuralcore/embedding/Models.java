@@ -24,7 +24,7 @@ public final class Models {
                     "",
                     "",
                     "last_hidden_state",
-                    ModelSpec.Precision.FP32,
+                    Precision.FP32,
                     new ModelFile(
                             "model.onnx",
                             "all-minilm-l6-v2.onnx",

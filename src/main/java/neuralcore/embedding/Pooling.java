@@ -29,6 +29,36 @@ public enum Pooling {
                 vector[i] *= share;
             }
         }
+    },
+
+    /** The mean over the tokens that attention sees: the text's, so the same as {@link #MEAN}. */
+    MEAN_WITH_ATTENTION {
+        @Override
+        void pool(FloatBuffer tokens, int first, int count, float[] scratch, float[] vector) {
+            MEAN.pool(tokens, first, count, scratch, vector);
+        }
+    },
+
+    /** The largest value of each dimension over the text's tokens. */
+    MAX {
+        @Override
+        void pool(FloatBuffer tokens, int first, int count, float[] scratch, float[] vector) {
+            tokens.get(first, vector);
+            for (int token = 1; token < count; token++) {
+                tokens.get(first + token * vector.length, scratch);
+                for (int i = 0; i < vector.length; i++) {
+                    vector[i] = Math.max(vector[i], scratch[i]);
+                }
+            }
+        }
+    },
+
+    /** The text's last token's vector. */
+    LAST_TOKEN {
+        @Override
+        void pool(FloatBuffer tokens, int first, int count, float[] scratch, float[] vector) {
+            tokens.get(first + (count - 1) * vector.length, vector);
+        }
     };
 
     /**

@@ -13,7 +13,8 @@ import org.junit.jupiter.api.io.TempDir;
 class ModelLoaderTest {
 
     private static EmbeddingModel.Source source(String name, Path cache) {
-        return new EmbeddingModel.Source(name, Path.of("target/no-models"), cache, 1);
+        return new EmbeddingModel.Source(
+                name, Path.of("target/no-models"), cache, 1, Precision.Choice.FP32);
     }
 
     /** With an empty cache: the whole way from the class path to a vector. */

@@ -36,7 +36,7 @@ class ModelStoreTest {
                     "query: ",
                     "",
                     "out",
-                    ModelSpec.Precision.FP32,
+                    Precision.FP32,
                     new ModelFile("model.onnx", "", 3, ABC),
                     new ModelFile("tokenizer.json", "", 3, ABC),
                     "its authors");

@@ -24,7 +24,8 @@ class NativeLibrariesTest {
                                     "all-MiniLM-L6-v2",
                                     Path.of("target/no-models"),
                                     Path.of(arguments[0]),
-                                    1),
+                                    1,
+                                    Precision.Choice.FP32),
                             task -> Thread.ofPlatform().daemon().start(task))
                     .close();
             System.out.println("loaded");

@@ -30,6 +30,15 @@ class OnnxModelTest {
         assertThat(vector).containsExactly(5, 7);
         Pooling.CLS.pool(tokens, 4, 1, new float[2], vector);
         assertThat(vector).containsExactly(5, 7);
+        Pooling.CLS.pool(tokens, 0, 2, new float[2], vector);
+        assertThat(vector).containsExactly(1, 2);
+        Pooling.MEAN_WITH_ATTENTION.pool(tokens, 4, 1, new float[2], vector);
+        assertThat(vector).containsExactly(5, 7);
+        FloatBuffer mixed = FloatBuffer.wrap(new float[] {1, 9, 3, -6, 1000, 1000});
+        Pooling.MAX.pool(mixed, 0, 2, new float[2], vector);
+        assertThat(vector).containsExactly(3, 9);
+        Pooling.LAST_TOKEN.pool(mixed, 0, 2, new float[2], vector);
+        assertThat(vector).containsExactly(3, -6);
     }
 
     @Test

@@ -13,7 +13,11 @@ public final class TestModel {
         private static final EmbeddingModel MODEL =
                 ModelLoader.load(
                                 new EmbeddingModel.Source(
-                                        "all-MiniLM-L6-v2", Path.of("target/no-models"), CACHE, 2))
+                                        "all-MiniLM-L6-v2",
+                                        Path.of("target/no-models"),
+                                        CACHE,
+                                        2,
+                                        Precision.Choice.FP32))
                         .join();
     }
 

@@ -1,0 +1,162 @@
+package neuralcore.bridge;
+
+import io.vertx.core.Future;
+import io.vertx.core.Vertx;
+import io.vertx.core.buffer.Buffer;
+import io.vertx.ext.web.Router;
+import io.vertx.ext.web.RoutingContext;
+import io.vertx.ext.web.handler.BodyHandler;
+import java.nio.ByteBuffer;
+import java.time.Duration;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import neuralcore.eventbus.Addresses;
+import neuralcore.eventbus.Services;
+import neuralcore.wire.ErrorCode;
+import neuralcore.wire.Json;
+import neuralcore.wire.NeuralCoreException;
+import neuralcore.wire.Params;
+import neuralcore.wire.Reply;
+import neuralcore.wire.Request;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * {@code POST /v1/embeddings}, {@code GET /v1/models} and {@code GET /v1/models/<name>} as OpenAI's
+ * clients use them, the daemon's token being their API key.
+ *
+ * <p>Every request is a client of its own to the scheduler, so that a large one does not hold up
+ * others. Used by one event loop.
+ */
+public final class OpenAiDoor {
+    private static final Duration TIMEOUT = Duration.ofMinutes(2);
+
+    private final Vertx vertx;
+    private final int maxBytes;
+    private long requests;
+
+    /**
+     * @param maxBytes largest body of a request
+     */
+    public OpenAiDoor(Vertx vertx, int maxBytes) {
+        this.vertx = vertx;
+        this.maxBytes = maxBytes;
+    }
+
+    public void mount(Router router) {
+        router.post("/v1/embeddings")
+                .handler(BodyHandler.create(false).setBodyLimit(maxBytes))
+                .handler(context -> answer(context, embeddings(context)));
+        router.get("/v1/models").handler(context -> answer(context, models()));
+        // A model's name may hold a slash.
+        router.get("/v1/models/*").handler(context -> answer(context, model(context)));
+    }
+
+    private Future<byte[]> embeddings(RoutingContext context) {
+        OpenAiRequest asked;
+        try {
+            Buffer body = context.body().buffer();
+            asked =
+                    OpenAiRequest.of(
+                            Json.readObject(
+                                    ByteBuffer.wrap(body == null ? new byte[0] : body.getBytes())));
+        } catch (RuntimeException e) {
+            return Future.failedFuture(e);
+        }
+        Map<String, @Nullable Object> params = new LinkedHashMap<>();
+        params.put("kind", "document");
+        params.put("texts", asked.texts());
+        params.put("model", asked.model());
+        Request request =
+                new Request(
+                        Addresses.EMBEDDING_EMBED,
+                        new Params(params),
+                        List.of(),
+                        "http-" + ++requests);
+        return Services.call(vertx, request, TIMEOUT).map(reply -> Json.write(asked.answer(reply)));
+    }
+
+    private Future<byte[]> models() {
+        return names().map(
+                        names ->
+                                Json.write(
+                                        Map.of(
+                                                "object",
+                                                "list",
+                                                "data",
+                                                names.stream().map(OpenAiDoor::card).toList())));
+    }
+
+    private Future<byte[]> model(RoutingContext context) {
+        String wanted = context.normalizedPath().substring("/v1/models/".length());
+        return names().map(
+                        names -> {
+                            if (!names.contains(wanted)) {
+                                throw new NeuralCoreException(
+                                        ErrorCode.MODEL_NOT_FOUND,
+                                        "There is no model '%s' here; there is %s."
+                                                .formatted(wanted, String.join(", ", names)));
+                            }
+                            return Json.write(card(wanted));
+                        });
+    }
+
+    private Future<List<String>> names() {
+        Request request = new Request(Addresses.EMBEDDING_MODELS, Params.EMPTY, List.of());
+        return Services.call(vertx, request, TIMEOUT).map(OpenAiDoor::names);
+    }
+
+    private static List<String> names(Reply reply) {
+        return reply.result().get("models") instanceof List<?> models
+                ? models.stream()
+                        .map(
+                                model ->
+                                        String.valueOf(
+                                                ((Map<?, ?>) Objects.requireNonNull(model))
+                                                        .get("name")))
+                        .toList()
+                : List.of();
+    }
+
+    private static Map<String, @Nullable Object> card(String name) {
+        return Map.of("id", name, "object", "model", "created", 0, "owned_by", "neuralcore");
+    }
+
+    private static void answer(RoutingContext context, Future<byte[]> answer) {
+        answer.onSuccess(body -> send(context, 200, body))
+                .onFailure(failure -> refuse(context, failure));
+    }
+
+    private static void refuse(RoutingContext context, Throwable failure) {
+        NeuralCoreException reason =
+                failure instanceof NeuralCoreException known
+                        ? known
+                        : new NeuralCoreException(
+                                ErrorCode.INTERNAL, "The daemon's log has the details.", failure);
+        int status =
+                switch (reason.code()) {
+                    case INVALID_REQUEST, MALFORMED_FRAME, NOT_SUPPORTED -> 400;
+                    case MODEL_NOT_FOUND -> 404;
+                    case UNAVAILABLE -> 429;
+                    case MODEL_NOT_READY, SHUTTING_DOWN, UNKNOWN_ADDRESS -> 503;
+                    case TIMEOUT -> 504;
+                    default -> 500;
+                };
+        if (status == 429) {
+            context.response().putHeader("retry-after", "1");
+        }
+        Map<String, @Nullable Object> error = new LinkedHashMap<>();
+        error.put("message", String.valueOf(reason.getMessage()));
+        error.put("type", status < 500 ? "invalid_request_error" : "server_error");
+        error.put("code", reason.code().name());
+        send(context, status, Json.write(Map.of("error", error)));
+    }
+
+    private static void send(RoutingContext context, int status, byte[] body) {
+        context.response()
+                .setStatusCode(status)
+                .putHeader("content-type", "application/json")
+                .end(Buffer.buffer(body));
+    }
+}

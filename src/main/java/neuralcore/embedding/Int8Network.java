@@ -1,0 +1,103 @@
+package neuralcore.embedding;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import neuralcore.wire.ErrorCode;
+import neuralcore.wire.Json;
+import neuralcore.wire.NeuralCoreException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The int8 form of a model, as {@code python -m neuralcore.convert} leaves it: {@code
+ * model_int8.onnx} and its report, {@code model_int8.json}, in the model's folder or on the class
+ * path.
+ *
+ * @param file the network
+ * @param probes texts with the vectors that the float32 network has for them
+ */
+record Int8Network(ModelFile file, List<Probe> probes) {
+    private static final String NETWORK = "model_int8.onnx";
+    private static final String REPORT = "model_int8.json";
+    // Int8 arithmetic that overflows is far below; measured int8 networks are above .99.
+    private static final double LEAST_COSINE = 0.98;
+
+    /** A text and its float32 vector of length one. */
+    record Probe(String text, float[] vector) {
+
+        /** Whether a vector of length one is near enough to be of a sound int8 network. */
+        boolean agrees(float[] other) {
+            double dot = 0;
+            for (int i = 0; i < vector.length; i++) {
+                dot += (double) vector[i] * other[i];
+            }
+            return dot >= LEAST_COSINE;
+        }
+    }
+
+    Int8Network {
+        probes = List.copyOf(probes);
+    }
+
+    /** The int8 form of a model, if it is here. */
+    static Optional<Int8Network> find(ModelSpec spec, Path models) {
+        Path given = models.resolve(spec.name()).resolve(REPORT);
+        String resource = "models/" + spec.name() + "/";
+        try {
+            byte[] report;
+            if (Files.isRegularFile(given)) {
+                report = Files.readAllBytes(given);
+            } else {
+                try (InputStream in = resource(resource + REPORT)) {
+                    if (in == null) {
+                        return Optional.empty();
+                    }
+                    report = in.readAllBytes();
+                }
+            }
+            return Optional.of(
+                    read(Json.readObject(ByteBuffer.wrap(report)), resource + NETWORK, spec));
+        } catch (IOException | ClassCastException | IllegalArgumentException e) {
+            throw new NeuralCoreException(
+                    ErrorCode.MODEL_NOT_FOUND,
+                    "%s of %s is not readable: %s. Make it anew."
+                            .formatted(REPORT, spec.name(), e.getMessage()),
+                    e);
+        }
+    }
+
+    private static @Nullable InputStream resource(String name) {
+        return Int8Network.class.getClassLoader().getResourceAsStream(name);
+    }
+
+    private static Int8Network read(
+            Map<String, @Nullable Object> report, String resource, ModelSpec spec) {
+        if (!(report.get("bytes") instanceof Number size)
+                || !(report.get("sha256") instanceof String sha256)
+                || !(report.get("probes") instanceof List<?> given)) {
+            throw new IllegalArgumentException("bytes, sha256 or probes are missing");
+        }
+        List<Probe> probes = new ArrayList<>();
+        for (Object entry : given) {
+            if (!(entry instanceof Map<?, ?> probe)
+                    || !(probe.get("text") instanceof String text)
+                    || !(probe.get("vector") instanceof List<?> values)
+                    || values.size() != spec.dimension()) {
+                throw new IllegalArgumentException(
+                        "a probe is no text with %d numbers".formatted(spec.dimension()));
+            }
+            float[] vector = new float[values.size()];
+            for (int i = 0; i < vector.length; i++) {
+                vector[i] = ((Number) values.get(i)).floatValue();
+            }
+            probes.add(new Probe(text, vector));
+        }
+        return new Int8Network(new ModelFile(NETWORK, resource, size.longValue(), sha256), probes);
+    }
+}

@@ -1,0 +1,151 @@
+package neuralcore.embedding;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.IOException;
+import java.nio.FloatBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.CompletionException;
+import neuralcore.wire.NeuralCoreException;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The int8 network, which {@code ./neuralcore build} makes, and how it is chosen. */
+class PrecisionTest {
+    private static final Path MADE = Path.of("target/int8");
+    private static final String NAME = "all-MiniLM-L6-v2";
+
+    @TempDir private Path folder;
+
+    private static void assumeMade() {
+        assumeTrue(
+                Files.isRegularFile(MADE.resolve(NAME).resolve("model_int8.json")),
+                "./neuralcore build makes the int8 network");
+    }
+
+    private static EmbeddingModel load(Path models, Precision.Choice choice) {
+        return ModelLoader.load(new EmbeddingModel.Source(NAME, models, TestModel.CACHE, 2, choice))
+                .join();
+    }
+
+    private static float[] embed(EmbeddingModel model, List<String> texts) {
+        List<int[]> ids = texts.stream().map(text -> model.tokenizer().encode(text)).toList();
+        float[] vectors = new float[texts.size() * model.spec().dimension()];
+        model.network().newRunner().run(TokenBatch.of(ids), FloatBuffer.wrap(vectors));
+        return vectors;
+    }
+
+    @Test
+    void everyGoldenTextHasNearlyTheReferencesVectorAloneAndInBatches() {
+        assumeMade();
+        List<Golden> goldens = Golden.read();
+        try (EmbeddingModel model = load(MADE, Precision.Choice.INT8)) {
+            assertThat(model.spec().precision()).isEqualTo(Precision.INT8);
+            for (int size : List.of(1, 5)) {
+                for (int from = 0; from + size <= goldens.size(); from += size) {
+                    List<Golden> part = goldens.subList(from, from + size);
+                    float[] vectors = embed(model, part.stream().map(Golden::text).toList());
+                    for (int i = 0; i < size; i++) {
+                        float[] vector = Arrays.copyOfRange(vectors, i * 384, (i + 1) * 384);
+                        assertThat(TestModel.cosine(vector, part.get(i).vector()))
+                                .as("%s in a batch of %d", part.get(i).shown(), size)
+                                .isGreaterThanOrEqualTo(0.99);
+                    }
+                }
+            }
+        }
+    }
+
+    @Test
+    void autoTakesInt8WhereTheProcessorHasIt() {
+        assumeMade();
+        try (EmbeddingModel model = load(MADE, Precision.Choice.AUTO)) {
+            assertThat(model.spec().precision())
+                    .isEqualTo(Processor.multipliesInt8() ? Precision.INT8 : Precision.FP32);
+        }
+    }
+
+    @Test
+    void aNetworkWhoseVectorsAreWrongIsNotTaken() throws IOException {
+        assumeMade();
+        assumeTrue(Processor.multipliesInt8());
+        Path copy = Files.createDirectories(folder.resolve(NAME));
+        Files.createLink(
+                copy.resolve("model_int8.onnx"),
+                MADE.resolve(NAME).resolve("model_int8.onnx").toAbsolutePath());
+        String report = Files.readString(MADE.resolve(NAME).resolve("model_int8.json"));
+        Files.writeString(
+                copy.resolve("model_int8.json"),
+                report.replaceFirst("(\"vector\": \\[\\s*)", "$10.9, ")
+                        .replaceFirst("(?s)(\"vector\": \\[.*?),\\s*[-0-9.e]+(\\s*\\])", "$1$2"));
+        try (EmbeddingModel model = load(folder, Precision.Choice.AUTO)) {
+            assertThat(model.spec().precision()).isEqualTo(Precision.FP32);
+        }
+        assertThatThrownBy(() -> load(folder, Precision.Choice.INT8))
+                .isInstanceOf(CompletionException.class)
+                .hasMessageContaining("wrong vectors");
+    }
+
+    @Test
+    void askingForWhatIsNotThereSaysWhichFilesGoWhere() {
+        ModelSpec spec = Models.get(NAME);
+        if (Int8Network.find(spec, folder).isPresent()) {
+            return;
+        }
+        assertThatThrownBy(() -> load(folder, Precision.Choice.INT8))
+                .hasCauseInstanceOf(NeuralCoreException.class)
+                .hasMessageContainingAll("model_int8.onnx", folder.resolve(NAME).toString());
+    }
+
+    @Test
+    void aReportThatIsNoneIsAnErrorThatNamesIt() throws IOException {
+        Files.createDirectories(folder.resolve(NAME));
+        for (String report :
+                List.of("[]", "{}", "{\"bytes\": 1, \"sha256\": \"\", \"probes\": 3}")) {
+            Files.writeString(folder.resolve(NAME).resolve("model_int8.json"), report);
+            assertThatThrownBy(() -> Int8Network.find(Models.get(NAME), folder))
+                    .as(report)
+                    .isInstanceOf(NeuralCoreException.class);
+        }
+    }
+
+    @Test
+    void processorsAreKnownByTheirDescription() {
+        assertThat(Processor.describesDotProducts("flags\t: fpu avx2 avx512_vnni fsrm\n")).isTrue();
+        assertThat(Processor.describesDotProducts("Features : fp asimd asimddp\n")).isTrue();
+        assertThat(Processor.describesDotProducts("model: avx512_vnni\nflags : fpu avx2\n"))
+                .isFalse();
+        assertThat(Processor.describesDotProducts("")).isFalse();
+    }
+
+    @Test
+    void textsThatAreToBeInvariantAreRunOneByOneAndTheOthersTogether() {
+        EmbeddingScheduler scheduler = new EmbeddingScheduler(2, new BatchPlanner(1000), 100);
+        scheduler.workerJoined("w", 10_000_000);
+        long invariant = scheduler.admit("a", TextKind.DOCUMENT, 3, true);
+        long ordinary = scheduler.admit("a", TextKind.DOCUMENT, 3);
+        List<EmbeddingScheduler.Effect> effects =
+                new ArrayList<>(scheduler.tokenized(invariant, new int[][] {{1, 2}, {3}, {1, 2}}));
+        effects.addAll(scheduler.tokenized(ordinary, new int[][] {{4}, {5}, {6}}));
+        List<Integer> sizes = new ArrayList<>();
+        for (EmbeddingScheduler.Effect effect : effects) {
+            if (effect instanceof EmbeddingScheduler.Effect.Run run) {
+                sizes.add(run.batch().tokens().texts());
+            }
+        }
+        assertThat(sizes).containsExactly(1, 1, 3);
+    }
+
+    @Test
+    void bothChoicesOfTheSettingAreKnown() {
+        assertThat(Precision.Choice.of("auto")).isEqualTo(Precision.Choice.AUTO);
+        assertThat(Precision.Choice.of("int8")).isEqualTo(Precision.Choice.INT8);
+        assertThat(Precision.INT8.shown()).isEqualTo("int8");
+    }
+}

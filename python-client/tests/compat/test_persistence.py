@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sqlite3
 import time
 
+import msgspec
 import pytest
 
 from compat.conftest import Got, until
 from neuralcore.compat.atlas_ncb import ChannelConfig
-from neuralcore.errors import ConnectionLost
+from neuralcore.errors import ConnectionLost, StorageError
 
 
 @pytest.fixture
@@ -98,3 +101,29 @@ async def test_pruning_takes_what_is_old_and_counts_it(kept, got):
     await kept.stop()
     with pytest.raises(ConnectionLost):
         await kept._persistence.prune_old_messages("p", 0)
+
+
+async def test_a_file_of_atlas_own_bus_is_refused_and_can_be_imported(kept, make, tmp_path, got):
+    file = tmp_path / "ncb_messages.sqlite"
+    with contextlib.closing(sqlite3.connect(file)) as database:
+        database.execute(
+            "CREATE TABLE ncb_messages(channel TEXT NOT NULL, seq INTEGER PRIMARY KEY"
+            " AUTOINCREMENT, msg_id TEXT NOT NULL, ts REAL NOT NULL, priority INTEGER NOT NULL,"
+            " data BLOB NOT NULL)"
+        )
+        for n in range(3):
+            message = {"id": f"m{n}", "channel": "p", "ts": 1.5, "priority": 0, "payload": n}
+            row = ("p", f"m{n}", 1.5, 0, msgspec.msgpack.encode({**message, "meta": {"x": n}}))
+            database.execute(
+                "INSERT INTO ncb_messages(channel, msg_id, ts, priority, data) VALUES(?,?,?,?,?)",
+                row,
+            )
+        database.commit()
+    with pytest.raises(StorageError, match="not a journal"):
+        await make(persistence_path=file).start()
+    assert (await kept._link._bus.import_file(file))["imported"] == 3
+    await kept.register_subscriber("p", "s", got, replay_on_register=True)
+    assert await got.wait(3) == [0, 1, 2]
+    assert [(m.priority, m.ts, m.meta["x"]) for m in got.messages] == [
+        (0, 1.5, n) for n in range(3)
+    ]

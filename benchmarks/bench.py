@@ -13,7 +13,7 @@ def main() -> int:
         description="Measures, prints a table and writes benchmarks/results/NAME-DATE.json.",
     )
     verbs = parser.add_subparsers(
-        dest="verb", metavar="rtt|cold|vectors|hnsw|bus|embedding", required=True
+        dest="verb", metavar="rtt|cold|vectors|hnsw|bus|embedding|engine", required=True
     )
     rtt_parser = verbs.add_parser("rtt", help="round trips: daemon, stock bridge, bare socket")
     rtt_parser.add_argument("--rounds", type=int, default=5)
@@ -53,6 +53,7 @@ def main() -> int:
     embedding_parser.add_argument("--sentences", type=int, default=1000)
     embedding_parser.add_argument("--varied", type=int, default=2000, help="texts compared")
     embedding_parser.add_argument("--precision", choices=["auto", "fp32", "int8"], default="auto")
+    verbs.add_parser("engine", help="the bus inside the daemon, without a socket")
     options = parser.parse_args()
     # The user's own daemon must not answer for the one measured.
     for name in ("NEURALCORE_URL", "NEURALCORE_HOME", "NEURALCORE_DATA_FOLDER"):
@@ -87,6 +88,10 @@ def main() -> int:
         import embedding
 
         embedding.run(options.rounds, options.sentences, options.varied, options.precision)
+    elif options.verb == "engine":
+        import engine
+
+        engine.run()
     else:
         import cold
 

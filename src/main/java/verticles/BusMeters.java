@@ -26,11 +26,18 @@ final class BusMeters {
         last = snapshot(namespaces);
         counter("published", "messages that arrived", ChannelStats::published);
         counter("delivered", "copies handed to a connection", ChannelStats::delivered);
+        counter("returned", "deliveries that failed and are tried again", ChannelStats::returned);
+        counter("acknowledged", "copies", ChannelStats::acknowledged);
+        counter("dead", "copies given up after their last attempt", ChannelStats::dead);
+        counter("duplicates", "messages that had arrived before", ChannelStats::duplicates);
+        counter("limited", "messages refused for coming too fast", ChannelStats::limited);
         counter("dropped", "copies given up because a queue was full", ChannelStats::dropped);
         counter("expired", "copies whose time to live passed", ChannelStats::expired);
         counter("abandoned", "copies whose subscription ended", ChannelStats::abandoned);
         counter("unrouted", "messages that met no subscription", ChannelStats::unrouted);
         gauge("queued", "copies waiting", snapshot -> snapshot.totals().queued());
+        gauge("in_flight", "not settled yet", snapshot -> snapshot.totals().inFlight());
+        gauge("delayed", "their time has not come", snapshot -> snapshot.totals().delayed());
         gauge("subscriptions", "now", snapshot -> snapshot.totals().subscriptions());
         gauge("channels", "open now", Snapshot::channels);
         gauge("namespaces", "open now", Snapshot::namespaces);

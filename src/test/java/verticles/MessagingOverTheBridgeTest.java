@@ -22,6 +22,7 @@ import neuralcore.wire.Delivery;
 import neuralcore.wire.Envelope;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.Frame;
+import neuralcore.wire.Settlement;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -126,6 +127,76 @@ class MessagingOverTheBridgeTest {
                     .isEqualTo(new Frame.Flow("open", List.of(new Frame.Room("c", 0))));
             assertThat(published(publisher).rejections())
                     .containsExactly(new Frame.Rejection(3, ErrorCode.QUEUE_FULL));
+        }
+    }
+
+    @Test
+    void deliveriesAreSettledOverTheSocketAndComeBackByTheClock() throws IOException {
+        try (FrameClient publisher = FrameClient.unix(socket);
+                FrameClient subscriber = FrameClient.unix(socket)) {
+            Frame answer =
+                    subscriber.call(
+                            Addresses.MESSAGING_SUBSCRIBE,
+                            json(
+                                    "namespace",
+                                    "open",
+                                    "channel",
+                                    "*",
+                                    "subscription",
+                                    1,
+                                    "credit",
+                                    1,
+                                    "ack",
+                                    "explicit",
+                                    "backoff",
+                                    json("initial", 0.03, "jitter", 0)));
+            assertThat(answer).isInstanceOf(Frame.Answer.class);
+            publish(publisher, false, message(1, 5), message(2, 6));
+
+            Delivery first = ((Frame.Deliver) subscriber.receive()).deliveries().getFirst();
+            Settlement nack =
+                    new Settlement(
+                            1,
+                            Settlement.Kind.NACK,
+                            first.sequence(),
+                            Settlement.BY_BACKOFF,
+                            "{\"error\": \"not yet\"}");
+            subscriber.send(new Frame.Settle(9, true, List.of(nack)));
+            Delivery second = ((Frame.Deliver) subscriber.receive()).deliveries().getFirst();
+            assertThat(second.envelope().sequence()).isEqualTo(2);
+            assertThat(subscriber.receive()).isEqualTo(new Frame.Settled(9, 1, 0));
+            subscriber.send(
+                    new Frame.Settle(10, false, List.of(Settlement.ack(1, second.sequence()))));
+            Delivery again = ((Frame.Deliver) subscriber.receive()).deliveries().getFirst();
+            assertThat(again.sequence()).isEqualTo(first.sequence());
+            assertThat(again.attempt()).isEqualTo(2);
+            Settlement done = Settlement.ack(1, again.sequence());
+            subscriber.send(new Frame.Settle(11, true, List.of(done, done)));
+            assertThat(subscriber.receive()).isEqualTo(new Frame.Settled(11, 1, 1));
+        }
+    }
+
+    @Test
+    void aDelayedMessageComesByTheClock() throws IOException {
+        try (FrameClient client = FrameClient.unix(socket)) {
+            subscribe(client, 1, 10);
+            Envelope now = message(2, 5);
+            Envelope later =
+                    new Envelope(
+                            "c",
+                            1,
+                            1,
+                            0,
+                            5,
+                            0,
+                            40,
+                            Envelope.JSON,
+                            Envelope.NONE,
+                            now.body(),
+                            now.payloadLength());
+            publish(client, false, later, now);
+
+            assertThat(sequences(client, 2)).containsExactly(2L, 1L);
         }
     }
 

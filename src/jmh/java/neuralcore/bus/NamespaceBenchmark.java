@@ -40,7 +40,7 @@ public class NamespaceBenchmark {
     @Param({"1", "36"})
     int channels;
 
-    private Namespace bus = open();
+    private Namespace bus = fresh();
     private final long[] priorities = new long[BATCH];
     private final byte[] body = new byte[150];
     private String[] names = {};
@@ -50,7 +50,7 @@ public class NamespaceBenchmark {
 
     @Setup(Level.Iteration)
     public void open() {
-        bus = open();
+        bus = fresh();
         names = new String[channels];
         sink.delivered = 0;
         grants = new ArrayList<>();
@@ -65,7 +65,7 @@ public class NamespaceBenchmark {
         }
     }
 
-    private static Namespace open() {
+    private static Namespace fresh() {
         return new Namespace(
                 "bench",
                 BusSettings.of(1000, 100),
@@ -138,6 +138,21 @@ public class NamespaceBenchmark {
 
         @Override
         public void published(int accepted) {}
+
+        @Override
+        public void stored(String namespace, long position) {}
+
+        @Override
+        public void kept(String namespace, long position) {}
+
+        @Override
+        public void notKept(String namespace, long position, ErrorCode code) {}
+
+        @Override
+        public void refused(String connection, long sequence, ErrorCode code) {}
+
+        @Override
+        public void failed(String namespace, ErrorCode code, String message) {}
 
         @Override
         public void created(boolean created) {}

@@ -2,7 +2,8 @@ package neuralcore.bus;
 
 /**
  * Waiting makes a message more urgent, by one priority for each step of time, so that nothing waits
- * for ever behind what is more urgent and keeps coming.
+ * for ever behind what is more urgent and keeps coming. Only the first of each priority competes:
+ * among equals the number decides.
  */
 final class Ageing {
     private Ageing() {}

@@ -16,6 +16,9 @@ final class Channel {
     /** Connections that were told that there is no room. */
     private final Set<String> heldBack = new LinkedHashSet<>();
 
+    /** Where its lanes note when what they hold expires. */
+    final Expiries expiries;
+
     private final Flow flow;
     private @Nullable Idempotency keys;
     private ChannelConfig config;
@@ -43,7 +46,8 @@ final class Channel {
     /** Whether it is in the list of channels that may have room again. */
     boolean noted;
 
-    Channel(ChannelConfig config, boolean onDemand, Flow flow) {
+    Channel(ChannelConfig config, boolean onDemand, Flow flow, Expiries expiries) {
+        this.expiries = expiries;
         this.flow = flow;
         this.onDemand = onDemand;
         this.config = config;

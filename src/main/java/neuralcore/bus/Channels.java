@@ -34,6 +34,7 @@ final class Channels {
     /** What removed channels counted. */
     private final Counts retired = new Counts();
 
+    private final Expiries expiries = new Expiries();
     private long nextIdleSweep = Long.MIN_VALUE;
 
     Channels(String namespace, BusSettings settings, Flow flow) {
@@ -84,7 +85,7 @@ final class Channels {
                     "Namespace '%s' has %d channels, as many as it may; '%s' is one too many."
                             .formatted(namespace, byName.size(), config.name()));
         }
-        Channel channel = new Channel(config, onDemand, flow);
+        Channel channel = new Channel(config, onDemand, flow, expiries);
         byName.put(config.name(), channel);
         for (Receivers receivers : patterns.values()) {
             if (receivers.pattern.matches(config.name())) {
@@ -166,7 +167,20 @@ final class Channels {
         channel.add(lane, named);
     }
 
-    // The end of channels
+    // The end of messages and channels
+
+    /** Drops what has expired from every lane, if anything can have. */
+    void sweep(long nowMillis) {
+        if (!expiries.isDue(nowMillis)) {
+            return;
+        }
+        for (Channel channel : byName.values()) {
+            for (Lane lane : channel.lanes) {
+                lane.sweep(nowMillis);
+                expiries.note(lane.earliestExpiry());
+            }
+        }
+    }
 
     void removeIdle(long nowMillis) {
         if (nextIdleSweep > nowMillis) {

@@ -43,9 +43,6 @@ final class Intake {
     /** Where messages of persistent channels are kept; null as long as there are none. */
     private @Nullable Ledger ledger;
 
-    /** No message queued anywhere expires before this. */
-    private long earliestExpiry = QueuedMessage.NEVER;
-
     Intake(
             Channels channels,
             BusSettings settings,
@@ -365,7 +362,6 @@ final class Intake {
             message.done = true;
             message.ended();
         }
-        earliestExpiry = Math.min(earliestExpiry, message.expiresAtMillis);
     }
 
     /** What a page brought, as it would wait if it had waited in memory. */
@@ -377,7 +373,6 @@ final class Intake {
                 stored.expiresAtMillis() == 0
                         ? QueuedMessage.NEVER
                         : nowMillis + stored.expiresAtMillis() - wall;
-        earliestExpiry = Math.min(earliestExpiry, expires);
         Envelope envelope = stored.envelope();
         String key = keyed ? key(channel, envelope) : null;
         return key == null
@@ -501,7 +496,6 @@ final class Intake {
         if (channel.config().dropPolicy() == DropPolicy.BLOCK && channel.room() == 0) {
             channel.holdBack(message.publisher, effects);
         }
-        earliestExpiry = Math.min(earliestExpiry, message.expiresAtMillis);
         return change;
     }
 
@@ -563,21 +557,5 @@ final class Intake {
         channels.keep(channel, origin.ledger());
         origin.ledger().flush(effects);
         return channel;
-    }
-
-    // Time to live
-
-    /** Drops what has expired from every lane, if anything can have. */
-    void sweep() {
-        if (earliestExpiry > nowMillis) {
-            return;
-        }
-        earliestExpiry = QueuedMessage.NEVER;
-        for (Channel channel : channels.all()) {
-            for (Lane lane : channel.lanes) {
-                lane.sweep(nowMillis);
-                earliestExpiry = Math.min(earliestExpiry, lane.earliestExpiry());
-            }
-        }
     }
 }

@@ -108,7 +108,7 @@ final class Lane extends Source {
             left(message);
             return false;
         }
-        earliestExpiry = Math.min(earliestExpiry, message.expiresAtMillis);
+        noteExpiry(message);
         if (message.arrivedMillis > nowMillis) {
             delayed.add(new Later(message));
             return false;
@@ -143,7 +143,7 @@ final class Lane extends Source {
             return;
         }
         message.copyMade();
-        earliestExpiry = Math.min(earliestExpiry, message.expiresAtMillis);
+        noteExpiry(message);
         if (message.arrivedMillis > receiver.timers().nowMillis()) {
             delayed.add(new Later(message));
             return;
@@ -262,18 +262,28 @@ final class Lane extends Source {
             queue.insert(message.envelope.priority(), message, waiting -> waiting.sequence);
         }
         message.copyMade();
-        channel.counts.queued++;
-        earliestExpiry = Math.min(earliestExpiry, message.expiresAtMillis);
+        waits(message);
     }
 
     /** Queues a copy again that had been taken, in its old place, whether there is room or not. */
     void putBack(QueuedMessage message) {
         queue.insert(message.envelope.priority(), message, waiting -> waiting.sequence);
+        waits(message);
+    }
+
+    private void waits(QueuedMessage message) {
         channel.counts.queued++;
         if (backlog != null) {
             backlog.entered(message);
         }
-        earliestExpiry = Math.min(earliestExpiry, message.expiresAtMillis);
+        noteExpiry(message);
+    }
+
+    private void noteExpiry(QueuedMessage message) {
+        if (message.expiresAtMillis < earliestExpiry) {
+            earliestExpiry = message.expiresAtMillis;
+            channel.expiries.note(earliestExpiry);
+        }
     }
 
     private boolean isFull(long nowMillis) {
@@ -284,11 +294,17 @@ final class Lane extends Source {
         return sweep(nowMillis) == 0 || queue.size() - receiver.credit() >= max;
     }
 
-    /** Gives up a copy that has waited for room too long; false if it does not wait any more. */
+    /**
+     * Gives up a copy that has waited for room too long; false if it does not wait any more, or has
+     * been delivered once.
+     */
     boolean giveUp(QueuedMessage message) {
         boolean waited =
-                queue.remove(
-                        message.envelope.priority(), message.sequence, waiting -> waiting.sequence);
+                !receiver.hasTried(message)
+                        && queue.remove(
+                                message.envelope.priority(),
+                                message.sequence,
+                                waiting -> waiting.sequence);
         if (waited) {
             channel.counts.dropped++;
             left(message);
@@ -334,9 +350,14 @@ final class Lane extends Source {
 
     private void madeRoom() {
         channel.madeRoom();
-        if (patience != null && room() > 0) {
+        if (patience != null && !isOver()) {
             patience.roomAgain();
         }
+    }
+
+    /** Whether more waits here than there are places for. */
+    boolean isOver() {
+        return queue.size() - receiver.credit() > channel.config().maxQueueSize();
     }
 
     /** Also drops what has expired before it. */

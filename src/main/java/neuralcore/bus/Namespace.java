@@ -105,7 +105,7 @@ public final class Namespace {
                 }
             }
             case BusEvent.Tick _ -> {
-                intake.sweep();
+                channels.sweep(nowMillis);
                 channels.removeIdle(nowMillis);
             }
         }

@@ -5,9 +5,9 @@ import java.util.Deque;
 
 /**
  * Messages that came to a full lane whose channel says {@code block}: they wait in the lane like
- * the others, as many again as the channel's size, for as long as it allows. What still finds no
- * room then is given up. Nobody waits in the daemon meanwhile, so a handler that publishes cannot
- * lock itself out; that it should wait is told to its client as room 0.
+ * the others, as many again as the channel's size, for as long as it allows. If more waits then
+ * than there are places for, they are given up. Nobody waits in the daemon meanwhile, so a handler
+ * that publishes cannot lock itself out; that it should wait is told to its client as room 0.
  */
 final class Patience extends Timers.Timer {
     private record Parked(QueuedMessage message, long untilMillis) {}
@@ -30,21 +30,28 @@ final class Patience extends Timers.Timer {
         }
     }
 
-    /** All that waits has room. */
+    /** All that waits has a place. */
     void roomAgain() {
         parked.clear();
         lane.receiver.timers().cancel(this);
     }
 
+    /** Gives up those of one moment, so that what else falls due keeps its turn. */
     @Override
     void fire(long nowMillis, Effects effects) {
-        while (!parked.isEmpty() && parked.getFirst().untilMillis <= nowMillis) {
+        long moment = parked.isEmpty() ? nowMillis : parked.getFirst().untilMillis;
+        while (moment <= nowMillis
+                && lane.isOver()
+                && !parked.isEmpty()
+                && parked.getFirst().untilMillis == moment) {
             QueuedMessage message = parked.removeFirst().message;
             if (lane.giveUp(message) && message.lost()) {
                 message.tellEvicted(effects);
             }
         }
-        if (!parked.isEmpty()) {
+        if (!lane.isOver()) {
+            roomAgain();
+        } else if (!parked.isEmpty()) {
             lane.receiver.timers().set(this, parked.getFirst().untilMillis);
         }
     }

@@ -187,6 +187,11 @@ final class Receiver {
         waiting.subList(kept, waiting.size()).clear();
     }
 
+    /** Whether an attempt at a message has failed. */
+    boolean hasTried(QueuedMessage message) {
+        return settlements != null && settlements.hasTried(message);
+    }
+
     /** A message that waited is gone; its failed attempts are forgotten. */
     void forget(QueuedMessage message) {
         if (settlements != null) {

@@ -128,6 +128,10 @@ final class Settlements {
         }
     }
 
+    boolean hasTried(QueuedMessage message) {
+        return !failed.isEmpty() && failed.containsKey(message.sequence);
+    }
+
     /** A message that waited has ended without a delivery. */
     void forget(QueuedMessage message) {
         if (!failed.isEmpty()) {

@@ -14,11 +14,13 @@
  * oldest message that waits in any of them for which there is credit. So what one client publishes
  * at one priority reaches another in that order across channels.
  *
- * <p><b>Queues.</b> Each subscription has a queue and a credit of its own, so one that is slow
- * delays no other. A channel's {@code max_queue_size} bounds each of them and counts the messages
- * that wait beyond the credit granted: those within the credit leave in the same step, so whether a
- * client publishes in one frame or in many changes nothing. What a full queue does is the channel's
- * {@link neuralcore.bus.DropPolicy}.
+ * <p><b>Queues.</b> Each subscription has a queue of its own in each of its channels, and so has
+ * each group for its members together ({@link neuralcore.bus.Lane}), so one that is slow delays no
+ * other. A channel's {@code max_queue_size} bounds each of them and counts the messages that wait
+ * beyond the credit granted: those within the credit leave in the same step, so whether a client
+ * publishes in one frame or in many changes nothing; what is leased, delayed or waits for another
+ * attempt does not count. What a full queue does is the channel's {@link
+ * neuralcore.bus.DropPolicy}. A channel without a subscription takes messages and forgets them.
  *
  * <p><b>Persistent channels.</b> Their messages go to the {@link neuralcore.journal} first and are
  * routed once they are kept; confirmations, acknowledgements and dead letters wait for the journal
@@ -26,16 +28,18 @@
  * it has settled ({@code Durable}), and what waits beyond a few thousand messages waits on the disk
  * ({@code Backlog}).
  *
- * <p><b>What is promised</b> of other channels. Nothing of them is stored: a message is delivered
- * at most once to each subscription that its channel has when it arrives, and one that meets none
- * is discarded and counted as {@code unrouted}. Every message that goes undelivered is counted in
- * its channel ({@link neuralcore.bus.ChannelStats} has the sums that hold). A publisher is told of
- * each message of which no subscription got or will get a copy because queues were full; a copy
- * that only a lagging subscription misses is counted, but not reported, for sending it again would
- * double it elsewhere.
+ * <p><b>What is promised</b> of other channels. Nothing of them is stored. To a plain subscription
+ * that its channel has when it arrives a message is delivered at most once; to one that
+ * acknowledges, until it says so or the attempts are used up ({@link neuralcore.bus.Settlements}),
+ * as long as somebody subscribes. A message that meets no subscription is discarded and counted as
+ * {@code unrouted}. Every message that goes undelivered is counted in its channel ({@link
+ * neuralcore.bus.ChannelStats} has the sums that hold). A publisher is told of each message of
+ * which no subscription got or will get a copy because queues were full; a copy that only a lagging
+ * subscription misses is counted, but not reported, for sending it again would double it elsewhere.
+ * What a publisher sends again after its connection broke is recognised by its number.
  *
- * <p><b>Time to live</b> counts from the moment a message arrives here, so no clock but the
- * daemon's takes part.
+ * <p><b>Time to live</b> counts from the moment a message arrives here, or falls due if it was
+ * delayed, so no clock but the daemon's takes part.
  */
 @NullMarked
 package neuralcore.bus;

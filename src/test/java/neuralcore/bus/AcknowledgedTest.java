@@ -248,6 +248,22 @@ class AcknowledgedTest extends NamespaceFixture {
     }
 
     @Test
+    void aMessageThatComesBackStillExpires() {
+        subscribe("alice", 1, "a", 1, terms(0));
+        publish(message("a", 1, 5, 1, 100), message("a", 1, 5, 2, 10));
+        pass(10);
+        assertThat(stats("a").expired()).isEqualTo(1);
+        publish(message("a", 0, 3));
+        nack("alice", 1, 1, 0);
+        assertThat(sequences()).containsExactly(1L, 3L);
+
+        pass(90);
+
+        assertThat(stats("a").queued()).isZero();
+        assertThat(stats("a").expired()).isEqualTo(2);
+    }
+
+    @Test
     void jitterOnlyShortensTheBackoff() {
         Backoff backoff = new Backoff(1_000, 4_000, 2, 0.5);
         for (int i = 0; i < 100; i++) {

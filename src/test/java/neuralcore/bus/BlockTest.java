@@ -68,6 +68,18 @@ class BlockTest extends NamespaceFixture {
     }
 
     @Test
+    void whatHasAPlaceByThenIsNotGivenUp() {
+        subscribe("alice", 1, "a", 0);
+        publish(message("a", 5, 1), message("a", 5, 2), message("a", 5, 3));
+
+        credit("alice", 1, 1);
+        pass(10_000);
+
+        assertThat(effects.evicted).isEmpty();
+        assertThat(stats("a").queued()).isEqualTo(2);
+    }
+
+    @Test
     void aHandlerThatPublishesIntoItsOwnFullChannelGoesOn() {
         subscribe("alice", 1, "a", 1);
         publish(message("a", 5, 1), message("a", 5, 2), message("a", 5, 3));

@@ -103,6 +103,29 @@ class GroupsTest extends NamespaceFixture {
     }
 
     @Test
+    void whatIsUrgentIsNextForEachIdleMember() {
+        create("a", 0, DropPolicy.DROP_NEW);
+        for (int i = 1; i <= 4; i++) {
+            subscribe("worker-" + i, 1, "a", 0, group(false));
+        }
+        for (int i = 1; i <= 10_000; i++) {
+            publish(message("a", 9, i));
+        }
+        for (int i = 1; i <= 4; i++) {
+            publish(message("a", 0, 20_000 + i));
+        }
+
+        for (int i = 4; i >= 1; i--) {
+            credit("worker-" + i, 1, 1);
+        }
+
+        assertThat(effects.delivered)
+                .extracting(Delivered::sequence)
+                .containsExactly(20_001L, 20_002L, 20_003L, 20_004L);
+        assertThat(receivers()).containsExactly("worker-4", "worker-3", "worker-2", "worker-1");
+    }
+
+    @Test
     void creditOfAllMembersIsRoom() {
         create("a", 2, DropPolicy.DROP_NEW);
         subscribe("alice", 1, "a", 2, group(false));

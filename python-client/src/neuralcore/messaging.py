@@ -120,6 +120,7 @@ class SubscribeOptions(TypedDict, total=False):
 # What the short way of publishing leaves to the long one, which finds the words for it.
 _NOT_PUT = (struct.error, TypeError, ValueError, OverflowError, RecursionError, QueueFull)
 _LARGE = 1 << 20
+_HISTORY_PAGE = 1000
 _CONFIRM = {"none": 0, "accepted": 1, "durable": 2}
 
 
@@ -138,8 +139,8 @@ class MessageBus:
 
     In a forked child it publishes under a new identity; its subscriptions stay with the parent.
 
-    :param persistence_path: a file of its own for the messages of persistent channels; it is the
-        bus's name too if it has no other.
+    :param persistence_path: a file of its own for the messages of persistent channels. Without a
+        name, buses of the same file share their channels.
     :param worker_count: threads for handlers that are plain functions.
     :param name: shares the channels of that name.
     :param client: the client to use; by default the process's own, as ``connect()`` finds it.
@@ -178,8 +179,10 @@ class MessageBus:
             raise InvalidRequest(f"on_full is {on_full!r}; it must be 'raise' or 'none'.")
         if name is not None:
             check_name("name", name)
-            if name.startswith("private-"):
-                raise InvalidRequest(f"The name {name!r} begins with 'private-'; choose another.")
+            if name.startswith("private-") or "." in name:
+                raise InvalidRequest(
+                    f"The name {name!r} begins with 'private-' or holds a dot; choose another."
+                )
         path = None if persistence_path is None else os.path.abspath(os.fspath(persistence_path))
         codec = PayloadCodec(format)
         core = Core(
@@ -343,8 +346,7 @@ class MessageBus:
     def channels(self) -> dict[str, Any]:
         """The settings of each channel, by name. Blocks for one round trip."""
         answer = self._core.start().call("channels", {}, self._core.timeout)
-        found: dict[str, Any] = answer.get("channels", {})
-        return found
+        return {str(channel["channel"]): channel for channel in answer.get("channels", ())}
 
     def queue_size(self, channel: str) -> int:
         """Messages of the channel that wait for credit, 0 if it does not exist.
@@ -373,13 +375,21 @@ class MessageBus:
     # What is kept
 
     def history(self, channel: str, *, after: int = 0, limit: int = 1000) -> list[dict[str, Any]]:
-        """A page of a persistent channel's messages, as dicts, oldest first. Blocks.
+        """Messages that a persistent channel keeps, as dicts, oldest first. Blocks.
 
-        :param after: the channel sequence number before the page.
+        :param after: the channel sequence number before the first of them.
         """
-        params = {"channel": channel, "after": after, "limit": limit}
-        answer = self._core.start().call("history", params, self._core.timeout)
-        return list(answer.get("messages", ()))
+        found: list[dict[str, Any]] = []
+        core = self._core
+        while len(found) < limit:
+            page = min(limit - len(found), _HISTORY_PAGE)
+            params = {"channel": channel, "after": after, "limit": page}
+            messages = core.start().call("history", params, core.timeout).get("messages", ())
+            found += messages
+            if len(messages) < page:
+                break
+            after = messages[-1]["channel_sequence"]
+        return found
 
     def dead_letters(self, channel: str, *, limit: int = 1000) -> list[dict[str, Any]]:
         """What could not be handled, as dicts, oldest first. Blocks."""
@@ -603,8 +613,8 @@ class MessageBus:
         :param backoff: seconds before a redelivery, or ``initial``, ``max``, ``multiplier``,
             ``jitter`` (0 to 1).
         :param lease: seconds that a message may be out before it is delivered again.
-        :param start: where to begin on a persistent channel: "new", "first", a channel sequence
-            number (int), a moment (datetime, or float seconds since 1970), or ``{"last": n}``.
+        :param start: where to begin on a persistent channel: "new", "first", after a sequence
+            number (int), at a moment (datetime, or float seconds since 1970), or ``{"last": n}``.
         :param rate_per_second: messages a second that it is given, ``burst`` at once.
         :returns: a :class:`Subscription`; await it to know that the daemon has it.
         """

@@ -324,6 +324,8 @@ class Core:
     def flush(self, timeout: float) -> None:
         backend = self.start()
         deadline = time.monotonic() + timeout
+        for subscription in list(self.subscriptions.values()):
+            subscription.send_settlements()
         self.outbox.flush(timeout)
         backend.flush(max(0.001, deadline - time.monotonic()))
 

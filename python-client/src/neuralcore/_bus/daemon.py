@@ -69,6 +69,7 @@ class DaemonBackend:
         self._lock = threading.Lock()
         self._room = threading.Condition(self._lock)
         self._subscribed: dict[int, _Subscribed] = {}
+        self._established: set[int] = set()
         self._created: dict[str, dict[str, Any]] = {}
         self._declared: set[str] = set()
         self._opened: dict[str, Any] | None = None
@@ -191,11 +192,19 @@ class DaemonBackend:
         with self._lock:
             self._subscribed[number] = entry
         self._connection.on_messages(wire_number, on_messages)
+        future = self._send_call("subscribe", self._subscription(entry), timeout)
+        # In the reading thread, so that it comes before whatever becomes of the connection.
+        future.add_done_callback(lambda done: self._note_established(number, done))
         try:
-            self._call("subscribe", self._subscription(entry), timeout)
+            with self._connection.waiting():
+                future.result()
         except BaseException:
             self._forget(number)
             raise
+
+    def _note_established(self, number: int, done: Future[Any]) -> None:
+        if not done.cancelled() and done.exception() is None:
+            self._established.add(number)
 
     def unsubscribe(self, number: int, forget: bool, timeout: float) -> None:
         entry = self._forget(number)
@@ -278,9 +287,13 @@ class DaemonBackend:
             self._call("close", {"namespace": self._namespace}, timeout)
 
     def _call(self, verb: str, params: dict[str, Any], timeout: float) -> dict[str, Any]:
-        future = self._connection.call_async(_MESSAGING + verb, params, timeout=timeout)
+        future = self._send_call(verb, params, timeout)
         with self._connection.waiting():
-            return future.result()[0]
+            result: dict[str, Any] = future.result()[0]
+        return result
+
+    def _send_call(self, verb: str, params: dict[str, Any], timeout: float) -> Future[Any]:
+        return self._connection.call_async(_MESSAGING + verb, params, timeout=timeout)
 
     def _subscription(self, entry: _Subscribed) -> dict[str, Any]:
         return {
@@ -294,6 +307,7 @@ class DaemonBackend:
     def _forget(self, number: int) -> _Subscribed | None:
         with self._lock:
             entry = self._subscribed.pop(number, None)
+            self._established.discard(number)
         if entry is not None:
             self._connection.off_deliver(entry.wire_number)
         return entry
@@ -305,7 +319,12 @@ class DaemonBackend:
         calls += [("create", params) for params in self._created.values()]
         calls += [("configure", self._created[channel]) for channel in self._declared]
         with self._lock:
-            calls += [("subscribe", self._subscription(e)) for e in self._subscribed.values()]
+            # A subscribe call that is still waiting to be sent is sent after these.
+            calls += [
+                ("subscribe", self._subscription(entry))
+                for number, entry in self._subscribed.items()
+                if number in self._established
+            ]
         for verb, params in calls:
             self._connection.call_async(_MESSAGING + verb, params).add_done_callback(_log_failure)
         with self._room:

@@ -84,7 +84,7 @@ def subscription_options(
 def start_option(start: Start) -> dict[str, Any]:
     """Where a subscription begins.
 
-    "new", "first", an int (that channel sequence number), a datetime or float (that moment), or
+    "new", "first", an int (after that sequence number), a datetime or float (that moment), or
     ``{"last": n}``.
     """
     if isinstance(start, dict):

@@ -45,7 +45,8 @@ def queries_near(rows: Array, count: int, seed: int = SEED + 1) -> Array:
     rng = np.random.default_rng(seed)
     near = rows[rng.choice(len(rows), count, replace=False)]
     near = near + (0.4 / rows.shape[1] ** 0.5) * rng.standard_normal(near.shape)
-    return (near / np.linalg.norm(near, axis=1, keepdims=True)).astype(np.float32)
+    unit: np.ndarray = near / np.linalg.norm(near, axis=1, keepdims=True)
+    return np.asarray(unit, dtype=np.float32)
 
 
 class Turns:
@@ -111,7 +112,7 @@ def numpy_cosine(a: Array, b: Array) -> Array:
     """The matrix of cosines, written well."""
     norms_a = np.sqrt(np.einsum("ij,ij->i", a, a))
     norms_b = np.sqrt(np.einsum("ij,ij->i", b, b))
-    product = a @ b.T
+    product: np.ndarray = np.asarray(a @ b.T)
     product /= norms_a[:, None]
     product /= norms_b[None, :]
     return product

@@ -45,7 +45,7 @@ class Ours:
         self._client = connect(self._url)
         self.bus = MessageBus(client=self._client, name=self._name or None, max_buffered=1 << 20)
         await self.bus.start()
-        self.publish = self.bus.publish
+        self.publish = self.bus.publish  # type: ignore[method-assign]  # one call less a message
 
     async def subscribe(self, channel: str, handle: Handler) -> None:
         async def on_message(message: Any) -> None:
@@ -203,4 +203,6 @@ class Redis:
 def contender(name: str, where: str, namespace: str = "") -> Contender:
     if name == "ours":
         return Ours(where, namespace)
-    return {"ncb": Ncb, "nats": Nats, "redis": Redis}[name](where)
+    others: dict[str, Any] = {"ncb": Ncb, "nats": Nats, "redis": Redis}
+    made: Contender = others[name](where)
+    return made

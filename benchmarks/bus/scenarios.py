@@ -90,12 +90,11 @@ async def one_process(bus: Contender, *, messages: int, channels: int, copies: i
         receiver = Receiver(total)
         receivers.append(receiver)
         began = time.perf_counter()
-        await publish_all(
-            bus,
-            names,
-            messages,
-            lambda sent, r=receiver: sent * copies - r.count < _WINDOW * copies,
-        )
+
+        def has_room(sent: int, receiver: Receiver = receiver) -> bool:
+            return sent * copies - receiver.count < _WINDOW * copies
+
+        await publish_all(bus, names, messages, has_room)
         await receiver.wait(messages, copies)
         figures[run] = total / (time.perf_counter() - began)
     if isinstance(bus, Ours):

@@ -31,9 +31,7 @@ JMH = ("-f", "1", "-wi", "2", "-w", "500ms", "-i", "5", "-r", "500ms")
 def run() -> None:
     """Measures, prints tables with fitted exponents, and writes the result file."""
     figures = [*_loops(), *_situations()]
-    exponents = {
-        kind: _exponent(kind, figures) for kind in ("channels", "subscribers", "patterns")
-    }
+    exponents = {kind: _exponent(kind, figures) for kind in ("channels", "subscribers", "patterns")}
     show("the bus without a socket", figures)
     for kind, exponent in exponents.items():
         print(f"  cost grows with {kind} to the power of {exponent:.2f} (target <= 1.1)")
@@ -82,7 +80,7 @@ def _exponent(kind: str, figures: Sequence[Figure]) -> float:
         if figure.name.startswith(kind + " ")
         for count in [int(figure.name.split()[1])]
     ]
-    return round(statistics.linear_regression(*zip(*points)).slope, 3)
+    return round(statistics.linear_regression(*zip(*points, strict=True)).slope, 3)
 
 
 def _java(main: str, *arguments: str) -> str:
@@ -90,9 +88,8 @@ def _java(main: str, *arguments: str) -> str:
     target = ROOT / "target"
     libraries = (target / "bench-classpath").read_text().strip()
     path = os.pathsep.join([str(target / "test-classes"), str(target / "classes"), libraries])
-    command = [
-        str(java), "-Xms1g", "-Xmx1g", "-XX:+UseCompactObjectHeaders", "-cp", path, main, *arguments,
-    ]  # fmt: skip
+    options = ["-Xms1g", "-Xmx1g", "-XX:+UseCompactObjectHeaders", "-cp", path]
+    command = [str(java), *options, main, *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 

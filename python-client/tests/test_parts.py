@@ -29,7 +29,7 @@ def test_a_text_that_is_none_is_named() -> None:
     with pytest.raises(InvalidRequest, match="Text 1 is a NoneType"):
         list(_parts.text_parts(wrong, LIMIT))
     with pytest.raises(InvalidRequest, match="ids is a single str"):
-        _parts.string_list("abc", "ids")
+        _parts.id_list("abc", "ids")
 
 
 @pytest.mark.parametrize(
@@ -79,9 +79,9 @@ def test_matrices() -> None:
 def test_hits_and_records_are_told_apart_by_the_counts() -> None:
     scores = np.array([0.5, 0.25, 1], np.float32)
     assert _parts.hits({"counts": [2, 0, 1]}, [["a", "b", "c"], scores]) == [
-        [("a", 0.5, None), ("b", 0.25, None)],
+        [_parts.Hit("a", 0.5, None), _parts.Hit("b", 0.25, None)],
         [],
-        [("c", 1.0, None)],
+        [_parts.Hit("c", 1.0, None)],
     ]
     (record,) = _parts.records(
         {"found": ["a"], "metadata": [{"x": 1}]}, [np.ones((1, 3), np.float32)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -42,18 +43,14 @@ def test_an_index_of_hnswlib(client, tmp_path):
         assert index.search(ROWS[3], k=1) == [(1003, pytest.approx(0.0, abs=1e-6))]
 
 
-def test_an_index_that_hnswlib_wrote(client, tmp_path):
-    hnswlib = pytest.importorskip("hnswlib")
-    theirs = hnswlib.Index("l2", 12)
-    theirs.init_index(max_elements=60, M=8, ef_construction=50)
-    theirs.add_items(ROWS, np.arange(40) * 3)
-    theirs.mark_deleted(9)
-    theirs.save_index(str(tmp_path / "theirs.bin"))
-    with HNSWIndex.load_hnswlib(
-        tmp_path / "theirs.bin", metric="squared_euclidean", client=client
-    ) as index:
+def test_an_index_that_hnswlib_wrote(client):
+    # hnswlib 0.8.0: Index("l2", 12), init_index(60, M=8, ef_construction=50, random_seed=100),
+    # add_items(ROWS, 3 * np.arange(40)), mark_deleted(9), save_index.
+    theirs = Path(__file__).with_name("hnswlib-0.8.0.bin")
+    with HNSWIndex.load_hnswlib(theirs, metric="squared_euclidean", client=client) as index:
         assert len(index) == 39
         assert 9 not in index
+        assert index.max_elements == 60
         assert index.search(ROWS[5], k=1) == [(15, pytest.approx(0.0, abs=1e-6))]
 
 

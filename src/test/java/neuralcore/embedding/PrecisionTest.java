@@ -2,7 +2,6 @@ package neuralcore.embedding;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.nio.FloatBuffer;
@@ -18,16 +17,9 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** The int8 network, which {@code ./neuralcore build} makes, and how it is chosen. */
 class PrecisionTest {
-    private static final Path MADE = Path.of("target/int8");
     private static final String NAME = "all-MiniLM-L6-v2";
 
     @TempDir private Path folder;
-
-    private static void assumeMade() {
-        assumeTrue(
-                Files.isRegularFile(MADE.resolve(NAME).resolve("model_int8.json")),
-                "./neuralcore build makes the int8 network");
-    }
 
     private static EmbeddingModel load(Path models, Precision.Choice choice) {
         return ModelLoader.load(new EmbeddingModel.Source(NAME, models, TestModel.CACHE, 2, choice))
@@ -43,9 +35,10 @@ class PrecisionTest {
 
     @Test
     void everyGoldenTextHasNearlyTheReferencesVectorAloneAndInBatches() {
-        assumeMade();
         List<Golden> goldens = Golden.read();
-        try (EmbeddingModel model = load(MADE, Precision.Choice.INT8)) {
+        // Where products saturate, the network is good enough to be taken or it is refused.
+        double least = Processor.multipliesInt8() ? 0.99 : 0.98;
+        try (EmbeddingModel model = load(Int8TestModel.folder(), Precision.Choice.INT8)) {
             assertThat(model.spec().precision()).isEqualTo(Precision.INT8);
             for (int size : List.of(1, 5)) {
                 for (int from = 0; from + size <= goldens.size(); from += size) {
@@ -55,17 +48,19 @@ class PrecisionTest {
                         float[] vector = Arrays.copyOfRange(vectors, i * 384, (i + 1) * 384);
                         assertThat(TestModel.cosine(vector, part.get(i).vector()))
                                 .as("%s in a batch of %d", part.get(i).shown(), size)
-                                .isGreaterThanOrEqualTo(0.99);
+                                .isGreaterThanOrEqualTo(least);
                     }
                 }
             }
+        } catch (CompletionException e) {
+            assertThat(Processor.multipliesInt8()).isFalse();
+            assertThat(e).hasMessageContaining("wrong vectors");
         }
     }
 
     @Test
     void autoTakesInt8WhereTheProcessorHasIt() {
-        assumeMade();
-        try (EmbeddingModel model = load(MADE, Precision.Choice.AUTO)) {
+        try (EmbeddingModel model = load(Int8TestModel.folder(), Precision.Choice.AUTO)) {
             assertThat(model.spec().precision())
                     .isEqualTo(Processor.multipliesInt8() ? Precision.INT8 : Precision.FP32);
         }
@@ -73,13 +68,10 @@ class PrecisionTest {
 
     @Test
     void aNetworkWhoseVectorsAreWrongIsNotTaken() throws IOException {
-        assumeMade();
-        assumeTrue(Processor.multipliesInt8());
+        Path made = Int8TestModel.folder().resolve(NAME);
         Path copy = Files.createDirectories(folder.resolve(NAME));
-        Files.createLink(
-                copy.resolve("model_int8.onnx"),
-                MADE.resolve(NAME).resolve("model_int8.onnx").toAbsolutePath());
-        String report = Files.readString(MADE.resolve(NAME).resolve("model_int8.json"));
+        Files.copy(made.resolve("model_int8.onnx"), copy.resolve("model_int8.onnx"));
+        String report = Files.readString(made.resolve("model_int8.json"));
         Files.writeString(
                 copy.resolve("model_int8.json"),
                 report.replaceFirst("(\"vector\": \\[\\s*)", "$10.9, ")

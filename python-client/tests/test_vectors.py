@@ -104,10 +104,40 @@ def test_lengths_must_match(function):
         function(np.ones(3, np.float32), np.ones(4, np.float32))
 
 
-def test_nan_goes_in_and_comes_out():
-    assert math.isnan(vectors.cosine_similarity([math.nan, 1.0], [1.0, 1.0]))
-    array = np.array([math.nan, 1.0], np.float32)
-    assert math.isnan(vectors.cosine_similarity(array, np.ones(2, np.float32)))
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("form", [list, np.float32, np.float64])
+def test_what_is_not_finite_is_refused_with_its_place(value, form):
+    def vector(*values):
+        return list(values) if form is list else np.array(values, form)
+
+    bad, good = vector(1.0, value), vector(1.0, 1.0)
+    for function in PAIR_FUNCTIONS.values():
+        with pytest.raises(ValueError, match=r"a: the value at index 1 is -?(nan|inf)") as caught:
+            function(bad, good)
+        assert caught.value.code == "NOT_FINITE"
+        with pytest.raises(ValueError, match="b: the value at index 1"):
+            function(good, bad)
+    for call in (vectors.normalize, vectors.normalize_inplace):
+        with pytest.raises(ValueError, match="v: the value at index 1"):
+            call(bad)
+    for queries, documents, place in (
+        ([good, bad], [good], "queries: the value at row 1, column 1"),
+        ([good], [good, good, bad], "documents: the value at row 2, column 1"),
+    ):
+        with pytest.raises(ValueError, match=place):
+            vectors.cosine_similarity_batch(queries, documents)
+        with pytest.raises(ValueError, match=place):
+            vectors.top_k_similar(queries, documents, metric="euclidean")
+    with pytest.raises(ValueError, match="row 1, column 1"):
+        vectors.pairwise_distances([good, bad])
+    with pytest.raises(ValueError, match="vectors: the value at row 1, column 1"):
+        vectors.normalize_batch([good, bad])
+
+
+@pytest.mark.parametrize("wrong", ["abc", b"abc", None, 3.0])
+def test_what_is_no_vector_is_refused(wrong):
+    with pytest.raises(ValueError, match=f"b is a {type(wrong).__name__}"):
+        vectors.cosine_similarity([1.0, 2.0, 3.0], wrong)
 
 
 def test_normalize_makes_a_copy():

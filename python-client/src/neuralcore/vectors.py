@@ -8,9 +8,9 @@ unless the work is large *and* a daemon is already connected; ``where="local"`` 
 
 A vector is a sequence of numbers or a one-dimensional array; a matrix is a sequence of vectors or a
 two-dimensional array. Vectors that differ in length raise ``ValueError("Vector length mismatch:
-3 vs 4")``. The cosine of a zero vector with anything is 0.0. NaN in gives NaN out, here; the daemon
-refuses it. Without NumPy, matrices are lists of floats. All functions are thread-safe and leave
-their arguments as they are.
+3 vs 4")``. The cosine of a zero vector with anything is 0.0. NaN and infinity raise ``ValueError``
+with their place (code ``NOT_FINITE``). Without NumPy, matrices are lists of floats. All functions
+are thread-safe and leave their arguments as they are.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from neuralcore._index import HNSWIndex
 from neuralcore.errors import InvalidRequest
 from neuralcore.fallback import _purepython
 from neuralcore.fallback import vectors as _local
+from neuralcore.fallback._finite import check_finite, check_vector, finite_score, finite_scores
 
 if TYPE_CHECKING:
     import numpy as np
@@ -118,7 +119,7 @@ def _any_cosine(a: Any, b: Any) -> float:
     if _float32 is None and hasattr(a, "dtype") and _local.has_numpy():
         _float32, _angular = _local.pair_kernel()
     _check_pair(a, b)
-    return _local.pair(a, b, "cosine")
+    return finite_score(_local.pair(a, b, "cosine"), a, b)
 
 
 _float32: Any = None
@@ -135,19 +136,19 @@ def cosine_distance(a: Vector, b: Vector) -> float:
 def euclidean_distance(a: Vector, b: Vector) -> float:
     """The length of the difference of two vectors."""
     _check_pair(a, b)
-    return _local.pair(a, b, "euclidean")
+    return finite_score(_local.pair(a, b, "euclidean"), a, b)
 
 
 def squared_euclidean_distance(a: Vector, b: Vector) -> float:
     """The square of :func:`euclidean_distance`, which orders the same and costs no root."""
     _check_pair(a, b)
-    return _local.pair(a, b, "squared_euclidean")
+    return finite_score(_local.pair(a, b, "squared_euclidean"), a, b)
 
 
 def dot_product(a: Vector, b: Vector) -> float:
     """The sum of the products of two vectors' components."""
     _check_pair(a, b)
-    return _local.pair(a, b, "dot_product")
+    return finite_score(_local.pair(a, b, "dot_product"), a, b)
 
 
 def normalize(v: Vector) -> NDArray[np.float32]:
@@ -155,8 +156,12 @@ def normalize(v: Vector) -> NDArray[np.float32]:
     if _dimensions(v) != 1:
         raise InvalidRequest("normalize takes one vector; a matrix has its rows normalized singly.")
     if not _local.has_numpy():
+        check_vector(v, "v")
         return cast("NDArray[np.float32]", _purepython.normalize(list(v)))
-    return _local.normalize(v)
+    unit = _local.normalize(v)
+    if len(unit) and not math.isfinite(unit[0]):
+        check_vector(v, "v")
+    return unit
 
 
 def normalize_inplace(v: Any) -> float:
@@ -169,6 +174,8 @@ def normalize_inplace(v: Any) -> float:
     if _dimensions(v) != 1:
         raise InvalidRequest("normalize_inplace takes one vector.")
     norm = math.hypot(*v) if not hasattr(v, "dtype") else _local.norm(v)
+    if not math.isfinite(norm):
+        check_vector(v, "v")
     if norm == 0.0 or not math.isfinite(norm):
         return float(norm)
     if hasattr(v, "dtype"):
@@ -184,9 +191,13 @@ def normalize_inplace(v: Any) -> float:
 def normalize_batch(vectors: Vectors) -> NDArray[np.float32]:
     """A float32 copy of n vectors (n × d), each of length one; zero vectors stay zero."""
     if not _local.has_numpy():
+        for row, vector in enumerate(vectors):
+            check_vector(vector, f"vectors[{row}]")
         plain = [_purepython.normalize(list(v)) for v in vectors]
         return cast("NDArray[np.float32]", plain)
-    return _local.unit_rows(matrix(vectors))
+    rows = matrix(vectors)
+    check_finite(rows, "vectors")
+    return _local.unit_rows(rows)
 
 
 def pairwise_distances(
@@ -277,17 +288,18 @@ def _scores(
 ) -> NDArray[np.float32]:
     if not _local.has_numpy():
         return cast("NDArray[np.float32]", _plain_scores(queries, documents, metric))
+    import numpy as np
+
     q = matrix(queries)
     d = q if documents is queries else matrix(documents)
     if not len(q) or not len(d):
-        import numpy as np
-
         return np.zeros((len(q), len(d)), dtype=np.float32)
     if q.shape[1] != d.shape[1]:
         raise _length_mismatch(q.shape[1], d.shape[1])
     client = _client_for(len(q), len(d), q.shape[1], where)
     if client is None:
-        return _local.scores(q, d, metric.value)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return finite_scores(_local.scores(q, d, metric.value), q, d)
     return _remote_scores(client, q, d, metric)
 
 
@@ -297,6 +309,9 @@ def _plain_scores(queries: Any, documents: Any, metric: DistanceMetric) -> list[
     for length in lengths:
         if length != lengths[0]:
             raise _length_mismatch(lengths[0], length)
+    for meaning, rows in (("queries", queries), ("documents", documents)):
+        for row, vector in enumerate(rows):
+            check_vector(vector, f"{meaning}[{row}]")
     return _purepython.scores(queries, documents, metric.value)
 
 
@@ -363,6 +378,11 @@ def _dimensions(value: Any) -> int:
 
 
 def _check_pair(a: Any, b: Any) -> None:
+    for name, vector in (("a", a), ("b", b)):
+        if isinstance(vector, (str, bytes)) or not hasattr(vector, "__len__"):
+            raise InvalidRequest(
+                f"{name} is a {type(vector).__name__}; a vector is a sequence of numbers."
+            )
     if len(a) != len(b):
         raise _length_mismatch(len(a), len(b))
     if getattr(a, "ndim", 1) != 1 or getattr(b, "ndim", 1) != 1:

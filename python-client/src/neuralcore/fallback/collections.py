@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from neuralcore.errors import InvalidRequest
 from neuralcore.fallback import vectors as _vectors
+from neuralcore.fallback._finite import check_finite
 from neuralcore.fallback.filters import Test
 
 if TYPE_CHECKING:
@@ -236,17 +237,3 @@ def mismatch(given: int, expected: int) -> InvalidRequest:
 def check_k(k: int) -> None:
     if k < 1:
         raise InvalidRequest(f"'k' is {k}; it must be at least 1.")
-
-
-def check_finite(vectors: NDArray[np.float32], meaning: str) -> None:
-    """:raises InvalidRequest: NOT_FINITE, with the place of the first value that is not."""
-    import numpy as np
-
-    if np.isfinite(vectors).all():
-        return
-    row, column = (int(i) for i in np.argwhere(~np.isfinite(vectors))[0])
-    raise InvalidRequest(
-        f"{meaning}: the value at row {row}, column {column} is {vectors[row, column]}; "
-        "vectors must be finite.",
-        code="NOT_FINITE",
-    )

@@ -11,11 +11,11 @@ from typing import Any
 from neuralcore._version import PROTOCOL, __version__
 from neuralcore.errors import InvalidRequest, NotFound, NotSupported, Unavailable
 from neuralcore.fallback import vectors as _vectors
+from neuralcore.fallback._finite import check_finite
 from neuralcore.fallback.collections import (
     Collection,
     Row,
     Scope,
-    check_finite,
     check_k,
     mismatch,
 )

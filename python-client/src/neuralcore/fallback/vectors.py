@@ -133,11 +133,13 @@ def _simd() -> dict[str, Callable[[Any, Any], float]] | None:
 
 
 def normalize(v: Any) -> Matrix:
-    """A float32 copy of length one; zero stays zero."""
+    """A float32 copy of length one; zero stays zero, all is NaN if a value is not finite."""
     import numpy as np
 
     x = np.asarray(v, dtype=np.float64)
     largest = float(np.max(np.abs(x))) if x.size else 0.0
+    if not np.isfinite(largest):
+        return np.full(x.shape, np.nan, dtype=np.float32)
     if largest == 0.0:
         return np.zeros(x.shape, dtype=np.float32)
     x = x / largest

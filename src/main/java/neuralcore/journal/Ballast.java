@@ -19,8 +19,13 @@ final class Ballast {
         this.bytes = bytes;
     }
 
-    /** Takes the room, if it is not taken yet; false if there is not so much. */
-    boolean take() {
+    /**
+     * Takes the room, if it is not taken yet; false if there is not so much.
+     *
+     * @param besides bytes that must be free besides, so that the next message does not fill the
+     *     disk again
+     */
+    boolean take(long besides) {
         try {
             if (Files.exists(file) && Files.size(file) == bytes) {
                 return true;
@@ -31,9 +36,10 @@ final class Ballast {
                             StandardOpenOption.CREATE,
                             StandardOpenOption.TRUNCATE_EXISTING,
                             StandardOpenOption.WRITE)) {
-                for (long left = bytes; left > 0; ) {
+                for (long left = bytes + besides; left > 0; ) {
                     left -= channel.write(ByteBuffer.allocate((int) Math.min(left, PIECE)));
                 }
+                channel.truncate(bytes);
                 channel.force(true);
             }
             return true;

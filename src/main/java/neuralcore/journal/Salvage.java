@@ -222,7 +222,10 @@ final class Salvage {
         }
     }
 
-    /** Copies messages; where a page cannot be read, goes on behind it. */
+    /**
+     * Copies messages; where a page cannot be read, goes on behind it. It always goes on from the
+     * last row that was whole, since the number of a damaged one may be any.
+     */
     private void messages(Connection source, GroupWriter writer) throws SQLException {
         long last = told.sequence();
         try {
@@ -233,24 +236,37 @@ final class Salvage {
         long step = 1;
         for (long at = 0; at < last; ) {
             long[] read = {at};
-            boolean more;
+            boolean readable = true;
+            boolean more = true;
             writer.begin(true);
             try {
                 more = messages(source, writer, read) == ROWS;
-                step = 1;
             } catch (SQLException e) {
                 if (step == 1) {
                     giveUp("messages after sequence number %d".formatted(read[0]), e);
                 }
-                more = true;
+                readable = false;
+            }
+            writer.commit();
+            if (readable && !more) {
+                return;
+            }
+            if (readable && read[0] > at) {
+                step = 1;
+            } else {
                 read[0] = step > last - read[0] ? last : read[0] + step;
                 step = Math.min(2 * step, 1L << 40);
             }
-            writer.commit();
-            at = more ? read[0] : last;
+            at = read[0];
         }
     }
 
+    /**
+     * Copies a page.
+     *
+     * @param at the sequence number to go on from, and then that of the last row that was whole
+     * @return rows seen, whole or not
+     */
     private int messages(Connection source, GroupWriter writer, long[] at) throws SQLException {
         int rows = 0;
         try (PreparedStatement select =
@@ -262,25 +278,34 @@ final class Salvage {
             try (ResultSet row = select.executeQuery()) {
                 while (row.next()) {
                     rows++;
-                    at[0] = row.getLong(1);
-                    message(row, writer);
+                    long sequence = row.getLong(1);
+                    if (sequence > at[0] && isWhole(row)) {
+                        at[0] = sequence;
+                        message(row, writer);
+                    }
                 }
             }
         }
         return rows;
     }
 
+    private boolean isWhole(ResultSet row) throws SQLException {
+        byte @Nullable [] record = row.getBytes(5);
+        return record != null
+                && record.length >= MessageRow.HEADER
+                && MessageRow.crc(record)
+                        == checksums.ofMessage(
+                                row.getLong(1),
+                                row.getLong(2),
+                                row.getLong(3),
+                                row.getLong(4),
+                                record);
+    }
+
     private void message(ResultSet row, GroupWriter writer) throws SQLException {
         long sequence = row.getLong(1);
         long id = row.getLong(2);
-        byte @Nullable [] record = row.getBytes(5);
-        if (record == null
-                || record.length < MessageRow.HEADER
-                || MessageRow.crc(record)
-                        != checksums.ofMessage(
-                                sequence, id, row.getLong(3), row.getLong(4), record)) {
-            return;
-        }
+        byte[] record = row.getBytes(5);
         String name = names.computeIfAbsent(id, lost -> "recovered." + lost);
         if (!writer.contents().channels.containsKey(name)) {
             writer.apply(List.of(new Entry.ChannelConfigured(name, "{}", Retention.FOREVER)));

@@ -99,7 +99,7 @@ final class SqliteJournal implements Journal {
         stateAtStart = state;
         recovery = writer.contents().recovery();
         publishChannels();
-        full = !ballast.take();
+        full = !ballast.take(0);
         Map<Long, Verification.Extent> extents = new HashMap<>();
         for (ChannelState channel : writer.contents().channels.values()) {
             extents.put(channel.id, new Verification.Extent(channel.pruned, channel.lastNumber));
@@ -220,6 +220,12 @@ final class SqliteJournal implements Journal {
     }
 
     private NeuralCoreException reading(SQLException e) {
+        synchronized (this) {
+            if (failure != null) {
+                // The connection was closed because of it.
+                return failure;
+            }
+        }
         return reading(Sqlite.failure("Reading the journal " + files.database(), e));
     }
 
@@ -378,7 +384,6 @@ final class SqliteJournal implements Journal {
             writer.reload();
             if (!full) {
                 setFull(true);
-                ballast.free();
             } else if (!await(FULL_RETRY_MILLIS)) {
                 throw new NeuralCoreException(
                         ErrorCode.STORAGE_FULL,
@@ -468,6 +473,9 @@ final class SqliteJournal implements Journal {
 
     private void setFull(boolean isFull) {
         full = isFull;
+        if (isFull) {
+            ballast.free();
+        }
         listener.full(isFull);
         if (isFull) {
             log.error(
@@ -495,7 +503,7 @@ final class SqliteJournal implements Journal {
         }
         nextChores = now + (full ? FULL_RETRY_MILLIS : CHORES_MILLIS);
         head.force();
-        if (full && ballast.take()) {
+        if (full && ballast.take(settings.ballastBytes() / 2)) {
             setFull(false);
         }
         prune();
@@ -526,7 +534,12 @@ final class SqliteJournal implements Journal {
                     throw e;
                 }
                 writer.reload();
-                return;
+                if (full) {
+                    return;
+                }
+                // Nothing else may come that would find out and make room for this.
+                setFull(true);
+                continue;
             }
             committed(false, Pruner.CHUNK * 64L);
             told.forEach(listener::pruned);
@@ -547,6 +560,9 @@ final class SqliteJournal implements Journal {
                 throw e;
             }
             writer.reload();
+            if (!full) {
+                setFull(true);
+            }
         }
     }
 

@@ -84,8 +84,60 @@ class FullDiskTest {
         }
     }
 
+    /** Whatever finds the disk full first, the ballast is freed for it. */
+    @Test
+    void pruningMakesRoomForItself() throws Exception {
+        JournalSettings settings = new JournalSettings(60_000, 0, 4 << 20, 1L << 40, 100);
+        AtomicLong clock = new AtomicLong(1_700_000_000_000L);
+        try (Journals journals = new Journals(disk, settings, clock)) {
+            journals.configured("tasks");
+            journals.keepMessages("tasks", 5000);
+            fillUp();
+            assertThat(journals.listener.isFull()).isFalse();
+            clock.addAndGet(61_000);
+            journals.listener.await(() -> journals.listener.prunedRows() == 5000);
+            Files.delete(disk.resolve("filler"));
+            journals.listener.await(() -> !journals.listener.isFull());
+            journals.keep(journals.message("tasks", 0, new byte[1000]));
+            assertThat(newest(journals)).isEqualTo(5001);
+        }
+    }
+
+    /** Room for the ballast alone is none: the next message would take it away again. */
+    @Test
+    void messagesAreTakenAgainOnceThereIsRoomForSome() throws Exception {
+        Path file = disk.resolve("ballast");
+        Ballast ballast = new Ballast(file, 4 << 20);
+        assertThat(ballast.take(0)).isTrue();
+        fillUp();
+        ballast.free();
+        assertThat(ballast.take(1 << 20)).isFalse();
+        assertThat(file).doesNotExist();
+        assertThat(ballast.take(0)).isTrue();
+        Files.delete(disk.resolve("filler"));
+        assertThat(ballast.take(1 << 20)).isTrue();
+        assertThat(file).hasSize(4 << 20);
+    }
+
     private static long newest(Journals journals) {
         return journals.journal.locate("tasks", new StartAt.New()).afterNumber();
+    }
+
+    /** Fills the disk to the last page. */
+    private void fillUp() throws IOException {
+        for (int size = 1 << 20; size >= 4096; size /= 2) {
+            try (OutputStream out =
+                    Files.newOutputStream(
+                            disk.resolve("filler"),
+                            StandardOpenOption.CREATE,
+                            StandardOpenOption.APPEND)) {
+                while (true) {
+                    out.write(new byte[size]);
+                }
+            } catch (IOException e) {
+                // No room for one more of these.
+            }
+        }
     }
 
     /** Fills the disk until the journal says that it is full. */

@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Random;
@@ -234,6 +235,59 @@ class JournalDamageTest {
             assertThat(journal.recovery().lastSequence()).isEqualTo(3000);
         }
         assertThat(copy.resolve("test.journal.damaged-5")).exists();
+    }
+
+    @Test
+    void whoReadsIsToldOfDamageThatTheCheckHasFound() throws Exception {
+        Path copy = template(false);
+        damageNumber(copy, 777);
+        try (Journals journals = new Journals(copy)) {
+            journals.listener.await(() -> journals.listener.failure() != null);
+            journals.journal.close(); // So that nothing is open any more.
+            assertThatThrownBy(() -> journals.all("tasks"))
+                    .isInstanceOf(NeuralCoreException.class)
+                    .extracting(e -> ((NeuralCoreException) e).code())
+                    .isEqualTo(ErrorCode.DATA_DAMAGED);
+        }
+    }
+
+    /** The 1,000th is the last of the first page that is read, where reading goes on from. */
+    @Test
+    void aDamagedNumberLeadsNoSalvageAstray() throws Exception {
+        Path copy = template(false);
+        damageNumber(copy, 1000);
+        assertThat(isNoticed(copy, "a damaged number")).isTrue();
+        salvage(copy, "a damaged number");
+        try (Journals journals = new Journals(copy)) {
+            assertThat(journals.all("tasks", null, 1000).size() + journals.all("other").size())
+                    .isEqualTo(MESSAGES - 1 + 10);
+        }
+    }
+
+    /** Makes the sequence number of a row, one of two bytes, 0, in a file where they ascend. */
+    private static void damageNumber(Path copy, int sequence) throws Exception {
+        Path database = copy.resolve("test.journal");
+        byte[] record;
+        try (var connection = Sqlite.reader(database);
+                var statement = connection.createStatement();
+                var row =
+                        statement.executeQuery(
+                                "SELECT record FROM messages WHERE sequence = " + sequence)) {
+            record = row.getBytes(1);
+        }
+        byte[] bytes = Files.readAllBytes(database);
+        int at = 0;
+        while (!Arrays.equals(bytes, at, at + record.length, record, 0, record.length)) {
+            at++;
+        }
+        // Before the record is the row's header, and before that the number, as a varint.
+        byte[] number = new byte[] {(byte) (0x80 | sequence >> 7), (byte) (sequence & 0x7f)};
+        while (!Arrays.equals(bytes, at, at + number.length, number, 0, number.length)) {
+            at--;
+        }
+        bytes[at] = (byte) 0x80;
+        bytes[at + 1] = 0;
+        Files.write(database, bytes);
     }
 
     @Test

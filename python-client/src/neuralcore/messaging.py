@@ -459,18 +459,17 @@ class MessageBus:
         try:
             if type(payload) is dict:  # neither bytes nor anything else
                 content_type = self._content_type
-                encoded = self._encode_value(payload)
+                encode = self._encode_value
+                encoded = encode(payload)
             else:
                 content_type, encoded = self._encode(payload)
             if len(encoded) > _LARGE:
                 return self._publish_with(channel, payload, priority)  # type: ignore[return-value]
-            sequence = self._put(
-                channel, default if priority is None else priority, content_type, encoded
-            )
+            put = self._put
+            return put(channel, default if priority is None else priority, content_type, encoded)
         except _NOT_PUT:
             # Raises what is to be said, or returns None if that was asked for.
             return self._publish_with(channel, payload, priority)  # type: ignore[return-value]
-        return MessageId(f"{self._core.id_prefix}{sequence:016x}")
 
     def _publish_with(
         self,

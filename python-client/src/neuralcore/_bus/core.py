@@ -121,9 +121,8 @@ class Core:
         self._on_drop = on_drop
         self._raise_when_full = raise_when_full
         self._publisher = secrets.randbits(64)
-        self.id_prefix = f"{self._publisher:016x}"
         self._lock = threading.RLock()
-        self.outbox = Outbox(self._send, self._sending_failed, max_buffered)
+        self.outbox = Outbox(self._publisher, self._send, self._sending_failed, max_buffered)
         self._to_create: list[tuple[str, dict[str, Any]]] = []
         self._requests_ready = False
         self._starting: Future[None] | None = None
@@ -245,7 +244,7 @@ class Core:
                 f"a message carries at most {_MAX_PAYLOAD}."
             )
         try:
-            sequence, batch = self.outbox.put_with(
+            id, sequence, batch = self.outbox.put_with(
                 channel,
                 topic.default_priority if priority is None else priority,
                 payload_type,
@@ -264,8 +263,7 @@ class Core:
         if self.backend is None and self._starting is None:
             self._start_in_background()
         self._note_fast(channel, topic)
-        id = f"{self.id_prefix}{sequence:016x}"
-        return Confirmation.of(id, sequence, batch) if confirm else MessageId(id)
+        return Confirmation.of(id, sequence, batch) if confirm else id
 
     def _note_fast(self, channel: str, topic: Topic) -> None:
         """From now on the channel takes the short way, until anything but a payload matters."""
@@ -520,7 +518,6 @@ class Core:
         """In a child: publishing goes on under a new identity, subscriptions stay behind."""
         self._lock = threading.RLock()
         self._publisher = secrets.randbits(64)
-        self.id_prefix = f"{self._publisher:016x}"
         self.namespace = _private() if self._is_private else self.namespace
         self.backend = None
         self.handlers = Handlers(self._workers)
@@ -529,7 +526,7 @@ class Core:
         self.requests = Requests()
         self._requests_ready = False
         self._starting = None
-        self.outbox.abandon()
+        self.outbox.abandon(self._publisher)
 
 
 def _private() -> str:

@@ -204,35 +204,33 @@ class LoopDispatcher:
         inbox = subscription.inbox
         handler = subscription.handler
         queue = inbox.first
-        most = min(len(queue), subscription.turn_messages, schedule.waiting - SMALL_BACKLOG)
+        most = max(1, min(len(queue), subscription.turn_messages, schedule.waiting - SMALL_BACKLOG))
         if schedule.contended:
             most = 1
         incoming = schedule.incoming
         began = monotonic()
-        done = succeeded = 0
+        done = failed = 0
         self._handling = True
         try:
-            while True:
+            for _ in range(most):
                 message = queue.popleft()
                 done += 1
                 self._calls += 1
                 try:
                     result = await handler(message)
                 except BaseException as error:
+                    failed += 1
                     if subscription.failed_async(message, error):
                         raise
                 else:
-                    succeeded += 1
                     if result is not None:
                         subscription.answered(message, result)
-                if done >= most or self._leader is not me or inbox.first is not queue or incoming:
-                    break
-                if subscription.cancelled:
+                if incoming or self._leader is not me or subscription.cancelled:
                     break
         finally:
             inbox.took(done)
             schedule.took(subscription, done)
-            subscription.handled += succeeded
+            subscription.handled += done - failed
             subscription.turn_took(done, monotonic() - began)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import struct
 from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 _UNREAD = msgspec.UNSET
 _MSGPACK = _payload.MSGPACK
 _decode_msgpack = _payload.decode_msgpack
+_REPLAYED = 1 << 16  # a flag, where the number of attempts ends
+
+ABOUT = struct.Struct("<QQQq")
+"""What is seldom read of a delivery stays packed: publisher, its number for the message, the
+channel's number for it, timestamp."""
 
 
 class Priority(enum.IntEnum):
@@ -115,29 +121,22 @@ class Message(msgspec.Struct, gc=False, eq=False):
     """One message of a channel. To be read; changing it changes nothing for anybody else.
 
     A ``Struct``, because the interpreter makes one in a third of the time of any other object with
-    fields. ``payload``, ``meta`` and ``id`` are worked out when they are first read.
+    fields. Of a delivery only what every handler's turn needs is taken apart when it arrives; the
+    rest is worked out when it is first read.
 
     :ivar channel: name.
     :ivar priority: lower is sooner.
-    :ivar timestamp_ns: when it was published, nanoseconds since 1970 by the publisher's clock.
-    :ivar sequence: its number in its channel, from 1 without gaps.
     :ivar namespace_sequence: its number among all messages of its namespace, growing.
-    :ivar attempt: 1 for the first delivery.
     """
 
     channel: str
     priority: int
-    timestamp_ns: int
-    sequence: int
     namespace_sequence: int
-    attempt: int
-    _flags: int
-    _publisher: int
-    _number: int
-    _payload_type: int
+    _attempt: int  # and flags, from bit 16
+    _about: bytes  # packed as ``ABOUT`` says
+    _types: int  # of the payload, and from bit 8 of the meta
     _payload_bytes: bytes
-    _meta_type: int
-    _meta_bytes: bytes
+    _meta_bytes: bytes = b""
     _subscription: Subscription | None = None
     _payload: Any = _UNREAD
     _meta: MessageMeta | None = None
@@ -161,36 +160,47 @@ class Message(msgspec.Struct, gc=False, eq=False):
         return cls(
             channel,
             priority,
-            timestamp_ns,
-            sequence,
             sequence,
             attempt,
-            0,
-            number >> 64,
-            number & 0xFFFFFFFFFFFFFFFF,
+            ABOUT.pack(number >> 64, number & 0xFFFFFFFFFFFFFFFF, sequence, timestamp_ns),
             _payload.NONE,
             b"",
-            _payload.NONE,
-            b"",
-            None,
-            payload,
-            meta or MessageMeta(),
+            _payload=payload,
+            _meta=meta or MessageMeta(),
         )
 
     @property
     def id(self) -> str:
         """32 hexadecimal digits, what ``publish`` returned."""
-        return message_id(self._publisher, self._number)
+        publisher, number, _, _ = ABOUT.unpack(self._about)
+        return message_id(publisher, number)
+
+    @property
+    def timestamp_ns(self) -> int:
+        """When it was published, nanoseconds since 1970 by the publisher's clock."""
+        timestamp: int = ABOUT.unpack(self._about)[3]
+        return timestamp
+
+    @property
+    def sequence(self) -> int:
+        """Its number in its channel, from 1 without gaps."""
+        sequence: int = ABOUT.unpack(self._about)[2]
+        return sequence
+
+    @property
+    def attempt(self) -> int:
+        """1 for the first delivery."""
+        return self._attempt & 0xFFFF
 
     @property
     def payload(self) -> Any:
         """What was published, as :mod:`neuralcore.messaging` says it arrives."""
         value = self._payload
         if value is _UNREAD:
-            if self._payload_type == _MSGPACK:
+            if self._types == _MSGPACK:  # and no meta
                 value = _decode_msgpack(self._payload_bytes)
             else:
-                value = _payload.decode(self._payload_type, self._payload_bytes)
+                value = _payload.decode(self._types & 0xFF, self._payload_bytes)
             self._payload = value
         return value
 
@@ -199,19 +209,22 @@ class Message(msgspec.Struct, gc=False, eq=False):
         """What was said about it."""
         meta = self._meta
         if meta is None:
-            fields = _payload.decode(self._meta_type, self._meta_bytes)
-            meta = self._meta = MessageMeta.from_dict(fields)
+            meta = self._meta = MessageMeta.from_dict(self._said())
         return meta
+
+    def _said(self) -> Any:
+        """The meta as it was sent, a dict by rights; None if there is none."""
+        return _payload.decode(self._types >> 8, self._meta_bytes)
 
     @property
     def replayed(self) -> bool:
         """Whether it was read back from the log."""
-        return bool(self._flags & 1)
+        return bool(self._attempt & _REPLAYED)
 
     @property
     def expects_reply(self) -> bool:
         """Whether it is a request. Costs no decoding where there is no meta."""
-        if self._meta is None and self._meta_type == _payload.NONE:
+        if self._types <= 0xFF and self._meta is None:
             return False
         return self.meta.reply_to is not None
 

@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 from neuralcore._bus.backend import Listener, OnMessages
 from neuralcore._bus.batch import Batch, Rejected
-from neuralcore._bus.message import Message
+from neuralcore._bus.message import ABOUT, Message
 from neuralcore._wire import Outgoing, Settlement
 from neuralcore.errors import InvalidRequest, NotSupported
 
@@ -129,16 +129,16 @@ class _Queue:
         return Message(
             message.channel,
             message.priority,
-            message.timestamp_ns,
-            waiting.sequence,
             waiting.order,
             1,
-            0,
-            waiting.publisher.publisher,
-            message.sequence,
-            message.payload_type,
+            ABOUT.pack(
+                waiting.publisher.publisher,
+                message.sequence,
+                waiting.sequence,
+                message.timestamp_ns,
+            ),
+            message.payload_type | message.meta_type << 8,
             message.payload,
-            message.meta_type,
             message.meta,
         )
 

@@ -113,7 +113,7 @@ class Link:
     def is_own(self, message: Received) -> bool:
         """Whether it was published here."""
         bus = self._bus
-        return bus is not None and message.id.startswith(bus._core.id_prefix)
+        return bus is not None and message.id.startswith(bus._core.outbox.id_prefix)
 
     async def call(self, verb: str, params: dict[str, Any]) -> dict[str, Any]:
         """Asks the daemon for any other of its services for messages.

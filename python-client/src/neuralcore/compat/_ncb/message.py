@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from neuralcore._bus.payload import decode
-
 if TYPE_CHECKING:
     from neuralcore._bus.message import Message as Received
 
@@ -67,7 +65,7 @@ def of_received(received: Received) -> Message:
 def meta_of(received: Received) -> dict[str, Any]:
     """Its meta as one flat dict; publishers that say nothing get what ATLAS's bus adds."""
     # Not received.meta, which sorts the fields into an object of its own first.
-    said = decode(received._meta_type, received._meta_bytes)
+    said = received._said()
     meta: dict[str, Any] = said if isinstance(said, dict) else {}
     custom = meta.get("custom")
     if isinstance(custom, dict):  # from a MessageBus

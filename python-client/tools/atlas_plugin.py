@@ -1,7 +1,8 @@
 """A pytest plugin for ATLAS's own tests; ``atlas_tests.py`` beside it runs them.
 
-With ATLAS_TESTS_SUBSTITUTE=1 ``core.messaging.NCB`` is our module, and the default client that
-of a daemon of the run's own. The checkout is not touched.
+ATLAS_TESTS_SUBSTITUTE says which of its modules are ours: none ("0"), ``core.messaging.NCB``
+("ncb"), or also ``core.messaging.agent_bus`` ("agent_bus"). The default client is then that of a
+daemon of the run's own. The checkout is not touched.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-SUBSTITUTE = os.environ.get("ATLAS_TESTS_SUBSTITUTE") == "1"
+SUBSTITUTE = os.environ.get("ATLAS_TESTS_SUBSTITUTE", "0")
 CHECKOUT = Path(os.environ["ATLAS_TESTS_ROOT"])
 
 # Its conftest wants a plugin for PostgreSQL and ships a stand-in, in a folder that cannot be put on
@@ -28,8 +29,10 @@ if importlib.util.find_spec("pytest_postgresql") is None:
         spec.loader.exec_module(module)
         sys.modules["pytest_postgresql"] = module
 
-if SUBSTITUTE:
+if SUBSTITUTE != "0":
     sys.modules["core.messaging.NCB"] = importlib.import_module("neuralcore.compat.atlas_ncb")
+if SUBSTITUTE == "agent_bus":
+    sys.modules["core.messaging.agent_bus"] = importlib.import_module("neuralcore.compat.agent_bus")
 
 
 class _Daemon:
@@ -52,17 +55,18 @@ class _Daemon:
 
 
 def pytest_configure(config: Any) -> None:
-    if SUBSTITUTE:
+    if SUBSTITUTE != "0":
         config.neuralcore_daemon = _Daemon()
 
 
 def pytest_collection_finish(session: Any) -> None:
     """Makes sure that what is tested is what is said to be tested."""
-    user = sys.modules.get("core.messaging.agent_bus")
-    if user is not None:
-        ours = user.NeuralCognitiveBus.__module__.startswith("neuralcore.")
-        if ours is not SUBSTITUTE:
-            raise RuntimeError(f"AgentBus uses {user.NeuralCognitiveBus!r}")
+    messaging = sys.modules.get("core.messaging")
+    if messaging is not None:
+        used = (messaging.NeuralCognitiveBus, messaging.AgentBus)
+        ours = [each.__module__.startswith("neuralcore.") for each in used]
+        if ours != [SUBSTITUTE != "0", SUBSTITUTE == "agent_bus"]:
+            raise RuntimeError(f"ATLAS uses {used}")
 
 
 def pytest_unconfigure(config: Any) -> None:

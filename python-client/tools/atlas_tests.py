@@ -2,8 +2,9 @@
 
     ./neuralcore atlas-tests --atlas-root FOLDER [--python PYTHON] [--verbose]
 
-The checkout is not changed: ``atlas_plugin.py`` puts our module in the place of
-``core.messaging.NCB`` while the tests are collected. Exit code 0 if all tests of
+Each file runs three times: as it is, with our module in the place of ``core.messaging.NCB``, and
+with ours in that of ``core.messaging.agent_bus`` too. ``atlas_plugin.py`` does it while the tests
+are collected; the checkout is not changed. Exit code 0 if all tests of
 ``tests/messaging/test_message_bus.py`` pass over ours, and no other file has fewer that pass than
 with ATLAS's own.
 
@@ -39,14 +40,14 @@ FILES = [
 OUTCOMES = ("passed", "failed", "skipped", "error")
 
 
-def run(python: str, root: Path, file: str, *, ours: bool, verbose: bool) -> Counter[str]:
+def run(python: str, root: Path, file: str, substitute: str, *, verbose: bool) -> Counter[str]:
     """The outcomes of one file's tests, counted."""
     with tempfile.TemporaryDirectory(prefix="neuralcore-atlas-") as folder:
         report = Path(folder) / "report.xml"
         environment = {
             **os.environ,
             "ATLAS_TESTS_ROOT": str(root),
-            "ATLAS_TESTS_SUBSTITUTE": "1" if ours else "0",
+            "ATLAS_TESTS_SUBSTITUTE": substitute,
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONPATH": os.pathsep.join([str(root), str(TOOLS), str(PACKAGE)]),
         }
@@ -91,16 +92,20 @@ def main() -> int:
     if not (root / MUST_PASS).exists():
         parser.error(f"{root} has no {MUST_PASS}: it is no checkout of ATLAS.")
     failed = []
-    print(f"{'':<56} {'with ATLAS own bus':<32} with ours")
+    print(f"{'':<56} {'ATLAS own':<24} {'our NCB':<24} our AgentBus")
     for file in FILES:
         if not (root / file).exists():
             continue
-        theirs = run(options.python, root, file, ours=False, verbose=options.verbose)
-        ours = run(options.python, root, file, ours=True, verbose=options.verbose)
-        print(f"{file:<56} {line(theirs):<32} {line(ours)}", flush=True)
-        all_pass = ours["passed"] > 0 and ours["passed"] == sum(ours.values())
-        if ours["passed"] < theirs["passed"] or (file == MUST_PASS and not all_pass):
-            failed.append(file)
+        theirs, *ours = (
+            run(options.python, root, file, substitute, verbose=options.verbose)
+            for substitute in ("0", "ncb", "agent_bus")
+        )
+        columns = " ".join(f"{line(each):<24}" for each in (theirs, *ours))
+        print(f"{file:<56} {columns}".rstrip(), flush=True)
+        for each in ours:
+            all_pass = each["passed"] > 0 and each["passed"] == sum(each.values())
+            if each["passed"] < theirs["passed"] or (file == MUST_PASS and not all_pass):
+                failed.append(file)
     for file in failed:
         print(f"failed: {file}")
     return 1 if failed else 0

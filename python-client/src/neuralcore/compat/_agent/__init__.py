@@ -1,0 +1,1 @@
+"""The parts of :mod:`neuralcore.compat.agent_bus`."""

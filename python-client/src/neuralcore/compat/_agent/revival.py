@@ -1,0 +1,96 @@
+"""Messages on the wire, and back: handlers get the class that was published, with all its fields.
+
+On the wire a message is the dict of its fields, as ATLAS sends it, without those that are None, and
+with the name of its class under ``payload_type``. Where ATLAS's own ``core.messaging.messages`` has
+been imported its classes are used, so that an application's ``isinstance`` holds; else ours, which
+are alike.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from neuralcore.compat._agent import messages as _ours
+
+if TYPE_CHECKING:
+    from neuralcore._bus.message import Message as Received
+    from neuralcore.compat._agent.messages import AgentMessage
+
+_TYPE = "payload_type"
+_ATLAS = "core.messaging.messages"
+
+
+class Revival:
+    """Knows classes by name. Thread-safe.
+
+    :param only_base: deliver every message as an ``AgentMessage``, as ATLAS does.
+    """
+
+    def __init__(self, *, only_base: bool = False) -> None:
+        module = sys.modules.get(_ATLAS, _ours)
+        self.base: type[AgentMessage] = module.AgentMessage
+        self._only_base = only_base
+        self._classes: dict[str, type[AgentMessage]] = {}
+        self._empty: dict[type[AgentMessage], dict[str, Any]] = {}
+        for value in list(vars(module).values()):
+            if isinstance(value, type) and issubclass(value, self.base):
+                self._learn(value)
+
+    def fields_of(self, message: AgentMessage) -> dict[str, Any]:
+        """What goes over the wire. A class that is met for the first time is known from then on."""
+        cls = type(message)
+        if cls not in self._empty:
+            self._learn(cls)
+        fields = {key: value for key, value in message.to_dict().items() if value is not None}
+        fields.setdefault("payload", None)
+        fields[_TYPE] = cls.__name__
+        return fields
+
+    def message_of(self, received: Received) -> AgentMessage:
+        """The message that was published; its priority is the one it was queued with."""
+        payload = received.payload
+        if not (isinstance(payload, dict) and "channel" in payload and "payload" in payload):
+            return self._foreign(received, payload)
+        name = payload.pop(_TYPE, None)
+        cls = self.base
+        if not self._only_base:
+            if name is None:  # from ATLAS's own class, which says it beside the payload
+                name = received.meta.custom.get(_TYPE)
+            cls = self._classes.get(name, cls)
+        payload["channel"] = received.channel
+        payload["priority"] = received.priority
+        if self._only_base:
+            payload["id"] = received.id
+        empty = self._empty[cls]
+        if not payload.keys() <= empty.keys():  # of a class that is not known here
+            payload = {key: value for key, value in payload.items() if key in empty}
+        # Not by its constructor, which takes three times as long and would put defaults where the
+        # publisher had None.
+        message = cls.__new__(cls)
+        message.__dict__.update(empty)
+        message.__dict__.update(payload)
+        return message
+
+    def _foreign(self, received: Received, payload: Any) -> AgentMessage:
+        """What was not published as an agent's message, such as a dead letter."""
+        meta = received.meta
+        context = meta.custom
+        return self.base(
+            id=received.id,
+            channel=received.channel,
+            payload=payload,
+            priority=received.priority,
+            ts=received.timestamp_ns / 1e9,
+            agent_id=context.get("agent_id"),
+            conversation_id=context.get("conversation_id"),
+            request_id=context.get("request_id"),
+            user_id=context.get("user_id"),
+            trace_id=meta.trace_id,
+            headers=context.get("headers") or {},
+            source_channel=context.get("source_channel"),
+        )
+
+    def _learn(self, cls: type[AgentMessage]) -> None:
+        self._empty[cls] = dict.fromkeys(cls.__dataclass_fields__)
+        self._classes.setdefault(cls.__name__, cls)

@@ -26,6 +26,7 @@ final class HandedOut extends Source {
         Handed next = waiting.peek();
         head = next == null ? null : next.message;
         headPriority = next == null ? 0 : next.priority;
+        headSequence = next == null ? 0 : next.message.sequence;
         return next != null;
     }
 

@@ -370,6 +370,7 @@ final class Lane extends Source {
             }
             if (next.expiresAtMillis > nowMillis) {
                 head = next;
+                headSequence = next.sequence;
                 return true;
             }
             pop(next);

@@ -18,6 +18,9 @@ import org.jspecify.annotations.Nullable;
  * looking are O(1). All other priorities share a sorted map and cost O(log p) in the number p of
  * those in use. Buckets come into being with their first value, 64 at a time, so a queue that uses
  * only 0 to 10 and 100, as ATLAS does, has two rows of them.
+ *
+ * <p>A single value needs no bucket: most queues hold one message or none, and with a thousand
+ * channels what a message costs is how much memory it has to touch.
  */
 final class PriorityBuckets<T> {
     private static final int ROW = 64;
@@ -32,6 +35,11 @@ final class PriorityBuckets<T> {
     private final NavigableMap<Long, Fifo<T>> others = new TreeMap<>();
     private int size;
 
+    /** The only value, if there is one and it has not gone to its bucket. */
+    private @Nullable T single;
+
+    private long singlePriority;
+
     int size() {
         return size;
     }
@@ -41,6 +49,13 @@ final class PriorityBuckets<T> {
     }
 
     void push(long priority, T value) {
+        if (size == 0) {
+            single = value;
+            singlePriority = priority;
+            size = 1;
+            return;
+        }
+        useBuckets();
         bucket(priority).add(value);
         size++;
     }
@@ -51,12 +66,14 @@ final class PriorityBuckets<T> {
      * bucket.
      */
     void insert(long priority, T value, ToLongFunction<? super T> number) {
+        useBuckets();
         bucket(priority).insert(value, number);
         size++;
     }
 
     /** Whether a value with this priority and number is here. */
     boolean holds(long priority, long wanted, ToLongFunction<? super T> number) {
+        useBuckets();
         Fifo<T> bucket = bucket(priority);
         boolean holds = bucket.holds(wanted, number);
         forgetIfEmpty(bucket);
@@ -65,6 +82,7 @@ final class PriorityBuckets<T> {
 
     /** Takes out the value with this priority and number; false if it is not here. */
     boolean remove(long priority, long wanted, ToLongFunction<? super T> number) {
+        useBuckets();
         Fifo<T> bucket = bucket(priority);
         boolean removed = bucket.remove(wanted, number);
         if (removed) {
@@ -77,6 +95,9 @@ final class PriorityBuckets<T> {
     /** The first of all buckets' oldest values by another order; O(buckets in use). */
     T peek(Comparator<? super T> order) {
         T best = peek();
+        if (single != null) {
+            return best;
+        }
         for (int row = 0; row < ROWS; row++) {
             for (long bits = occupied[row]; bits != 0; bits &= bits - 1) {
                 T next = exact(row * ROW + Long.numberOfTrailingZeros(bits)).peek();
@@ -91,31 +112,36 @@ final class PriorityBuckets<T> {
 
     /** Takes the oldest value of a priority; there must be one. */
     T pop(long priority) {
-        return takeFrom(bucket(priority));
+        T only = single;
+        return only == null ? takeFrom(bucket(priority)) : takeSingle(only);
     }
 
     /** The most urgent value, the oldest of its priority; there must be one. */
     T peek() {
-        return first().peek();
+        T only = single;
+        return only == null ? first().peek() : only;
     }
 
     /** Takes what {@link #peek} shows. */
     T pop() {
-        return takeFrom(first());
+        T only = single;
+        return only == null ? takeFrom(first()) : takeSingle(only);
     }
 
     /** The highest priority number queued; there must be one. */
     long worstPriority() {
-        return last().priority;
+        return single == null ? last().priority : singlePriority;
     }
 
     /** Takes the oldest value of the worst priority; there must be one. */
     T evict() {
-        return takeFrom(last());
+        T only = single;
+        return only == null ? takeFrom(last()) : takeSingle(only);
     }
 
     /** Takes out what matches, O(size); returns how many matched. */
     int removeIf(Predicate<? super T> matches) {
+        useBuckets();
         int removed = 0;
         for (int row = 0; row < ROWS; row++) {
             for (long bits = occupied[row]; bits != 0; bits &= bits - 1) {
@@ -133,6 +159,20 @@ final class PriorityBuckets<T> {
         others.values().removeIf(Fifo::isEmpty);
         size -= removed;
         return removed;
+    }
+
+    private T takeSingle(T only) {
+        single = null;
+        size = 0;
+        return only;
+    }
+
+    private void useBuckets() {
+        T only = single;
+        if (only != null) {
+            single = null;
+            bucket(singlePriority).add(only);
+        }
     }
 
     private T takeFrom(Fifo<T> bucket) {

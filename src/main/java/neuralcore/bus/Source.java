@@ -21,6 +21,9 @@ abstract sealed class Source permits Lane, HandedOut {
     /** How urgent the head is by now. */
     long headPriority;
 
+    /** The head's number; here, so that comparing sources touches no messages. */
+    long headSequence;
+
     /** Whether it is in its subscriber's list of those that may deliver. */
     boolean ready;
 
@@ -42,16 +45,11 @@ abstract sealed class Source permits Lane, HandedOut {
     }
 
     private static int compareHeads(Source a, Source b) {
-        QueuedMessage x = a.head;
-        QueuedMessage y = b.head;
-        if (x == null || y == null) {
-            throw new IllegalStateException("a source was compared before prepare()");
-        }
         int byPriority = Long.compare(a.headPriority, b.headPriority);
         if (byPriority != 0) {
             return byPriority;
         }
-        int bySequence = Long.compare(x.sequence, y.sequence);
+        int bySequence = Long.compare(a.headSequence, b.headSequence);
         return bySequence != 0 ? bySequence : Long.compare(a.ordinal, b.ordinal);
     }
 }

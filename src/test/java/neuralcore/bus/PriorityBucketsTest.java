@@ -118,6 +118,19 @@ class PriorityBucketsTest {
             } else if (choice < 85) {
                 assertThat(queue.peek()).as(at).isEqualTo(model.getFirst());
                 assertThat(queue.pop()).as(at).isEqualTo(model.removeFirst());
+            } else if (choice < 90) {
+                Item some = model.get(random.nextInt(model.size()));
+                assertThat(queue.holds(some.priority(), some.arrival(), Item::arrival)).isTrue();
+                assertThat(queue.remove(some.priority(), some.arrival(), Item::arrival)).isTrue();
+                assertThat(queue.holds(some.priority(), some.arrival(), Item::arrival)).isFalse();
+                assertThat(queue.remove(some.priority(), some.arrival(), Item::arrival)).isFalse();
+                if (random.nextBoolean()) {
+                    queue.insert(some.priority(), some, Item::arrival);
+                    assertThat(queue.pop(model.getFirst().priority())).isEqualTo(model.getFirst());
+                    model.removeFirst();
+                } else {
+                    model.remove(some);
+                }
             } else if (choice < 98) {
                 long worst = model.getLast().priority();
                 Item oldest =

@@ -14,7 +14,7 @@ from neuralcore._bus.completion import Completion, on_running_loop, run
 from neuralcore._bus.core import Details
 from neuralcore._bus.subscription import Terms
 from neuralcore.compat._agent.channels import CHANNEL_BY_NAME, ChannelConfig
-from neuralcore.compat._agent.messages import AgentMessage
+from neuralcore.compat._agent.messages import CONTEXT, AgentMessage
 from neuralcore.compat._agent.results import DROPPED, Dropped, Published, Subscription
 from neuralcore.compat._agent.revival import Revival
 from neuralcore.compat._agent.typed import TypedMessages
@@ -76,9 +76,16 @@ class AgentBus(TypedMessages):
         self._bus: MessageBus | None = None
         self._subscriptions: dict[str, Subscription] = {}
         self._numbers = itertools.count(1)
-        self._metrics = MetricsRegistry(self._queue_sizes, histograms=enable_prometheus)
-        self._export = Export(
-            self._metrics, prometheus_port if enable_prometheus else None, self._logger
+        self._dead_letters = {
+            name: channel.dead_letter_channel
+            for name, channel in CHANNEL_BY_NAME.items()
+            if channel.dead_letter_channel
+        }
+        self._metrics = (
+            MetricsRegistry(self._queue_sizes, histograms=True) if enable_prometheus else None
+        )
+        self._export = (
+            Export(self._metrics, prometheus_port, self._logger) if self._metrics else None
         )
 
     # Life
@@ -96,7 +103,8 @@ class AgentBus(TypedMessages):
         bus, self._bus = self._bus, None
         if bus is None:
             return
-        self._export.end()
+        if self._export is not None:
+            self._export.end()
         self._subscriptions.clear()
         await bus.stop(_STOP_SECONDS)
         self._logger.info("AgentBus stopped", extra={"event": "bus_stop"})
@@ -134,7 +142,8 @@ class AgentBus(TypedMessages):
                 self._bus = None
                 bus._core.stop(0, inside=False)
                 raise
-            self._export.begin()
+            if self._export is not None:
+                self._export.begin()
             self._logger.info(
                 "AgentBus started", extra={"event": "bus_start", "channels": len(CHANNEL_BY_NAME)}
             )
@@ -174,18 +183,20 @@ class AgentBus(TypedMessages):
                 f"publish takes an AgentMessage, or a channel's name and a payload; not a "
                 f"{type(message).__name__}."
             )
-        started = time.perf_counter()
-        fields = self._revival.fields_of(message)
-        meta = message.to_ncb_meta()
-        meta["payload_type"] = fields["payload_type"]
+        metrics = self._metrics
+        started = time.perf_counter() if metrics is not None else 0.0
+        fields, meta = self._revival.wire_form(message)
         ttl = message.ttl
         ttl_ms = 0 if ttl is None or self._strict else max(1, int(ttl * 1000))
         channel = message.channel
         sent = bus._core.publish(channel, fields, message.priority, Details(meta, ttl_ms))
+        if metrics is not None:
+            if sent is None:
+                metrics.dropped(channel)
+            else:
+                metrics.published(channel, (time.perf_counter() - started) * 1000)
         if sent is None:
-            self._metrics.dropped(channel)
             return Published(message.id) if self._strict else DROPPED
-        self._metrics.published(channel, (time.perf_counter() - started) * 1000)
         return Published(sent if self._strict else message.id)
 
     def publish_from_sync(
@@ -222,14 +233,14 @@ class AgentBus(TypedMessages):
             fields["priority"] = known.default_priority
         headers = {}
         for name, value in (metadata or {}).items():
-            if name in _CONTEXT:
+            if name in CONTEXT:
                 fields[name] = value
             else:
                 headers[name] = value
         return self._revival.base(headers=headers, **fields)
 
     def _dropped(self, drop: Drop) -> None:
-        if drop.channel is not None:
+        if self._metrics is not None and drop.channel is not None:
             self._metrics.dropped(drop.channel)
         if self._on_drop is not None:
             self._on_drop(drop)
@@ -252,7 +263,7 @@ class AgentBus(TypedMessages):
         What is returned can be awaited, until the daemon knows of it, and need not be: it begins by
         itself, some milliseconds later. A message whose handler, or filter, has raised comes again
         after ``retry_delay`` seconds, so many times, while others go on; then it goes to the
-        channel's dead letters, if it has any.
+        channel's dead letters, if it had any when this was called.
 
         :param handler: a coroutine function, or a plain one; on this event loop, else on one in a
             thread of the bus.
@@ -263,22 +274,22 @@ class AgentBus(TypedMessages):
         """
         core = self._started()._core
         name = handler_name or f"handler_{next(self._numbers)}"
-        options: dict[str, Any] = {
-            "ack": "explicit",
-            "name": name,
-            "max_attempts": max(0, retry_attempts) + 1,
-            "backoff": {
-                "initial": max(0.0, retry_delay),
-                "max": max(0.0, retry_delay),
-                "multiplier": 1.0,
-                "jitter": 0.0,
-            },
-            "lease": _LEASE_SECONDS,
-        }
-        terms = Terms(acknowledge="auto", concurrency=max(1, concurrency), options=options)
-        below = core.subscribe(
-            channel, self._handling(channel, handler, filter_fn), terms, on_running_loop()
-        )
+        concurrency = max(1, concurrency)
+        if retry_attempts > 0 or channel in self._dead_letters:
+            delay = max(0.0, retry_delay)
+            options: dict[str, Any] = {
+                "ack": "explicit",
+                "name": name,
+                "max_attempts": max(0, retry_attempts) + 1,
+                "backoff": {"initial": delay, "max": delay, "multiplier": 1.0, "jitter": 0.0},
+                "lease": _LEASE_SECONDS,
+            }
+            terms = Terms(acknowledge="auto", concurrency=concurrency, options=options)
+        else:
+            # Nothing comes of a failure here, so that nothing need be acknowledged.
+            terms = Terms(concurrency=concurrency)
+        handling = self._handling(channel, handler, filter_fn)
+        below = core.subscribe(channel, handling, terms, on_running_loop())
         id = name if name not in self._subscriptions else f"{name}#{next(self._numbers)}"
         subscription = Subscription(id, channel, name, below, self._ended)
         self._subscriptions[id] = subscription
@@ -289,13 +300,19 @@ class AgentBus(TypedMessages):
         metrics = self._metrics
 
         async def handle(received: Received) -> None:
+            message = revive(received)
+            if filter_fn is None or filter_fn(message):
+                result = handler(message)
+                if result is not None and inspect.isawaitable(result):
+                    await result
+
+        if metrics is None:
+            return handle
+
+        async def counted(received: Received) -> None:
             started = time.perf_counter()
             try:
-                message = revive(received)
-                if filter_fn is None or filter_fn(message):
-                    result = handler(message)
-                    if inspect.isawaitable(result):
-                        await result
+                await handle(received)
             except BaseException:
                 metrics.failed(channel)
                 raise
@@ -303,7 +320,7 @@ class AgentBus(TypedMessages):
                 metrics.took(channel, (time.perf_counter() - started) * 1000)
             metrics.dispatched(channel)
 
-        return handle
+        return counted
 
     def _ended(self, subscription: Subscription) -> None:
         self._subscriptions.pop(subscription.id, None)
@@ -330,6 +347,7 @@ class AgentBus(TypedMessages):
             params["idempotency_ttl"] = idempotency_ttl_seconds
         if dead_letter_channel:
             params["dead_letter_channel"] = dead_letter_channel
+            self._dead_letters[channel_name] = dead_letter_channel
         backend = core.start()
         await run(
             lambda: backend.call("configure", params, core.timeout),
@@ -354,6 +372,3 @@ class AgentBus(TypedMessages):
         return {
             channel: int(of.get("queued", 0)) for channel, of in bus._core.channel_stats().items()
         }
-
-
-_CONTEXT = ("agent_id", "conversation_id", "request_id", "user_id", "trace_id", "source_channel")

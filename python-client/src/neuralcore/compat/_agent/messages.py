@@ -17,7 +17,7 @@ from neuralcore.compat._agent.channels import MessagePriority
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-_CONTEXT = ("agent_id", "conversation_id", "request_id", "user_id", "trace_id", "source_channel")
+CONTEXT = ("agent_id", "conversation_id", "request_id", "user_id", "trace_id", "source_channel")
 
 
 def _new_id() -> str:
@@ -66,7 +66,7 @@ class AgentMessage:
 
     def to_ncb_meta(self) -> dict[str, Any]:
         """What is said beside the payload: the context that is set, and the headers."""
-        meta = {name: getattr(self, name) for name in _CONTEXT if getattr(self, name)}
+        meta = {name: getattr(self, name) for name in CONTEXT if getattr(self, name)}
         if self.headers:
             meta["headers"] = self.headers
         return meta

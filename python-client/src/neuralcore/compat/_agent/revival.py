@@ -12,6 +12,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from neuralcore.compat._agent import messages as _ours
+from neuralcore.compat._agent.messages import CONTEXT
 
 if TYPE_CHECKING:
     from neuralcore._bus.message import Message as Received
@@ -37,15 +38,20 @@ class Revival:
             if isinstance(value, type) and issubclass(value, self.base):
                 self._learn(value)
 
-    def fields_of(self, message: AgentMessage) -> dict[str, Any]:
-        """What goes over the wire. A class that is met for the first time is known from then on."""
+    def wire_form(self, message: AgentMessage) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Payload and meta. A class that is met for the first time is known from then on."""
         cls = type(message)
         if cls not in self._empty:
             self._learn(cls)
-        fields = {key: value for key, value in message.to_dict().items() if value is not None}
+        fields = {key: value for key, value in message.__dict__.items() if value is not None}
         fields.setdefault("payload", None)
-        fields[_TYPE] = cls.__name__
-        return fields
+        name = cls.__name__
+        fields[_TYPE] = name
+        meta = {key: fields[key] for key in CONTEXT if key in fields}
+        if message.headers:
+            meta["headers"] = message.headers
+        meta[_TYPE] = name
+        return fields, meta
 
     def message_of(self, received: Received) -> AgentMessage:
         """The message that was published; its priority is the one it was queued with."""

@@ -126,7 +126,9 @@ def test_save_and_load(client, rows, tmp_path):
     with HNSWIndex.load(path, client=client) as loaded:
         assert len(loaded) == 301
         assert (loaded.m, loaded.max_elements, loaded.metric) == (8, 500, "euclidean")
-        assert loaded.search_batch(rows[:5], k=7) == before
+        for found, expected in zip(loaded.search_batch(rows[:5], k=7), before, strict=True):
+            # Sums of vectors' lanes have no order that holds between compiled and interpreted code.
+            assert found == [(id, pytest.approx(distance, rel=1e-5)) for id, distance in expected]
         assert loaded.metadata(4) == {"i": 4}
         assert loaded.metadata(3) is None
         assert loaded.add(rows[1]) == 1001

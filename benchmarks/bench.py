@@ -50,7 +50,10 @@ def main() -> int:
     )
     embedding_parser = verbs.add_parser("embedding", help="beside sentence-transformers")
     embedding_parser.add_argument("--rounds", type=int, default=3)
-    embedding_parser.add_argument("--sentences", type=int, default=1000)
+    embedding_parser.add_argument(
+        "--parts",
+        help="by commas: single, hundred, thousand, paragraphs, equal, clients, memory, agreement",
+    )
     embedding_parser.add_argument("--varied", type=int, default=2000, help="texts compared")
     embedding_parser.add_argument("--precision", choices=["auto", "fp32", "int8"], default="auto")
     verbs.add_parser("engine", help="the bus inside the daemon, without a socket")
@@ -87,7 +90,8 @@ def main() -> int:
     elif options.verb == "embedding":
         import embedding
 
-        embedding.run(options.rounds, options.sentences, options.varied, options.precision)
+        parts = set(options.parts.split(",")) if options.parts else set(embedding.PARTS)
+        embedding.run(options.rounds, parts, options.varied, options.precision)
     elif options.verb == "engine":
         import engine
 

@@ -28,7 +28,13 @@ if TYPE_CHECKING:
     from neuralcore._runtime import get_available_features, is_native_available, runtime_info
     from neuralcore.aio import AsyncClient, connect_async
     from neuralcore.client import Client, connect
-    from neuralcore.embedding import EmbeddingEngine, embed_batch, embed_text
+    from neuralcore.embedding import (
+        EmbeddingEngine,
+        EmbeddingType,
+        ModelConfig,
+        embed_batch,
+        embed_text,
+    )
     from neuralcore.errors import NeuralCoreError
     from neuralcore.messaging import Message, MessageBus, Priority
     from neuralcore.vectors import (
@@ -47,9 +53,11 @@ __all__ = [
     "AsyncClient",
     "Client",
     "EmbeddingEngine",
+    "EmbeddingType",
     "HNSWIndex",
     "Message",
     "MessageBus",
+    "ModelConfig",
     "NeuralCoreError",
     "Priority",
     "__version__",
@@ -76,9 +84,11 @@ _HOMES = {
     "AsyncClient": "aio",
     "Client": "client",
     "EmbeddingEngine": "embedding",
+    "EmbeddingType": "embedding",
     "HNSWIndex": "vectors",
     "Message": "messaging",
     "MessageBus": "messaging",
+    "ModelConfig": "embedding",
     "NeuralCoreError": "errors",
     "Priority": "messaging",
     "connect": "client",

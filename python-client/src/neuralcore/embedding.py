@@ -14,13 +14,17 @@ import asyncio
 import itertools
 import os
 import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neuralcore._calls import Caller, frame_room, resolve
 from neuralcore._progress import progress
-from neuralcore.errors import InvalidRequest, NotFound, NotSupported
+from neuralcore.errors import InvalidRequest, NotFound
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,31 +33,102 @@ if TYPE_CHECKING:
     Vector = NDArray[np.float32]
     Matrix = NDArray[np.float32]
 
-__all__ = ["DEFAULT_MODEL", "EmbeddingEngine", "embed_batch", "embed_text"]
+__all__ = [
+    "DEFAULT_MODEL",
+    "EmbeddingEngine",
+    "EmbeddingType",
+    "ModelConfig",
+    "embed_batch",
+    "embed_text",
+]
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 
 _EMBED = "neuralcore.embedding.embed"
-_MODELS = "neuralcore.embedding.models"
+_LOAD = "neuralcore.embedding.load"
+_TOKENS = "neuralcore.embedding.tokens"
 
 _PORTION_TEXTS = 256
 """Texts of one request: enough for the daemon to sort by length, few enough to show progress."""
 _UNDER_WAY = 2
 """Requests under way at a time, so that the daemon never waits for the next one."""
+_OUTPUTS = ("float32", "int8", "base64")
+_PRECISIONS = ("auto", "fp32", "fp16", "int8")
+
+
+class EmbeddingType(str, Enum):
+    """What a text is: some models have a prefix for each kind."""
+
+    DOCUMENT = "document"
+    QUERY = "query"
+
+    @classmethod
+    def _missing_(cls, value: object) -> EmbeddingType | None:
+        # ATLAS says search_query and search_document; the others have no prefix of their own.
+        plain = str(value).lower().removeprefix("search_")
+        if plain in ("clustering", "classification"):
+            return cls.DOCUMENT
+        return next((kind for kind in cls if kind.value == plain), None)
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """How a model in a file of one's own is used; what is None is as usual.
+
+    :param name: of a model in ``conf/models.yaml`` whose description is taken for what is not said
+        here.
+    :param dimension: of its vectors; by default what a config.json beside it says.
+    :param max_tokens: of a text; 512 by default.
+    :param pooling: mean (default), cls, max, last_token or mean_with_attention.
+    :param normalize: whether vectors get length one where the engine does not say.
+    :param query_prefix: put before queries.
+    :param document_prefix: put before documents.
+    :param input_names: of ids, mask and token types.
+    :param output_name: of the network's output, a vector a token, or a text.
+    """
+
+    name: str | None = None
+    dimension: int | None = None
+    max_tokens: int | None = None
+    pooling: str | None = None
+    normalize: bool | None = None
+    query_prefix: str | None = None
+    document_prefix: str | None = None
+    input_names: Sequence[str] | None = None
+    output_name: str | None = None
+
+    def _keys(self) -> dict[str, Any]:
+        keys = {key: value for key, value in asdict(self).items() if value is not None}
+        keys.pop("name", None)
+        if "input_names" in keys:
+            keys["inputs"] = list(keys.pop("input_names"))
+        if "output_name" in keys:
+            keys["output"] = keys.pop("output_name")
+        return keys
 
 
 class EmbeddingEngine:
     """Embeds texts with one model.
 
-    Nothing happens before the first text: then it connects, which may start a daemon.
+    Nothing happens before the first text: then it connects, which may start a daemon, and the
+    daemon loads the model if it has not yet.
 
-    :param model_path: name of a model, such as "all-MiniLM-L6-v2" (with or without
-        "sentence-transformers/"), the only one in this version.
+    :param model_path: name of a model, such as "all-MiniLM-L6-v2" (with or without its
+        organization), or the path of an ONNX file or of a folder with ``model.onnx``, as the
+        daemon's machine sees it.
+    :param tokenizer_path: of a model given by path; by default ``tokenizer.json`` beside it.
+    :param config: of a model given by path.
     :param max_batch_size: kept for programs that pass it; the daemon plans its batches itself.
-    :param normalize: must be True in this version.
+    :param normalize: bring vectors to length one.
+    :param dimensions: numbers kept of each vector, for models that are trained for it; by default
+        all. Shorter vectors are brought to length one again.
+    :param precision: of the network: "auto" as the daemon is set, "fp32", "fp16", "int8".
+    :param output: of vectors: "float32"; "int8", 127 times the number, rounded; "base64", a str of
+        little-endian float32 for each text, in an array of objects.
     :param batch_invariant: compute each text by itself, so that its vector is bit for bit the same
         whatever else is embedded with it; several times as slow for many short texts. Otherwise
         an int8 vector may differ in its third decimal from batch to batch.
+    :param cache_dir: a folder in which Hugging Face's tools have put the model.
     :param show_progress: a bar on stderr; by default for long inputs if stderr is a terminal.
     :param client: the client to use; by default the process's own, as ``connect()`` finds it.
     :param timeout: seconds for each request of up to 256 texts.
@@ -62,52 +137,106 @@ class EmbeddingEngine:
     def __init__(
         self,
         model_path: str | os.PathLike[str] = DEFAULT_MODEL,
+        tokenizer_path: str | os.PathLike[str] | None = None,
+        config: ModelConfig | None = None,
         *,
         max_batch_size: int = 32,
         normalize: bool = True,
+        dimensions: int | None = None,
+        precision: str = "auto",
+        output: str = "float32",
         batch_invariant: bool = False,
+        cache_dir: str | os.PathLike[str] | None = None,
         show_progress: bool | None = None,
         client: Caller | None = None,
         timeout: float = 120.0,
     ) -> None:
         if max_batch_size < 1:
             raise InvalidRequest(f"max_batch_size is {max_batch_size}; it must be at least 1.")
-        if not normalize:
-            raise NotSupported("This version embeds to vectors of length one only.")
-        self.model = _model_name(os.fspath(model_path))
+        if dimensions is not None and dimensions < 1:
+            raise InvalidRequest(f"dimensions is {dimensions}; it must be at least 1.")
+        _one_of("output", output, _OUTPUTS)
+        _one_of("precision", precision, _PRECISIONS)
+        if output == "int8" and not normalize:
+            raise InvalidRequest("output='int8' needs vectors of length one: normalize=True.")
+        name = os.fspath(model_path)
+        path = _path_of(name, cache_dir)
+        self.model = _plain(name)
+        self._given: dict[str, Any] | None = None
+        if path is not None or tokenizer_path is not None or config is not None:
+            self._given = {"path": str((path or Path(name)).absolute())}
+            if tokenizer_path is not None:
+                self._given["tokenizer"] = str(Path(tokenizer_path).absolute())
+            if config is not None:
+                self._given["config"] = config._keys()
+            like = config.name if config is not None else None
+            if like or (path is not None and cache_dir is not None):
+                self._given["like"] = like or self.model
         self._client = client
-        self._batch_invariant = batch_invariant
+        self._params: dict[str, Any] = {}
+        self._params["normalize"] = normalize
+        if dimensions is not None:
+            self._params["dimensions"] = dimensions
+        if precision != "auto":
+            self._params["precision"] = precision
+        if batch_invariant:
+            self._params["batch_invariant"] = True
+        self._output = output
         self._show_progress = show_progress
         self._timeout = timeout
         self._info: dict[str, Any] | None = None
         self._lock = threading.Lock()
 
     @classmethod
-    def from_pretrained(cls, model: str = DEFAULT_MODEL, **options: Any) -> EmbeddingEngine:
+    def from_pretrained(
+        cls,
+        model: str = DEFAULT_MODEL,
+        cache_dir: str | os.PathLike[str] | None = None,
+        **options: Any,
+    ) -> EmbeddingEngine:
         """The engine of a model known by name; options as for the constructor."""
-        return cls(model, **options)
+        return cls(model, cache_dir=cache_dir, **options)
 
     @property
     def dimension(self) -> int:
         """Length of the vectors. Asks the daemon once."""
-        return int(self._model_info()["dimension"])
+        dimensions = self._params.get("dimensions")
+        return int(dimensions if dimensions is not None else self.info()["dimension"])
 
     @property
     def max_tokens(self) -> int:
         """How many tokens of a text the model sees. Asks the daemon once."""
-        return int(self._model_info()["max_tokens"])
+        return int(self.info()["max_tokens"])
 
-    def embed(self, texts: str | Sequence[str]) -> NDArray[np.float32]:
+    def info(self) -> dict[str, Any]:
+        """What the daemon says of the model, which it loads if need be. Asks once.
+
+        :raises NotFound: if the daemon has no such model, or not its files.
+        """
+        with self._lock:
+            if self._info is None:
+                self._info = self._load()
+            return self._info
+
+    def embed(self, texts: str | Iterable[str]) -> NDArray[Any]:
         """One text to a vector (d), several to a matrix (n × d). See :meth:`embed_batch`."""
+        return self.embed_with_type(texts, EmbeddingType.DOCUMENT)
+
+    def embed_with_type(
+        self, texts: str | Iterable[str], kind: EmbeddingType | str
+    ) -> NDArray[Any]:
+        """As :meth:`embed`, for texts of this kind: ``EmbeddingType.QUERY`` or ``DOCUMENT``."""
+        kind = _kind(kind)
         if not isinstance(texts, str):
-            return self._embed(texts)
-        vector: Vector = self._embed([texts])[0]
+            return self._embed(texts, kind)
+        vector: NDArray[Any] = self._embed([texts], kind)[0]
         return vector
 
-    def embed_batch(self, texts: Sequence[str]) -> Matrix:
-        """Texts to an n × d float32 matrix, in their order; (0, d) for none.
+    def embed_batch(self, texts: Iterable[str]) -> NDArray[Any]:
+        """Texts to an n × d matrix, float32 by default, in their order; (0, d) for none.
 
-        Long lists go in portions, two of which are under way at a time.
+        Long lists go in portions, two of which are under way at a time. Any iterable will do, a
+        column of pandas too.
 
         :raises NotFound: if the daemon has no such model; the message says what to do.
         :raises NotSupported: if there is no daemon and no sentence-transformers.
@@ -117,39 +246,110 @@ class EmbeddingEngine:
             raise InvalidRequest("embed_batch takes a list of texts; embed takes one, too.")
         return self._embed(texts)
 
-    def embed_query(self, text: str) -> Vector:
+    def embed_query(self, text: str) -> NDArray[Any]:
         """A search query to a vector (d). Differs from a document where the model says so."""
-        vector: Vector = self._embed([text], "query")[0]
-        return vector
+        return self.embed_with_type(text, EmbeddingType.QUERY)
 
-    async def embed_async(self, texts: str | Sequence[str]) -> NDArray[np.float32]:
+    def embed_document(self, text: str) -> NDArray[Any]:
+        """A text to be found to a vector (d)."""
+        return self.embed_with_type(text, EmbeddingType.DOCUMENT)
+
+    def embed_documents(self, texts: Iterable[str]) -> NDArray[Any]:
+        """Texts to be found to an n × d matrix: :meth:`embed_batch` by another name."""
+        return self.embed_batch(texts)
+
+    def stream(
+        self, texts: Iterable[str], kind: EmbeddingType | str = EmbeddingType.DOCUMENT
+    ) -> Iterator[NDArray[Any]]:
+        """The vectors (d) of as many texts as there are, in their order.
+
+        At most three portions of 256 texts are taken ahead of what has been consumed, so neither
+        texts nor vectors pile up.
+        """
+        kind = _kind(kind)
+        client = resolve(self._client)
+        portions = _portions_of(texts, frame_room(client))
+        with ThreadPoolExecutor(_UNDER_WAY, "neuralcore-embed") as threads:
+            under_way: deque[Future[NDArray[Any]]] = deque()
+            try:
+                for portion in portions:
+                    under_way.append(threads.submit(self._embed_portion, client, portion, kind))
+                    if len(under_way) > _UNDER_WAY:
+                        yield from self._formed(under_way.popleft().result())
+                while under_way:
+                    yield from self._formed(under_way.popleft().result())
+            finally:
+                for future in under_way:
+                    future.cancel()
+
+    def count_tokens(self, texts: str | Iterable[str]) -> Any:
+        """Tokens that the model sees, special ones included: an int, or an int array (n)."""
+        one = isinstance(texts, str)
+        checked = _texts([texts] if isinstance(texts, str) else texts)
+        client = resolve(self._client)
+        _, (counts,) = self._call(client, _TOKENS, {}, [checked])
+        return int(counts[0]) if one else counts
+
+    async def embed_async(self, texts: str | Iterable[str]) -> NDArray[Any]:
         """:meth:`embed` without blocking the event loop."""
         return await asyncio.to_thread(self.embed, texts)
 
-    async def embed_batch_async(self, texts: Sequence[str]) -> Matrix:
+    async def embed_with_type_async(
+        self, texts: str | Iterable[str], kind: EmbeddingType | str
+    ) -> NDArray[Any]:
+        """:meth:`embed_with_type` without blocking the event loop."""
+        return await asyncio.to_thread(self.embed_with_type, texts, kind)
+
+    async def embed_batch_async(self, texts: Iterable[str]) -> NDArray[Any]:
         """:meth:`embed_batch` without blocking the event loop."""
         return await asyncio.to_thread(self.embed_batch, texts)
 
-    async def embed_query_async(self, text: str) -> Vector:
+    async def embed_query_async(self, text: str) -> NDArray[Any]:
         """:meth:`embed_query` without blocking the event loop."""
         return await asyncio.to_thread(self.embed_query, text)
+
+    async def embed_document_async(self, text: str) -> NDArray[Any]:
+        """:meth:`embed_document` without blocking the event loop."""
+        return await asyncio.to_thread(self.embed_document, text)
+
+    async def embed_documents_async(self, texts: Iterable[str]) -> NDArray[Any]:
+        """:meth:`embed_documents` without blocking the event loop."""
+        return await asyncio.to_thread(self.embed_documents, texts)
+
+    async def count_tokens_async(self, texts: str | Iterable[str]) -> Any:
+        """:meth:`count_tokens` without blocking the event loop."""
+        return await asyncio.to_thread(self.count_tokens, texts)
+
+    async def stream_async(
+        self, texts: Iterable[str], kind: EmbeddingType | str = EmbeddingType.DOCUMENT
+    ) -> AsyncIterator[NDArray[Any]]:
+        """:meth:`stream` without blocking the event loop."""
+        vectors = self.stream(texts, kind)
+        try:
+            while part := await asyncio.to_thread(
+                lambda: list(itertools.islice(vectors, _PORTION_TEXTS))
+            ):
+                for vector in part:
+                    yield vector
+        finally:
+            await asyncio.to_thread(vectors.close)  # type: ignore[attr-defined]
 
     def __repr__(self) -> str:
         return f"EmbeddingEngine({self.model!r})"
 
-    def _embed(self, texts: Sequence[str], kind: str = "document") -> Matrix:
+    def _embed(
+        self, given: Iterable[str], kind: EmbeddingType = EmbeddingType.DOCUMENT
+    ) -> NDArray[Any]:
         import numpy as np
 
-        texts = list(texts)
-        for i, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise InvalidRequest(f"Text {i} is a {type(text).__name__}, not a str.")
+        texts = _texts(given)
         if not texts:
-            return np.zeros((0, self.dimension), dtype=np.float32)
+            empty = np.zeros((0, self.dimension), dtype=np.float32)
+            return self._formed(empty)
         client = resolve(self._client)
         portions = list(_portions(texts, frame_room(client)))
         if len(portions) == 1:
-            return self._embed_portion(client, texts, kind)
+            return self._formed(self._embed_portion(client, texts, kind))
         result: Matrix | None = None
         with (
             progress(len(texts), "embedding", self._show_progress) as advance,
@@ -172,29 +372,59 @@ class EmbeddingEngine:
                 result[start : start + len(part)] = part
                 advance(len(part))
         assert result is not None  # there was at least one portion
-        return result
+        return self._formed(result)
 
-    def _embed_portion(self, client: Caller, texts: Sequence[str], kind: str) -> Matrix:
-        params: dict[str, Any] = {"kind": kind, "model": self.model}
-        if self._batch_invariant:
-            params["batch_invariant"] = True
-        _, (vectors,) = client.call(_EMBED, params, [list(texts)], timeout=self._timeout)
+    def _embed_portion(self, client: Caller, texts: Sequence[str], kind: EmbeddingType) -> Matrix:
+        params = {"kind": kind.value, **self._params}
+        _, (vectors,) = self._call(client, _EMBED, params, [list(texts)])
         matrix: Matrix = vectors
         return matrix
 
-    def _model_info(self) -> dict[str, Any]:
-        with self._lock:
-            if self._info is None:
-                answer, _ = resolve(self._client).call(_MODELS, timeout=self._timeout)
-                found = [m for m in answer["models"] if m["name"] == self.model]
-                if not found:
-                    names = ", ".join(m["name"] for m in answer["models"]) or "none"
-                    raise NotFound(
-                        f"There is no model {self.model!r}; there is: {names}.",
-                        code="MODEL_NOT_FOUND",
-                    )
-                self._info = found[0]
-            return self._info
+    def _formed(self, vectors: Matrix) -> NDArray[Any]:
+        """The vectors as ``output`` wants them."""
+        import numpy as np
+
+        if self._output == "int8":
+            return np.clip(np.rint(vectors * 127), -127, 127).astype(np.int8)
+        if self._output == "base64":
+            import base64
+
+            texts = np.empty(len(vectors), dtype=object)
+            for i, vector in enumerate(vectors):
+                texts[i] = base64.b64encode(vector.astype("<f4").tobytes()).decode("ascii")
+            return texts
+        return vectors
+
+    def _call(
+        self, client: Caller, address: str, params: dict[str, Any], tensors: list[Any]
+    ) -> tuple[dict[str, Any], list[Any]]:
+        if self._given is not None:
+            self.info()
+        try:
+            return client.call(
+                address, {**params, "model": self.model}, tensors, timeout=self._timeout
+            )
+        except NotFound:
+            if self._given is None:
+                raise
+            # A daemon that was started anew does not know what the one before was given.
+            with self._lock:
+                self._info = self._load()
+            return client.call(
+                address, {**params, "model": self.model}, tensors, timeout=self._timeout
+            )
+
+    def _load(self) -> dict[str, Any]:
+        params: dict[str, Any] = {"model": self.model}
+        if self._given is not None:
+            params = dict(self._given)
+        if "precision" in self._params:
+            params["precision"] = self._params["precision"]
+        answer, _ = resolve(self._client).call(_LOAD, params, timeout=self._timeout)
+        info: dict[str, Any] = answer["model"]
+        if self._given is not None:
+            self.model = str(info["name"])
+        return info
 
 
 def embed_text(text: str, model: str = DEFAULT_MODEL) -> Vector:
@@ -202,7 +432,7 @@ def embed_text(text: str, model: str = DEFAULT_MODEL) -> Vector:
     return _engine(model).embed(text)
 
 
-def embed_batch(texts: Sequence[str], model: str = DEFAULT_MODEL) -> Matrix:
+def embed_batch(texts: Iterable[str], model: str = DEFAULT_MODEL) -> Matrix:
     """Texts to an n × d float32 matrix. Connects at the first call, which may start a daemon."""
     return _engine(model).embed_batch(texts)
 
@@ -215,28 +445,93 @@ def _engine(model: str) -> EmbeddingEngine:
     return engine if engine is not None else _engines.setdefault(model, EmbeddingEngine(model))
 
 
-def _model_name(name: str) -> str:
-    """The name under which the daemon may know it.
+def _one_of(name: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise InvalidRequest(f"{name} is {value!r}; it must be one of {', '.join(choices)}.")
 
-    :raises NotFound: for a file or folder.
+
+def _kind(given: EmbeddingType | str) -> EmbeddingType:
+    try:
+        return EmbeddingType(given)
+    except ValueError:
+        raise InvalidRequest(f"kind is {given!r}; it must be 'document' or 'query'.") from None
+
+
+def _plain(name: str) -> str:
+    return name.removeprefix("sentence-transformers/")
+
+
+def _path_of(name: str, cache_dir: str | os.PathLike[str] | None) -> Path | None:
+    """The files that a name means: a path, or a model in a cache folder; else None.
+
+    :raises NotFound: if it is a path of nothing, or the cache folder lacks the model.
     """
-    plain = name.removeprefix("sentence-transformers/")
-    if plain.endswith(".onnx") or (os.sep in plain and os.path.exists(plain)):
-        raise NotFound(
-            f"{name} is a path; this version has the model {DEFAULT_MODEL!r} only. Pass its name.",
-            code="MODEL_NOT_FOUND",
-        )
-    return plain
+    path = Path(name)
+    if cache_dir is not None and not path.exists():
+        for folder in _cached(Path(cache_dir), name):
+            for network in ("onnx/model.onnx", "model.onnx"):
+                if (folder / network).is_file():
+                    return folder / network
+        return None  # the daemon may have it elsewhere, and says where it looked
+    if name.endswith(".onnx") or path.is_absolute() or (os.sep in name and path.exists()):
+        if not path.exists():
+            raise NotFound(
+                f"{name} is a path at which there is nothing; a model of this name would be"
+                f" written without it, such as {DEFAULT_MODEL!r}.",
+                code="MODEL_NOT_FOUND",
+            )
+        return path
+    return None
+
+
+def _cached(cache_dir: Path, name: str) -> Iterator[Path]:
+    """Folders that hold a model in a cache, the newest revision first."""
+    names = [name] if "/" in name else [name, f"sentence-transformers/{name}"]
+    for each in names:
+        snapshots = cache_dir / f"models--{each.replace('/', '--')}" / "snapshots"
+        if snapshots.is_dir():
+            yield from sorted(snapshots.iterdir(), key=lambda p: p.stat().st_mtime, reverse=True)
+        yield cache_dir / each.replace("/", "_")
+        yield cache_dir / each
+
+
+def _texts(given: Iterable[str]) -> list[str]:
+    texts = list(given)
+    for i, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise InvalidRequest(f"Text {i} is a {type(text).__name__}, not a str.")
+    return texts
+
+
+def _size(text: str) -> int:
+    """Most bytes that it takes: a character has up to four, and a length word goes with it."""
+    return 4 * len(text) + 4
 
 
 def _portions(texts: Sequence[str], room: int) -> Iterator[tuple[int, int]]:
     """Ranges of texts that make a request each: 256 of them, or as many as fit a frame."""
     start, size = 0, 0
     for i, text in enumerate(texts):
-        # A character has up to four bytes, and a length word goes with each text.
-        length = 4 * len(text) + 4
+        length = _size(text)
         if i > start and (i - start >= _PORTION_TEXTS or size + length > room):
             yield start, i
             start, size = i, 0
         size += length
     yield start, len(texts)
+
+
+def _portions_of(texts: Iterable[str], room: int) -> Iterator[list[str]]:
+    """As :func:`_portions`, of texts that come one by one."""
+    portion: list[str] = []
+    size = 0
+    for i, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise InvalidRequest(f"Text {i} is a {type(text).__name__}, not a str.")
+        length = _size(text)
+        if portion and (len(portion) >= _PORTION_TEXTS or size + length > room):
+            yield portion
+            portion, size = [], 0
+        portion.append(text)
+        size += length
+    if portion:
+        yield portion

@@ -53,6 +53,17 @@ def test_vectors_are_the_daemons(client, neuralcore_daemon, form):
     assert answer.usage.prompt_tokens == answer.usage.total_tokens > 8
 
 
+def test_token_ids_are_the_models_own(client):
+    ids = [101, 1037, 3793, 102]  # [CLS] a text [SEP]
+    text = client.embeddings.create(model=MODEL, input="a text").data[0].embedding
+    for given in (ids, [ids]):
+        answer = client.embeddings.create(model=MODEL, input=given)
+        assert np.dot(answer.data[0].embedding, text) > 0.999
+        assert answer.usage.prompt_tokens == 4
+    with pytest.raises(openai.InternalServerError):
+        client.embeddings.create(model=MODEL, input=[10_000_000])
+
+
 def test_one_text_and_fewer_dimensions(client):
     whole = client.embeddings.create(model="sentence-transformers/" + MODEL, input="a text")
     part = client.embeddings.create(model=MODEL, input="a text", dimensions=64)

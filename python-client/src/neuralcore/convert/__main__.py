@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="neuralcore.convert", description=__doc__)
     parser.add_argument("onnx", type=Path, help="float32 network of a BERT")
     parser.add_argument("tokenizer", type=Path, help="its tokenizer.json")
@@ -18,7 +19,7 @@ def main() -> int:
     parser.add_argument("--hidden", type=int, default=384, help="dimension of the vectors")
     parser.add_argument("--pooling", choices=["mean", "cls"], default="mean")
     parser.add_argument("--cosine", type=float, default=0.99, help="least for every text")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     # The library reports to its maker unless told not to before it is loaded.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     try:

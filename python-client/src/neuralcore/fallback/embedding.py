@@ -67,6 +67,8 @@ class Embedder:
     def count_tokens(self, texts: Sequence[str]) -> int:
         """Tokens that the model sees of these texts, special ones included."""
         with self._lock:
+            if self._model is None:
+                self._model = _load()
             encoded = self._model.tokenizer(list(texts), truncation=True, max_length=_MAX_TOKENS)
             return sum(len(ids) for ids in encoded["input_ids"])
 

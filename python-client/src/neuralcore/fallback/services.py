@@ -38,6 +38,8 @@ class Services:
             "neuralcore.system.echo": lambda params, tensors: (dict(params), list(tensors)),
             "neuralcore.embedding.embed": self._embed,
             "neuralcore.embedding.models": self._models,
+            "neuralcore.embedding.load": self._load,
+            "neuralcore.embedding.tokens": self._tokens,
             "neuralcore.vectors.similarity": self._similarity,
             "neuralcore.vectors.topk": self._top_k,
             "neuralcore.vectors.create": self._create,
@@ -87,13 +89,31 @@ class Services:
         kind = params.get("kind", "document")
         if kind not in ("document", "query"):
             raise InvalidRequest(f"kind is {kind!r}; it must be 'document' or 'query'.")
+        if params.get("normalize") is False or params.get("precision") in ("int8", "fp16"):
+            raise NotSupported("The fallback embeds in fp32, to vectors of length one.")
         vectors = self._embedder.embed(texts)
+        if "dimensions" in params:
+            vectors = _shortened(vectors, params["dimensions"])
         answer = {
             "model": DEFAULT_MODEL,
             "dimension": vectors.shape[1],
             "tokens": self._embedder.count_tokens(texts) if texts else 0,
         }
         return answer, [vectors]
+
+    def _load(self, params: Mapping[str, Any], tensors: Sequence[Any]) -> Answer:
+        if "path" in params:
+            raise NotSupported("The fallback has the default model only; the daemon has others.")
+        check_model(params.get("model"))
+        return {"model": self._embedder.info()}, []
+
+    def _tokens(self, params: Mapping[str, Any], tensors: Sequence[Any]) -> Answer:
+        import numpy as np
+
+        (texts,) = _attached(tensors, "texts")
+        check_model(params.get("model"))
+        counts = [self._embedder.count_tokens([text]) for text in texts]
+        return {}, [np.array(counts, dtype=np.int32)]
 
     def _models(self, params: Mapping[str, Any], tensors: Sequence[Any]) -> Answer:
         return {"models": [self._embedder.info()]}, []
@@ -287,6 +307,15 @@ def _whole(params: Mapping[str, Any], name: str) -> int:
     if not isinstance(value, int):
         raise InvalidRequest(f"'{name}' is {value!r}; a whole number is needed.")
     return value
+
+
+def _shortened(vectors: Any, dimensions: Any) -> Any:
+    import numpy as np
+
+    if not isinstance(dimensions, int) or not 1 <= dimensions <= vectors.shape[1]:
+        raise InvalidRequest(f"dimensions is {dimensions!r}; it must be 1 to {vectors.shape[1]}.")
+    kept = vectors[:, :dimensions]
+    return kept / np.maximum(np.linalg.norm(kept, axis=1, keepdims=True), 1e-12)
 
 
 def _metric(params: Mapping[str, Any]) -> str:

@@ -2,12 +2,14 @@ package verticles;
 
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.DistributionSummary;
+import io.micrometer.core.instrument.FunctionCounter;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Timer;
 import java.time.Duration;
 import java.util.concurrent.atomic.AtomicInteger;
 import neuralcore.embedding.Batch;
+import neuralcore.embedding.VectorCache;
 
 /** What the embedding part tells of itself. */
 final class EmbeddingMeters {
@@ -22,7 +24,7 @@ final class EmbeddingMeters {
     private final Timer batchTime;
     private final Timer requestTime;
 
-    EmbeddingMeters(MeterRegistry registry, String model) {
+    EmbeddingMeters(MeterRegistry registry, String model, VectorCache cache) {
         texts = counter(registry, model, "texts", "Texts embedded");
         tokens = counter(registry, model, "tokens", "Tokens of the texts embedded");
         padding = counter(registry, model, "padding", "Tokens computed for padding alone");
@@ -43,6 +45,23 @@ final class EmbeddingMeters {
                         .tag("model", model)
                         .publishPercentiles(0.5, 0.99)
                         .register(registry);
+        FunctionCounter.builder(PREFIX + "cache.hits", cache, VectorCache::hits)
+                .description("Texts whose vector was kept from before")
+                .tag("model", model)
+                .register(registry);
+        FunctionCounter.builder(PREFIX + "cache.misses", cache, VectorCache::misses)
+                .description("Texts that were looked for among those kept, in vain")
+                .tag("model", model)
+                .register(registry);
+        Gauge.builder(PREFIX + "cache.texts", cache, VectorCache::size)
+                .description("Texts whose vectors are kept")
+                .tag("model", model)
+                .register(registry);
+        Gauge.builder(PREFIX + "cache.bytes", cache, VectorCache::bytes)
+                .description("Memory of the vectors kept")
+                .baseUnit("bytes")
+                .tag("model", model)
+                .register(registry);
         Gauge.builder(PREFIX + "waiting", waiting, AtomicInteger::get)
                 .description("Texts that wait for a batch")
                 .tag("model", model)

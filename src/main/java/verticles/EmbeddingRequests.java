@@ -14,7 +14,9 @@ import neuralcore.embedding.EmbeddingModel;
 import neuralcore.embedding.EmbeddingScheduler;
 import neuralcore.embedding.EmbeddingScheduler.Effect;
 import neuralcore.embedding.ModelSpec;
-import neuralcore.embedding.Models;
+import neuralcore.embedding.PreparedTexts;
+import neuralcore.embedding.VectorCache;
+import neuralcore.embedding.VectorForm;
 import neuralcore.eventbus.Addresses;
 import neuralcore.eventbus.Services;
 import neuralcore.wire.ErrorCode;
@@ -39,6 +41,7 @@ final class EmbeddingRequests {
     private final Supplier<Future<EmbeddingModel>> model;
     private final EmbeddingScheduler scheduler;
     private final EmbeddingMeters meters;
+    private final VectorCache cache;
     private final Map<Long, Waiting> requests = new HashMap<>();
 
     /**
@@ -49,36 +52,50 @@ final class EmbeddingRequests {
             ModelSpec spec,
             Supplier<Future<EmbeddingModel>> model,
             EmbeddingScheduler scheduler,
-            EmbeddingMeters meters) {
+            EmbeddingMeters meters,
+            VectorCache cache) {
         this.vertx = vertx;
         this.spec = spec;
         this.model = model;
         this.scheduler = scheduler;
         this.meters = meters;
+        this.cache = cache;
     }
 
-    Future<Reply> embed(Request request) {
-        EmbedCall call = EmbedCall.of(request);
-        String wanted = call.model();
-        if (wanted != null && !spec.isCalled(wanted)) {
-            throw Models.unknown(wanted, List.of(spec));
-        }
+    /** Whether nothing waits for an answer. */
+    boolean isIdle() {
+        return requests.isEmpty();
+    }
+
+    Future<Reply> embed(EmbedCall call) {
+        VectorForm form = call.form(spec);
         if (call.count() == 0) {
-            return Future.succeededFuture(reply(Tensor.ofFloats(0, spec.dimension()), 0));
+            return Future.succeededFuture(reply(Tensor.ofFloats(0, form.dimensions()), 0));
         }
-        long id = scheduler.admit(request.connection(), call.kind(), call.count(), call.alone());
+        long id =
+                scheduler.admit(
+                        call.request().connection(),
+                        call.kind(),
+                        call.count(),
+                        call.alone(),
+                        form);
         Promise<Reply> answer = Promise.promise();
         requests.put(id, new Waiting(answer, call.count(), System.nanoTime()));
         meters.waiting(scheduler.waitingTexts());
         model.get()
-                .compose(loaded -> vertx.executeBlocking(() -> tokenize(loaded, call), false))
-                .onSuccess(ids -> apply(scheduler.tokenized(id, ids)))
+                .compose(loaded -> vertx.executeBlocking(
+                                        () -> PreparedTexts.of(call, loaded, cache), false))
+                .onSuccess(texts -> apply(scheduler.tokenized(id, texts)))
                 .onFailure(failure -> apply(scheduler.abandon(id, reason(failure))));
         return answer.future();
     }
 
     void workerJoined(String worker, int capacity) {
         apply(scheduler.workerJoined(worker, capacity));
+    }
+
+    void workerLeft(String worker) {
+        apply(scheduler.workerLeft(worker));
     }
 
     void clientGone(String connection) {
@@ -90,13 +107,6 @@ final class EmbeddingRequests {
                 scheduler.shutDown(
                         new NeuralCoreException(
                                 ErrorCode.SHUTTING_DOWN, "The daemon is stopping.")));
-    }
-
-    private static int[][] tokenize(EmbeddingModel loaded, EmbedCall call) {
-        String prefix = loaded.spec().prefix(call.kind());
-        List<String> texts = call.texts();
-        return loaded.tokenizer()
-                .encode(prefix.isEmpty() ? texts : texts.stream().map(prefix::concat).toList());
     }
 
     private void apply(List<Effect> effects) {
@@ -141,7 +151,7 @@ final class EmbeddingRequests {
 
     private Reply reply(Tensor vectors, long tokens) {
         return Reply.of(
-                Map.of("model", spec.name(), "dimension", spec.dimension(), "tokens", tokens),
+                Map.of("model", spec.name(), "dimension", vectors.columns(), "tokens", tokens),
                 vectors);
     }
 

@@ -1,53 +1,39 @@
 package verticles;
 
 import io.micrometer.core.instrument.MeterRegistry;
-import io.vertx.core.DeploymentOptions;
 import io.vertx.core.Future;
-import io.vertx.core.ThreadingModel;
 import io.vertx.core.VerticleBase;
 import io.vertx.core.json.JsonObject;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.UUID;
-import java.util.concurrent.CompletableFuture;
-import java.util.stream.IntStream;
 import neuralcore.config.RuntimeConfig;
-import neuralcore.embedding.BatchPlanner;
-import neuralcore.embedding.EmbeddingModel;
-import neuralcore.embedding.EmbeddingScheduler;
+import neuralcore.embedding.EmbedCall;
+import neuralcore.embedding.GivenModel;
 import neuralcore.embedding.ModelLoader;
-import neuralcore.embedding.ModelSpec;
-import neuralcore.embedding.Models;
 import neuralcore.embedding.Precision;
 import neuralcore.eventbus.Addresses;
 import neuralcore.eventbus.Services;
+import neuralcore.wire.Params;
 import neuralcore.wire.Reply;
+import neuralcore.wire.Request;
+import neuralcore.wire.Tensor;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * Answers {@code neuralcore.embedding.*} with the help of {@link EmbeddingWorkerVerticle}s, which
- * it deploys.
+ * its models deploy.
  *
- * <p>It is up before its model: requests wait for the model, or fail with the reason that it cannot
- * be loaded. {@link Addresses#READINESS} tells either.
+ * <p>It is up before its default model: requests wait for it, or fail with the reason that it cannot
+ * be loaded. {@link Addresses#READINESS} tells either. Other models are loaded when they are first
+ * asked for.
  */
-public final class EmbeddingVerticle extends VerticleBase {
-    private static final Logger log = LoggerFactory.getLogger(EmbeddingVerticle.class);
-
-    private static final long RETRY_AFTER_NANOS = 2_000_000_000L;
-
+public final class EmbeddingVerticle extends VerticleBase implements ServedModel.Listener {
     private final RuntimeConfig.Embedding config;
     private final Path cacheFolder;
     private final MeterRegistry meters;
-    private @Nullable EmbeddingRequests requests;
-    private @Nullable CompletableFuture<EmbeddingModel> loading;
-    private @Nullable Future<EmbeddingModel> model;
-    private long loadedNanos;
-    private boolean stopped;
+    private @Nullable ServedModels models;
+    private @Nullable ServedModel standard;
 
     public EmbeddingVerticle(
             RuntimeConfig.Embedding config, Path cacheFolder, MeterRegistry meters) {
@@ -58,146 +44,104 @@ public final class EmbeddingVerticle extends VerticleBase {
 
     /** Begins to load the model before there is a Vert.x, so that the two start side by side. */
     public static void preload(RuntimeConfig.Embedding config, Path cacheFolder) {
-        ModelLoader.preload(source(config, cacheFolder));
-    }
-
-    private static EmbeddingModel.Source source(RuntimeConfig.Embedding config, Path cacheFolder) {
-        int cores = Runtime.getRuntime().availableProcessors();
-        int threads = config.threads() == 0 ? cores : config.threads();
-        return new EmbeddingModel.Source(
-                config.model(),
-                config.models(),
-                cacheFolder,
-                threads,
-                Precision.Choice.of(config.precision()));
-    }
-
-    private int workers() {
-        return config.workers() == 0
-                ? Runtime.getRuntime().availableProcessors()
-                : config.workers();
+        ModelLoader.preload(
+                ServedModels.source(ServedModels.standard(config), config, cacheFolder));
     }
 
     @Override
     public Future<?> start() {
-        ModelSpec spec = Models.get(config.model());
-        EmbeddingRequests open =
-                new EmbeddingRequests(
-                        vertx,
-                        spec,
-                        () -> model(spec),
-                        new EmbeddingScheduler(
-                                spec.dimension(),
-                                new BatchPlanner(config.batchTokens()),
-                                config.maxQueuedTexts()),
-                        new EmbeddingMeters(meters, spec.name()));
-        requests = open;
-        load(spec, open);
+        ServedModels open = new ServedModels(vertx, config, cacheFolder, meters, this);
+        ServedModel first = open.serve(ServedModels.standard(config), null);
+        models = open;
+        standard = first;
+        first.model().onFailure(reason -> {}); // told by unusable()
         vertx.eventBus()
                 .<String>consumer(
                         Addresses.CONNECTION_CLOSED, closed -> open.clientGone(closed.body()));
         return Future.join(
-                Services.offer(vertx, Addresses.EMBEDDING_EMBED, open::embed),
+                Services.offer(
+                        vertx, Addresses.EMBEDDING_EMBED, request -> embed(open, request)),
                 Services.offer(
                         vertx,
                         Addresses.EMBEDDING_MODELS,
-                        request -> Future.succeededFuture(models(spec, model(spec)))));
+                        request ->
+                                open.described(request.params().bool("all", false))
+                                        .map(
+                                                all ->
+                                                        Reply.of(
+                                                                Map.of(
+                                                                        "models",
+                                                                        all,
+                                                                        "folder",
+                                                                        config.models()
+                                                                                .toString())))),
+                Services.offer(
+                        vertx, Addresses.EMBEDDING_TOKENS, request -> tokens(open, request)),
+                Services.offer(vertx, Addresses.EMBEDDING_LOAD, request -> load(open, request)));
     }
 
-    /** The model, or the one that is being loaded; one that failed is tried again now and then. */
-    private Future<EmbeddingModel> model(ModelSpec spec) {
-        EmbeddingRequests open = Objects.requireNonNull(requests);
-        Future<EmbeddingModel> last = Objects.requireNonNull(model);
-        boolean again =
-                last.failed() && !stopped && System.nanoTime() - loadedNanos > RETRY_AFTER_NANOS;
-        return again ? load(spec, open) : last;
+    private static Future<Reply> embed(ServedModels open, Request request) {
+        EmbedCall call = EmbedCall.of(request);
+        return open.find(call.model(), call.precision()).compose(model -> model.embed(call));
     }
 
-    private Future<EmbeddingModel> load(ModelSpec spec, EmbeddingRequests open) {
-        loadedNanos = System.nanoTime();
-        CompletableFuture<EmbeddingModel> loads = ModelLoader.load(source(config, cacheFolder));
-        loading = loads;
-        Future<EmbeddingModel> loaded = Future.fromCompletionStage(loads, context);
-        model = loaded;
-        loaded.compose(usable -> deployWorkers(usable, open))
-                .onSuccess(
-                        workers -> {
-                            log.info(
-                                    "{} is ready in {}",
-                                    spec.name(),
-                                    loaded.result().spec().precision().shown());
-                            tell(true, spec.name());
-                        })
-                .onFailure(failure -> unusable(spec, failure));
-        return loaded;
+    /** How many tokens the model sees of each text. */
+    private Future<Reply> tokens(ServedModels open, Request request) {
+        EmbedCall call = EmbedCall.of(request);
+        return open.find(call.model(), call.precision())
+                .compose(ServedModel::model)
+                .compose(model -> vertx.executeBlocking(() -> call.count(model), false))
+                .map(counts -> Reply.of(Map.of(), Tensor.ofInts(counts)));
     }
 
-    private void unusable(ModelSpec spec, Throwable failure) {
-        if (!stopped) {
-            log.error("{} cannot be used", spec.name(), failure);
-            tell(false, String.valueOf(failure.getMessage()));
+    /** Loads a model: one of a name, or one that the request describes. */
+    private Future<Reply> load(ServedModels open, Request request) {
+        Params params = request.params();
+        Precision.Choice precision = Precision.Choice.of(params);
+        Future<ServedModel> wanted =
+                params.has("path")
+                        ? open.catalog()
+                                .compose(
+                                        known ->
+                                                vertx.executeBlocking(
+                                                        () -> GivenModel.of(params, known), false))
+                                .map(spec -> open.add(Objects.requireNonNull(spec), precision))
+                        : open.find(params.string("model"), precision);
+        return wanted.compose(
+                model -> model.model().map(loaded -> Reply.of(Map.of("model", model.described()))));
+    }
+
+    @Override
+    public void ready(ServedModel model) {
+        if (models != null) {
+            models.makeRoomBeside(model);
         }
+        tell(model, true, model.spec().name());
     }
 
-    private Future<?> deployWorkers(EmbeddingModel model, EmbeddingRequests open) {
-        if (stopped) {
-            return Future.failedFuture("stopped while the model was loading");
+    @Override
+    public void unusable(ServedModel model, Throwable reason) {
+        tell(model, false, String.valueOf(reason.getMessage()));
+    }
+
+    /** Only the default model's state is the daemon's. */
+    private void tell(ServedModel model, boolean ready, String detail) {
+        if (model == standard) {
+            vertx.eventBus()
+                    .publish(
+                            Addresses.READINESS,
+                            new JsonObject()
+                                    .put("part", "model")
+                                    .put("ready", ready)
+                                    .put("detail", detail));
         }
-        DeploymentOptions options =
-                new DeploymentOptions()
-                        .setThreadingModel(ThreadingModel.WORKER)
-                        .setWorkerPoolName("embedding")
-                        .setWorkerPoolSize(workers());
-        return Future.all(
-                IntStream.range(0, workers())
-                        .mapToObj(
-                                i -> {
-                                    String name = UUID.randomUUID().toString();
-                                    return vertx.deployVerticle(
-                                                    new EmbeddingWorkerVerticle(name, model),
-                                                    options)
-                                            .onSuccess(
-                                                    id ->
-                                                            open.workerJoined(
-                                                                    name, config.batchTokens()));
-                                })
-                        .toList());
-    }
-
-    private static Reply models(ModelSpec described, Future<EmbeddingModel> model) {
-        boolean ready = model.succeeded();
-        ModelSpec spec = ready ? model.result().spec() : described;
-        return Reply.of(
-                Map.of(
-                        "models",
-                        List.of(
-                                Map.of(
-                                        "name", spec.name(),
-                                        "dimension", spec.dimension(),
-                                        "max_tokens", spec.maxTokens(),
-                                        "ready", ready,
-                                        "precision", spec.precision().shown()))));
-    }
-
-    private void tell(boolean ready, String detail) {
-        vertx.eventBus()
-                .publish(
-                        Addresses.READINESS,
-                        new JsonObject()
-                                .put("part", "model")
-                                .put("ready", ready)
-                                .put("detail", detail));
     }
 
     @Override
     public Future<?> stop() {
-        stopped = true;
-        if (requests != null) {
-            requests.shutDown();
-        }
-        if (loading != null) {
+        if (models != null) {
             // After the workers: children are undeployed first.
-            loading.thenAccept(EmbeddingModel::close);
+            models.stop();
         }
         return Future.succeededFuture();
     }

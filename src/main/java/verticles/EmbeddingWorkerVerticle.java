@@ -4,7 +4,6 @@ import io.vertx.core.Future;
 import io.vertx.core.VerticleBase;
 import java.util.Map;
 import neuralcore.embedding.EmbeddingModel;
-import neuralcore.embedding.OnnxModel;
 import neuralcore.embedding.TokenBatch;
 import neuralcore.eventbus.Addresses;
 import neuralcore.eventbus.Services;
@@ -22,12 +21,12 @@ import neuralcore.wire.Tensor;
 public final class EmbeddingWorkerVerticle extends VerticleBase {
     private final String name;
     private final EmbeddingModel model;
-    private final OnnxModel.Runner runner;
+    private final EmbeddingModel.BatchRunner runner;
 
     public EmbeddingWorkerVerticle(String name, EmbeddingModel model) {
         this.name = name;
         this.model = model;
-        this.runner = model.network().newRunner();
+        this.runner = model.newRunner();
     }
 
     @Override

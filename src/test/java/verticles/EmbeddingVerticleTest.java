@@ -30,6 +30,7 @@ import neuralcore.wire.Params;
 import neuralcore.wire.Reply;
 import neuralcore.wire.Request;
 import neuralcore.wire.Tensor;
+import org.assertj.core.api.InstanceOfAssertFactories;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
@@ -57,7 +58,19 @@ class EmbeddingVerticleTest {
 
     private static RuntimeConfig.Embedding config(String model, int maxQueued) {
         return new RuntimeConfig.Embedding(
-                model, Path.of("target/no-models"), "fp32", 2, 1, 1024, maxQueued);
+                model,
+                Path.of("target/no-models"),
+                Path.of("target/no-hub"),
+                "fp32",
+                2,
+                1,
+                1024,
+                maxQueued,
+                1 << 20,
+                0,
+                "cpu",
+                0,
+                0);
     }
 
     private String deploy(int maxQueued) {
@@ -149,20 +162,19 @@ class EmbeddingVerticleTest {
         assertThat(reply.result())
                 .containsExactlyInAnyOrderEntriesOf(
                         Map.of("model", MODEL, "dimension", 384, "tokens", 11L));
-        Map<String, ?> described =
-                Map.of(
-                        "name",
-                        MODEL,
-                        "dimension",
-                        384,
-                        "max_tokens",
-                        256,
-                        "ready",
-                        true,
-                        "precision",
-                        "fp32");
-        assertThat(call(Addresses.EMBEDDING_MODELS, Map.of(), "").await().result())
-                .containsEntry("models", List.of(described));
+        Reply models = call(Addresses.EMBEDDING_MODELS, Map.of(), "").await();
+        assertThat(models.result().get("models"))
+                .asInstanceOf(InstanceOfAssertFactories.list(Map.class))
+                .singleElement(InstanceOfAssertFactories.MAP)
+                .containsAllEntriesOf(
+                        Map.of(
+                                "name", MODEL,
+                                "dimension", 384,
+                                "max_tokens", 256,
+                                "ready", true,
+                                "state", "ready",
+                                "provider", "cpu",
+                                "precision", "fp32"));
         assertThat(count("texts")).isEqualTo(3);
         assertThat(count("tokens")).isEqualTo(11);
         assertThat(meters.get("neuralcore.embedding.batch.texts").summary().totalAmount())

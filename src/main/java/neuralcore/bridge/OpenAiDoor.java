@@ -66,7 +66,15 @@ public final class OpenAiDoor {
         }
         Map<String, @Nullable Object> params = new LinkedHashMap<>();
         params.put("kind", "document");
-        params.put("texts", asked.texts());
+        if (asked.tokens().isEmpty()) {
+            params.put("texts", asked.texts());
+        } else {
+            params.put("token_ids", asked.tokens());
+        }
+        if (asked.dimensions() > 0) {
+            params.put("dimensions", (long) asked.dimensions());
+            params.put("normalize", true);
+        }
         params.put("model", asked.model());
         Request request =
                 new Request(

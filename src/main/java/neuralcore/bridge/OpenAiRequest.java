@@ -16,13 +16,21 @@ import org.jspecify.annotations.Nullable;
 /**
  * The body of {@code POST /v1/embeddings}.
  *
- * @param dimensions numbers kept of each vector; 0 means all
+ * @param texts to be embedded; empty if there are tokens
+ * @param tokens ids of the model's own tokenizer, text by text, to be embedded as they are
+ * @param dimensions numbers wanted of each vector; 0 means all
  * @param base64 whether vectors are answered as base64 of little-endian float32
  */
-record OpenAiRequest(String model, List<String> texts, int dimensions, boolean base64) {
+record OpenAiRequest(
+        String model,
+        List<String> texts,
+        List<List<?>> tokens,
+        int dimensions,
+        boolean base64) {
 
     OpenAiRequest {
         texts = List.copyOf(texts);
+        tokens = List.copyOf(tokens);
     }
 
     static OpenAiRequest of(Map<String, @Nullable Object> body) {
@@ -37,11 +45,33 @@ record OpenAiRequest(String model, List<String> texts, int dimensions, boolean b
             throw NeuralCoreException.invalid(
                     "'dimensions' is %d; it must be at least 1.".formatted(dimensions));
         }
+        List<List<?>> tokens = tokens(params.raw("input"));
         return new OpenAiRequest(
                 params.string("model"),
-                texts(params.raw("input")),
+                tokens.isEmpty() ? texts(params.raw("input")) : List.of(),
+                tokens,
                 (int) Math.min(dimensions, Integer.MAX_VALUE),
                 format.equals("base64"));
+    }
+
+    /** One list of numbers, or several; empty if the input is something else. */
+    private static List<List<?>> tokens(@Nullable Object input) {
+        if (input instanceof List<?> list && !list.isEmpty()) {
+            if (list.getFirst() instanceof Number) {
+                return List.of(list);
+            }
+            if (list.getFirst() instanceof List<?>) {
+                List<List<?>> all = new ArrayList<>();
+                for (Object entry : list) {
+                    if (!(entry instanceof List<?> ids)) {
+                        throw NeuralCoreException.invalid("'input' mixes texts and token ids.");
+                    }
+                    all.add(ids);
+                }
+                return all;
+            }
+        }
+        return List.of();
     }
 
     private static List<String> texts(@Nullable Object input) {
@@ -53,7 +83,7 @@ record OpenAiRequest(String model, List<String> texts, int dimensions, boolean b
             for (Object entry : list) {
                 if (!(entry instanceof String text)) {
                     throw NeuralCoreException.invalid(
-                            "'input' must be a text or a list of texts; token numbers of other models mean nothing here.");
+                            "'input' must be a text, a list of texts, or token ids.");
                 }
                 texts.add(text);
             }
@@ -66,17 +96,10 @@ record OpenAiRequest(String model, List<String> texts, int dimensions, boolean b
     Map<String, @Nullable Object> answer(Reply reply) {
         Tensor vectors = reply.tensors().getFirst();
         int columns = vectors.columns();
-        if (dimensions > columns) {
-            throw NeuralCoreException.invalid(
-                    "'dimensions' is %d; %s has %d.".formatted(dimensions, model, columns));
-        }
         float[] values = vectors.toFloatArray();
         List<Map<String, @Nullable Object>> data = new ArrayList<>(vectors.rows());
         for (int row = 0; row < vectors.rows(); row++) {
             float[] vector = Arrays.copyOfRange(values, row * columns, (row + 1) * columns);
-            if (dimensions > 0) {
-                vector = shortened(vector, dimensions);
-            }
             data.add(
                     Map.of(
                             "object",
@@ -96,20 +119,6 @@ record OpenAiRequest(String model, List<String> texts, int dimensions, boolean b
                 String.valueOf(reply.result().get("model")),
                 "usage",
                 Map.of("prompt_tokens", count, "total_tokens", count));
-    }
-
-    /** The first numbers of a vector, at length one again. */
-    private static float[] shortened(float[] vector, int dimensions) {
-        float[] kept = Arrays.copyOf(vector, dimensions);
-        double squares = 0;
-        for (float value : kept) {
-            squares += (double) value * value;
-        }
-        double scale = squares == 0 ? 1 : 1 / Math.sqrt(squares);
-        for (int i = 0; i < kept.length; i++) {
-            kept[i] = (float) (kept[i] * scale);
-        }
-        return kept;
     }
 
     private static String encoded(float[] vector) {

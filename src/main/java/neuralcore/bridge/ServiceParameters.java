@@ -41,6 +41,9 @@ final class ServiceParameters {
                     entry(
                             Addresses.EMBEDDING_EMBED,
                             List.of(new Attached("texts", ElementType.STRINGS))),
+                    entry(
+                            Addresses.EMBEDDING_TOKENS,
+                            List.of(new Attached("texts", ElementType.STRINGS))),
                     entry(Addresses.VECTORS_SIMILARITY, List.of(QUERIES, DOCUMENTS)),
                     entry(Addresses.VECTORS_TOP_K, List.of(QUERIES, DOCUMENTS)),
                     entry(

@@ -203,20 +203,32 @@ public record RuntimeConfig(
      *
      * @param model name of the default model
      * @param models folder with further models
-     * @param precision of the model's weights: auto, fp32 or int8
+     * @param cacheDir folder with what Hugging Face's tools have downloaded
+     * @param precision of the model's weights: auto, fp32, fp16 or int8
      * @param workers batches run at a time; 0 means one a core
      * @param threads threads of a batch that is alone; 0 means one a core
      * @param batchTokens tokens in a batch, padding included
      * @param maxQueuedTexts texts waiting before requests are refused
+     * @param vectorCacheBytes memory of the vectors kept of texts seen before; 0 keeps none
+     * @param memoryLimit of models' networks together; 0 means no limit
+     * @param provider what networks run on: cpu, cuda or tensorrt
+     * @param device number of the GPU
+     * @param deviceMemory most memory taken on the GPU; 0 means no limit
      */
     public record Embedding(
             String model,
             Path models,
+            Path cacheDir,
             String precision,
             int workers,
             int threads,
             int batchTokens,
-            int maxQueuedTexts) {
+            int maxQueuedTexts,
+            long vectorCacheBytes,
+            long memoryLimit,
+            String provider,
+            int device,
+            long deviceMemory) {
         public Embedding {
             requireNotNegative("embedding.workers", workers);
             requireNotNegative("embedding.threads", threads);

@@ -279,10 +279,17 @@ final class Settings {
                     ValueType.path(),
                     DATA_FOLDER_MARK + "/models",
                     "Folder with further models.");
+    static final Setting<Path> EMBEDDING_CACHE_DIR =
+            add(
+                    "embedding.cache_dir",
+                    ValueType.path(),
+                    "~/.cache/huggingface/hub",
+                    "Folder in which Hugging Face's tools keep what they have downloaded; models are"
+                            + " looked for there, too.");
     static final Setting<String> EMBEDDING_PRECISION =
             add(
                     "embedding.precision",
-                    ValueType.choice(List.of("auto", "fp32", "int8")),
+                    ValueType.choice(List.of("auto", "fp32", "fp16", "int8")),
                     "auto",
                     "Number format of the model's weights; auto is int8 where the processor is fast"
                             + " at it and the vectors are right, else fp32.");
@@ -311,6 +318,33 @@ final class Settings {
                     count(100_000_000),
                     "100000",
                     "Texts waiting before requests are refused.");
+    static final Setting<Long> EMBEDDING_VECTOR_CACHE =
+            add(
+                    "embedding.vector_cache",
+                    ValueType.bytes(0, 1L << 40),
+                    "32 MiB",
+                    "Memory, for each model, of vectors kept of texts seen before; 0 keeps none.");
+    static final Setting<Long> EMBEDDING_MEMORY_LIMIT =
+            add(
+                    "embedding.memory_limit",
+                    ValueType.bytes(0, 1L << 46),
+                    "2 GiB",
+                    "Memory of loaded models together, by the size of their networks; beyond it those"
+                            + " not used for longest are unloaded. 0 means no limit.");
+    static final Setting<String> EMBEDDING_PROVIDER =
+            add(
+                    "embedding.provider",
+                    ValueType.choice(List.of("cpu", "cuda", "tensorrt")),
+                    "cpu",
+                    "What networks run on. Without ONNX Runtime's library for it, the processor.");
+    static final Setting<Integer> EMBEDDING_DEVICE =
+            add("embedding.device", ValueType.integer(0, 1_023), "0", "Number of the GPU.");
+    static final Setting<Long> EMBEDDING_DEVICE_MEMORY =
+            add(
+                    "embedding.device_memory",
+                    ValueType.bytes(0, 1L << 46),
+                    "0",
+                    "Most memory taken on the GPU; 0 means no limit.");
 
     static final Setting<Boolean> LIFECYCLE_OWNED =
             add(

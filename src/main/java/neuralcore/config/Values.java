@@ -60,11 +60,17 @@ final class Values {
                 new RuntimeConfig.Embedding(
                         get(Settings.EMBEDDING_MODEL),
                         get(Settings.EMBEDDING_MODELS),
+                        get(Settings.EMBEDDING_CACHE_DIR),
                         get(Settings.EMBEDDING_PRECISION),
                         get(Settings.EMBEDDING_WORKERS),
                         get(Settings.EMBEDDING_THREADS),
                         get(Settings.EMBEDDING_BATCH_TOKENS),
-                        get(Settings.EMBEDDING_MAX_QUEUED_TEXTS)),
+                        get(Settings.EMBEDDING_MAX_QUEUED_TEXTS),
+                        get(Settings.EMBEDDING_VECTOR_CACHE),
+                        get(Settings.EMBEDDING_MEMORY_LIMIT),
+                        get(Settings.EMBEDDING_PROVIDER),
+                        get(Settings.EMBEDDING_DEVICE),
+                        get(Settings.EMBEDDING_DEVICE_MEMORY)),
                 new RuntimeConfig.Lifecycle(
                         get(Settings.LIFECYCLE_OWNED),
                         get(Settings.LIFECYCLE_IDLE_EXIT),

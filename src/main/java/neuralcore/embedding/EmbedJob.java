@@ -17,14 +17,16 @@ import org.jspecify.annotations.Nullable;
  */
 final class EmbedJob {
 
-    /** A text and its places in the reply. */
-    private record Text(int[] ids, List<Integer> places) {}
+    /** A text, its places in the reply, and what its vector is to be kept under. */
+    private record Text(
+            int[] ids, List<Integer> places, VectorCache.@Nullable Key key) {}
 
     private final long id;
     private final String client;
     private final TextKind kind;
     private final int texts;
     private final boolean alone;
+    private final VectorForm form;
 
     private final List<Text> distinct = new ArrayList<>();
     private final NavigableMap<Integer, ArrayDeque<Integer>> waiting = new TreeMap<>();
@@ -35,8 +37,10 @@ final class EmbedJob {
     private long tokens;
     private boolean over;
 
-    EmbedJob(long id, String client, TextKind kind, int texts, boolean alone) {
+    EmbedJob(
+            long id, String client, TextKind kind, int texts, boolean alone, VectorForm form) {
         this.alone = alone;
+        this.form = form;
         this.id = id;
         this.client = client;
         this.kind = kind;
@@ -84,21 +88,28 @@ final class EmbedJob {
         over = true;
     }
 
-    /** Its texts have been tokenized and can be run. */
-    void tokenized(int[][] ids, int dimension) {
-        if (ids.length != texts || reply != null) {
+    /** Its texts have been tokenized and can be run; those that are known are in the reply. */
+    void tokenized(PreparedTexts prepared) {
+        if (prepared.count() != texts || reply != null) {
             throw new IllegalStateException(
-                    "job %d of %d texts got ids of %d".formatted(id, texts, ids.length));
+                    "job %d of %d texts got ids of %d".formatted(id, texts, prepared.count()));
         }
-        reply = Tensor.ofFloats(texts, dimension);
-        Map<BatchDraft.Ids, Text> known = new HashMap<>();
-        for (int place = 0; place < ids.length; place++) {
-            int[] text = ids[place];
+        reply = Tensor.ofFloats(texts, form.dimensions());
+        Map<BatchDraft.Ids, Text> seen = new HashMap<>();
+        for (int place = 0; place < texts; place++) {
+            VectorCache.Entry entry = prepared.known(place);
+            if (entry != null) {
+                tokens += entry.tokens();
+                form.write(FloatBuffer.wrap(entry.vector()), 0, reply.floats(), at(place));
+                continue;
+            }
+            int[] text = prepared.ids(place);
+            VectorCache.Key name = prepared.key(place);
             tokens += text.length;
-            known.computeIfAbsent(
+            seen.computeIfAbsent(
                             new BatchDraft.Ids(text),
                             key -> {
-                                Text first = new Text(text, new ArrayList<>());
+                                Text first = new Text(text, new ArrayList<>(), name);
                                 distinct.add(first);
                                 return first;
                             })
@@ -161,13 +172,28 @@ final class EmbedJob {
     }
 
     /** A text's vector has come. Returns whether it was the last one. */
-    boolean finish(int text, FloatBuffer vectors, int from, int dimension) {
+    boolean finish(int text, FloatBuffer vectors, int from, int dimension, VectorCache cache) {
         FloatBuffer target = reply().floats();
-        for (int place : distinct.get(text).places()) {
-            target.put(place * dimension, vectors, from, dimension);
+        Text done = distinct.get(text);
+        for (int place : done.places()) {
+            form.write(vectors, from, target, at(place));
+        }
+        if (done.key() != null) {
+            float[] vector = new float[dimension];
+            vectors.get(from, vector);
+            cache.put(done.key(), new VectorCache.Entry(vector, done.ids().length));
         }
         unfinished--;
         return unfinished == 0;
+    }
+
+    /** Whether all its vectors are there. */
+    boolean finished() {
+        return unfinished == 0;
+    }
+
+    private int at(int place) {
+        return place * form.dimensions();
     }
 
     /** The vectors in the order of the request's texts. */

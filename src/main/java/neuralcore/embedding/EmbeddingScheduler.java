@@ -72,6 +72,7 @@ public final class EmbeddingScheduler {
     private final int dimension;
     private final BatchPlanner planner;
     private final int maxQueuedTexts;
+    private final VectorCache cache;
 
     private final Map<String, Worker> workers = new LinkedHashMap<>();
     private final Map<String, ClientQueue> clients = new LinkedHashMap<>();
@@ -89,6 +90,17 @@ public final class EmbeddingScheduler {
      *     three quarters of them
      */
     public EmbeddingScheduler(int dimension, BatchPlanner planner, int maxQueuedTexts) {
+        this(dimension, planner, maxQueuedTexts, new VectorCache(0));
+    }
+
+    /**
+     * As {@link #EmbeddingScheduler(int, BatchPlanner, int)}.
+     *
+     * @param cache where vectors go that are to be kept
+     */
+    public EmbeddingScheduler(
+            int dimension, BatchPlanner planner, int maxQueuedTexts, VectorCache cache) {
+        this.cache = cache;
         this.dimension = dimension;
         this.planner = planner;
         this.maxQueuedTexts = maxQueuedTexts;
@@ -116,6 +128,20 @@ public final class EmbeddingScheduler {
      * @param alone whether each text is to be a batch of its own
      */
     public long admit(String client, TextKind kind, int texts, boolean alone) {
+        return admit(client, kind, texts, alone, new VectorForm(dimension, false));
+    }
+
+    /**
+     * As {@link #admit(String, TextKind, int, boolean)}.
+     *
+     * @param form of the vectors of the reply
+     */
+    public long admit(String client, TextKind kind, int texts, boolean alone, VectorForm form) {
+        if (form.dimensions() > dimension) {
+            throw NeuralCoreException.invalid(
+                    "'dimensions' is %d; the model's vectors have %d."
+                            .formatted(form.dimensions(), dimension));
+        }
         int share = Math.max(1, maxQueuedTexts - maxQueuedTexts / 4);
         if (texts < 1 || texts > share) {
             throw NeuralCoreException.invalid(
@@ -131,7 +157,7 @@ public final class EmbeddingScheduler {
                             .formatted(waitingTexts, held, maxQueuedTexts, share),
                     retryAfter());
         }
-        EmbedJob job = new EmbedJob(++lastId, client, kind, texts, alone);
+        EmbedJob job = new EmbedJob(++lastId, client, kind, texts, alone, form);
         jobs.put(job.id(), job);
         clients.computeIfAbsent(client, key -> new ClientQueue(virtualTime)).hold(texts);
         waitingTexts += texts;
@@ -140,14 +166,36 @@ public final class EmbeddingScheduler {
 
     /** A request's texts have been tokenized. */
     public List<Effect> tokenized(long request, int[][] ids) {
+        return tokenized(request, PreparedTexts.of(ids));
+    }
+
+    /** A request's texts have been tokenized, or were known before. */
+    public List<Effect> tokenized(long request, PreparedTexts texts) {
         EmbedJob job = jobs.get(request);
         List<Effect> effects = new ArrayList<>();
-        if (job != null) {
-            job.tokenized(ids, dimension);
-            client(job).add(job);
-            dispatch(effects);
+        if (job == null) {
+            return effects;
         }
+        ClientQueue queue = client(job);
+        int waited = job.waitingTexts();
+        job.tokenized(texts);
+        int answered = waited - job.waitingTexts();
+        queue.hold(-answered);
+        waitingTexts -= answered;
+        if (job.finished()) {
+            complete(job, effects);
+            forgetIfIdle(job.client(), queue);
+        } else {
+            queue.add(job);
+        }
+        dispatch(effects);
         return effects;
+    }
+
+    private void complete(EmbedJob job, List<Effect> effects) {
+        job.end();
+        jobs.remove(job.id());
+        effects.add(new Effect.Completed(job.id(), job.reply(), job.tokens()));
     }
 
     /** A request cannot go on. */
@@ -223,10 +271,8 @@ public final class EmbeddingScheduler {
         for (int row = 0; row < texts; row++) {
             for (Batch.Part part : batch.receivers().get(row)) {
                 EmbedJob job = part.job();
-                if (!job.over() && job.finish(part.text(), values, row * dimension, dimension)) {
-                    job.end();
-                    jobs.remove(job.id());
-                    effects.add(new Effect.Completed(job.id(), job.reply(), job.tokens()));
+                if (!job.over() && job.finish(part.text(), values, row * dimension, dimension, cache)) {
+                    complete(job, effects);
                 }
             }
         }

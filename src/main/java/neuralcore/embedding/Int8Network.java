@@ -31,13 +31,15 @@ record Int8Network(ModelFile file, List<Probe> probes) {
     /** A text and its float32 vector of length one. */
     record Probe(String text, float[] vector) {
 
-        /** Whether a vector of length one is near enough to be of a sound int8 network. */
+        /** Whether a vector of this text is near enough to be of a sound int8 network. */
         boolean agrees(float[] other) {
             double dot = 0;
+            double squares = 0;
             for (int i = 0; i < vector.length; i++) {
                 dot += (double) vector[i] * other[i];
+                squares += (double) other[i] * other[i];
             }
-            return dot >= LEAST_COSINE;
+            return dot >= LEAST_COSINE * Math.sqrt(squares);
         }
     }
 

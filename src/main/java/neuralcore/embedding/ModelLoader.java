@@ -66,7 +66,7 @@ public final class ModelLoader {
         THREADS.execute(
                 () -> {
                     try {
-                        model.complete(EmbeddingModel.load(source, THREADS));
+                        model.complete(LocalModel.load(source, THREADS));
                     } catch (Throwable e) {
                         // An UnsatisfiedLinkError too must reach those who wait.
                         model.completeExceptionally(e);

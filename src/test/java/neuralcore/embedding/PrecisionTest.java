@@ -22,14 +22,13 @@ class PrecisionTest {
     @TempDir private Path folder;
 
     private static EmbeddingModel load(Path models, Precision.Choice choice) {
-        return ModelLoader.load(new EmbeddingModel.Source(NAME, models, TestModel.CACHE, 2, choice))
-                .join();
+        return ModelLoader.load(TestModel.source(models, TestModel.CACHE, choice)).join();
     }
 
     private static float[] embed(EmbeddingModel model, List<String> texts) {
-        List<int[]> ids = texts.stream().map(text -> model.tokenizer().encode(text)).toList();
+        List<int[]> ids = List.of(model.encode(texts));
         float[] vectors = new float[texts.size() * model.spec().dimension()];
-        model.network().newRunner().run(TokenBatch.of(ids), FloatBuffer.wrap(vectors));
+        model.newRunner().run(TokenBatch.of(ids), FloatBuffer.wrap(vectors));
         return vectors;
     }
 
@@ -86,7 +85,7 @@ class PrecisionTest {
 
     @Test
     void askingForWhatIsNotThereSaysWhichFilesGoWhere() {
-        ModelSpec spec = Models.get(NAME);
+        ModelSpec spec = Models.ALL_MINILM_L6_V2;
         if (Int8Network.find(spec, folder).isPresent()) {
             return;
         }
@@ -101,7 +100,7 @@ class PrecisionTest {
         for (String report :
                 List.of("[]", "{}", "{\"bytes\": 1, \"sha256\": \"\", \"probes\": 3}")) {
             Files.writeString(folder.resolve(NAME).resolve("model_int8.json"), report);
-            assertThatThrownBy(() -> Int8Network.find(Models.get(NAME), folder))
+            assertThatThrownBy(() -> Int8Network.find(Models.ALL_MINILM_L6_V2, folder))
                     .as(report)
                     .isInstanceOf(NeuralCoreException.class);
         }

@@ -10,30 +10,44 @@ public final class TestModel {
     public static final Path CACHE = Path.of("target/embedding-cache");
 
     private static final class Holder {
-        private static final EmbeddingModel MODEL =
-                ModelLoader.load(
-                                new EmbeddingModel.Source(
-                                        "all-MiniLM-L6-v2",
+        private static final LocalModel MODEL =
+                (LocalModel) ModelLoader.load(
+                                source(
                                         Path.of("target/no-models"),
                                         CACHE,
-                                        2,
                                         Precision.Choice.FP32))
                         .join();
     }
 
     private TestModel() {}
 
-    static EmbeddingModel get() {
+    /** The default model, to be loaded with two threads. */
+    static EmbeddingModel.Source source(Path models, Path cache, Precision.Choice precision) {
+        return source(Models.ALL_MINILM_L6_V2, models, cache, precision);
+    }
+
+    static EmbeddingModel.Source source(
+            ModelSpec spec, Path models, Path cache, Precision.Choice precision) {
+        return new EmbeddingModel.Source(
+                spec,
+                models,
+                models.resolve("no-hub"),
+                cache,
+                2,
+                precision,
+                Provider.CPU);
+    }
+
+    static LocalModel get() {
         return Holder.MODEL;
     }
 
     /** Computes texts one batch each. */
     static float[] embed(String text) {
         float[] vector = new float[get().spec().dimension()];
-        get().network()
-                .newRunner()
+        get().newRunner()
                 .run(
-                        TokenBatch.of(List.of(get().tokenizer().encode(text))),
+                        TokenBatch.of(List.of(get().encode(List.of(text))[0])),
                         FloatBuffer.wrap(vector));
         return vector;
     }

@@ -1,0 +1,161 @@
+"""Models of one's own, and what engines can be asked for, over the daemon."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import itertools
+
+import numpy as np
+import pytest
+import tiny_model
+
+from neuralcore.embedding import EmbeddingEngine, EmbeddingType, ModelConfig
+from neuralcore.errors import InvalidRequest, NotFound
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tiny_model.write(tmp_path / "tiny")
+
+
+def test_a_model_in_a_folder(client, folder):
+    engine = EmbeddingEngine(folder, client=client)
+    assert engine.dimension == 2
+    np.testing.assert_allclose(engine.embed("two"), [0, 1])
+    plain = EmbeddingEngine(folder / "model.onnx", normalize=False, client=client)
+    np.testing.assert_allclose(plain.embed_batch(["one two three", ""])[0], [-2 / 3, 5 / 3], 1e-5)
+    assert engine.info()["state"] == "ready"
+    assert engine.model in [model["name"] for model in client.models()]
+
+
+@pytest.mark.parametrize(
+    ("pooling", "expected"),
+    [("cls", [1, 0]), ("max", [1, 3]), ("last_token", [-3, 3]), ("MeanWithAttention", [-2, 5])],
+)
+def test_how_it_is_pooled(client, folder, pooling, expected):
+    config = ModelConfig(dimension=2, pooling=pooling)
+    engine = EmbeddingEngine(
+        folder / "model.onnx", folder / "tokenizer.json", config, normalize=False, client=client
+    )
+    vector = engine.embed("one two three")
+    if pooling == "MeanWithAttention":
+        vector = vector * 3
+    np.testing.assert_allclose(vector, expected, 1e-5)
+
+
+def test_kinds_have_prefixes(client, folder):
+    config = ModelConfig(name="e5-small-v2", dimension=2, output_name="last_hidden_state")
+    engine = EmbeddingEngine(folder, config=config, normalize=False, client=client)
+    np.testing.assert_allclose(engine.embed_query("two"), [5, 1])
+    np.testing.assert_allclose(engine.embed_document("two"), [0, 6])
+    np.testing.assert_allclose(engine.embed_documents(["two"]), [[0, 6]])
+    np.testing.assert_allclose(engine.embed_with_type("two", EmbeddingType.QUERY), [5, 1])
+    np.testing.assert_allclose(engine.embed_with_type(["two"], "search_query"), [[5, 1]])
+    with pytest.raises(InvalidRequest, match="verse"):
+        engine.embed_with_type("two", "verse")
+    assert engine.count_tokens("two") == 2
+    assert engine.count_tokens(["two", "one two"]).tolist() == [2, 3]
+    assert engine.max_tokens == 512
+
+
+def test_a_model_in_a_cache_folder(client, tmp_path):
+    tiny_model.write(tmp_path / "models--intfloat--e5-small-v2" / "snapshots" / "a1")
+    engine = EmbeddingEngine("intfloat/e5-small-v2", cache_dir=tmp_path, client=client)
+    with pytest.raises(Exception, match="vectors of 384 numbers"):
+        engine.embed("one")
+    config = ModelConfig(name="intfloat/e5-small-v2", dimension=2)
+    engine = EmbeddingEngine.from_pretrained(
+        "intfloat/e5-small-v2", tmp_path, config=config, client=client
+    )
+    np.testing.assert_allclose(engine.embed_query("one"), [1, 0])
+
+
+def test_what_is_missing_is_told_with_its_place(client, tmp_path):
+    engine = EmbeddingEngine("bge-small-en-v1.5", client=client)
+    with pytest.raises(NotFound, match=r"Put model\.onnx and tokenizer\.json into .*bge-small"):
+        engine.embed("x")
+    path = tmp_path / "model.onnx"
+    path.write_bytes(tiny_model.network())
+    alone = EmbeddingEngine(path, client=client)
+    with pytest.raises(NotFound, match=r"tokenizer\.json is not there"):
+        alone.embed("x")
+    known = {
+        model["name"]: model["state"] for model in client.call(MODELS, {"all": True})[0]["models"]
+    }
+    assert known["bge-small-en-v1.5"] == "failed"
+    assert known["gte-base"] == "missing"
+    assert known["all-MiniLM-L6-v2"] == "ready"
+
+
+MODELS = "neuralcore.embedding.models"
+
+
+def test_fewer_dimensions_and_other_outputs(client):
+    texts = ["a text", "another one"]
+    options = {"client": client, "batch_invariant": True}
+    whole = EmbeddingEngine(**options).embed_batch(texts)
+    short = EmbeddingEngine(dimensions=64, **options)
+    assert short.dimension == 64
+    expected = whole[:, :64] / np.linalg.norm(whole[:, :64], axis=1, keepdims=True)
+    np.testing.assert_allclose(short.embed_batch(texts), expected, atol=1e-6)
+    small = EmbeddingEngine(output="int8", **options).embed_batch(texts)
+    assert small.dtype == np.int8
+    np.testing.assert_allclose(small / 127, whole, atol=0.005)
+    coded = EmbeddingEngine(output="base64", **options).embed("a text")
+    np.testing.assert_array_equal(np.frombuffer(base64.b64decode(coded), "<f4"), whole[0])
+    with pytest.raises(InvalidRequest, match="'dimensions' is 500"):
+        EmbeddingEngine(dimensions=500, client=client).embed("x")
+    with pytest.raises(InvalidRequest, match="output is 'text'"):
+        EmbeddingEngine(output="text")
+
+
+def test_precision_can_be_forced(client):
+    exact = EmbeddingEngine(precision="fp32", client=client)
+    usual = EmbeddingEngine(client=client)
+    assert exact.info()["precision"] == "fp32"
+    text = "The quick brown fox jumps over the lazy dog."
+    assert 0.99 < float(exact.embed(text) @ usual.embed(text)) <= 1.00001
+    with pytest.raises(InvalidRequest, match="int4"):
+        EmbeddingEngine(precision="int4")
+
+
+def test_a_stream_keeps_order_and_does_not_run_ahead(client):
+    engine = EmbeddingEngine(client=client)
+    taken = itertools.count()
+    count = 0
+
+    def endless():
+        nonlocal count
+        for i in taken:
+            count = i
+            yield f"number {i % 700}"
+
+    vectors = list(itertools.islice(engine.stream(endless()), 900))
+    assert count < 900 + 5 * 256
+    np.testing.assert_allclose(vectors[0], vectors[700], atol=0.03)
+    np.testing.assert_allclose(vectors[3], engine.embed("number 3"), atol=0.03)
+    assert list(engine.stream([])) == []
+
+
+async def test_a_stream_on_an_event_loop(client):
+    engine = EmbeddingEngine(client=client)
+    vectors = [vector async for vector in engine.stream_async(["a", "b", "a"])]
+    assert len(vectors) == 3
+    kinds = await asyncio.gather(
+        engine.embed_document_async("a"),
+        engine.embed_with_type_async("a", "query"),
+        engine.embed_documents_async(["a"]),
+    )
+    np.testing.assert_allclose(kinds[0], kinds[1], atol=0.03)
+    assert await engine.count_tokens_async(["a"]) == [3]
+
+
+def test_texts_seen_before_are_known(client):
+    engine = EmbeddingEngine(client=client)
+    text = "never embedded before, but twice now"
+    first = engine.embed(text)
+    hits = next(m for m in client.models() if m["name"] == engine.model)["cache"]["hits"]
+    np.testing.assert_array_equal(engine.embed(text), first)
+    after = next(m for m in client.models() if m["name"] == engine.model)["cache"]["hits"]
+    assert after > hits

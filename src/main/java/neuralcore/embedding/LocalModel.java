@@ -1,0 +1,138 @@
+package neuralcore.embedding;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.Executor;
+import neuralcore.wire.ErrorCode;
+import neuralcore.wire.NeuralCoreException;
+import neuralcore.wire.Tensor;
+
+/** A model in this process. It has run once when {@link #load} returns. Thread-safe. */
+record LocalModel(ModelSpec spec, Tokenizer tokenizer, OnnxModel network)
+        implements EmbeddingModel {
+
+    /** Loads a model: the network on the calling thread, its tokenizer on another meanwhile. */
+    static LocalModel load(Source source, Executor executor) {
+        CacheFolder cache = CacheFolder.open(source.cache());
+        ModelStore store = new ModelStore(source.models(), source.hub(), cache);
+        ModelSpec spec = store.pin(source.spec());
+        CompletableFuture<Tokenizer> tokenizer =
+                CompletableFuture.supplyAsync(
+                        () -> Tokenizer.open(cache, store.tokenizer(spec), spec.maxTokens()),
+                        executor);
+        try {
+            Optional<Int8Network> int8 = int8(spec, source);
+            if (int8.isPresent()) {
+                LocalModel model =
+                        open(
+                                spec.withNetwork(Precision.INT8, int8.get().file()),
+                                store,
+                                cache,
+                                source,
+                                tokenizer);
+                if (model.agrees(int8.get())) {
+                    return model;
+                }
+                model.network().close();
+                if (source.precision() == Precision.Choice.INT8) {
+                    throw new NeuralCoreException(
+                            ErrorCode.NOT_SUPPORTED,
+                            "The int8 network of %s gives wrong vectors on this processor. Set embedding.precision to auto or fp32."
+                                    .formatted(spec.name()));
+                }
+            }
+            ModelSpec form =
+                    source.precision() == Precision.Choice.FP16
+                            ? store.pin(
+                                    spec.withNetwork(
+                                            Precision.FP16, ModelFile.named("model_fp16.onnx")))
+                            : spec;
+            LocalModel model = open(form, store, cache, source, tokenizer);
+            try {
+                model.embed("the first text");
+            } catch (RuntimeException e) {
+                model.network().close();
+                throw e;
+            }
+            return model;
+        } catch (RuntimeException e) {
+            tokenizer.thenAccept(Tokenizer::close);
+            throw e;
+        }
+    }
+
+    /** The int8 network to try first. */
+    private static Optional<Int8Network> int8(ModelSpec spec, Source source) {
+        return switch (source.precision()) {
+            case FP32, FP16 -> Optional.empty();
+            case AUTO ->
+                    Processor.multipliesInt8()
+                                    && source.provider().kind() == Provider.Kind.CPU
+                            ? Int8Network.find(spec, source.models())
+                            : Optional.empty();
+            case INT8 -> {
+                Optional<Int8Network> found = Int8Network.find(spec, source.models());
+                if (found.isEmpty()) {
+                    throw new NeuralCoreException(
+                            ErrorCode.MODEL_NOT_FOUND,
+                            "%s has no int8 network. Put model_int8.onnx and model_int8.json into %s; neuralcore models convert makes them."
+                                    .formatted(spec.name(), source.models().resolve(spec.name())));
+                }
+                yield found;
+            }
+        };
+    }
+
+    private static LocalModel open(
+            ModelSpec spec,
+            ModelStore store,
+            CacheFolder cache,
+            Source source,
+            CompletableFuture<Tokenizer> tokenizer) {
+        OnnxModel network = 
+                OnnxModel.open(spec, store, cache, source.threads(), source.provider());
+        try {
+            return new LocalModel(spec, tokenizer.join(), network);
+        } catch (CompletionException e) {
+            network.close();
+            throw e.getCause() instanceof NeuralCoreException cause ? cause : e;
+        }
+    }
+
+    /** Whether an int8 network gives, on this processor, nearly the float32 network's vectors. */
+    private boolean agrees(Int8Network int8) {
+        return int8.probes().stream().allMatch(probe -> probe.agrees(embed(probe.text())));
+    }
+
+    private float[] embed(String text) {
+        Tensor vectors = Tensor.ofFloats(1, spec.dimension());
+        network.newRunner().run(TokenBatch.of(List.of(tokenizer.encode(text))), vectors.floats());
+        float[] vector = new float[spec.dimension()];
+        vectors.floats().get(0, vector);
+        return vector;
+    }
+
+    @Override
+    public Provider provider() {
+        return network.provider();
+    }
+
+    @Override
+    public int[][] encode(List<String> texts) {
+        return tokenizer.encode(texts);
+    }
+
+    @Override
+    public BatchRunner newRunner() {
+        return network.newRunner();
+    }
+
+    @Override
+    public void close() {
+        tokenizer.close();
+        network.close();
+    }
+}

@@ -55,6 +55,7 @@ def main() -> int:
         help="by commas: single, hundred, thousand, paragraphs, equal, clients, memory, agreement",
     )
     embedding_parser.add_argument("--varied", type=int, default=2000, help="texts compared")
+    embedding_parser.add_argument("--texts", type=int, default=10_000, help="for memory")
     embedding_parser.add_argument("--precision", choices=["auto", "fp32", "int8"], default="auto")
     verbs.add_parser("engine", help="the bus inside the daemon, without a socket")
     options = parser.parse_args()
@@ -91,7 +92,7 @@ def main() -> int:
         import embedding
 
         parts = set(options.parts.split(",")) if options.parts else set(embedding.PARTS)
-        embedding.run(options.rounds, parts, options.varied, options.precision)
+        embedding.run(options.rounds, parts, options.varied, options.precision, options.texts)
     elif options.verb == "engine":
         import engine
 

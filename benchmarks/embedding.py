@@ -141,7 +141,9 @@ def concurrent(url: str, texts: list[str], clients: int = 8) -> tuple[float, flo
 PARTS = ("single", "hundred", "thousand", "paragraphs", "equal", "clients", "memory", "agreement")
 
 
-def run(rounds: int, parts: set[str], varied: int, precision: str) -> dict[str, Any]:
+def run(
+    rounds: int, parts: set[str], varied: int, precision: str, many: int = 10_000
+) -> dict[str, Any]:
     if precision != "auto":
         os.environ["NEURALCORE_EMBEDDING_PRECISION"] = precision
     # A round must not be answered from the one before.
@@ -181,7 +183,7 @@ def run(rounds: int, parts: set[str], varied: int, precision: str) -> dict[str, 
             if "clients" in parts:
                 figures += clients(url, once, rounds)
             if "memory" in parts:
-                figures += memory(engine, theirs, daemon.process.pid, details)
+                figures += memory(engine, theirs, daemon.process.pid, details, many)
             client.close()
         theirs.close()
     details["matrix_product_gflops"] = round(matrix_product_gflops(), 1)
@@ -257,17 +259,18 @@ def clients(url: str, once: Iterator[str], rounds: int) -> list[Figure]:
 
 
 def memory(
-    engine: EmbeddingEngine, theirs: Reference, pid: int, details: dict[str, Any]
+    engine: EmbeddingEngine, theirs: Reference, pid: int, details: dict[str, Any], many: int
 ) -> list[Figure]:
-    """Most memory of daemon and client over 10,000 texts; theirs over the first 2,000 of them."""
-    texts = corpus.varied(10_000)
+    """Most memory of daemon and client over many texts; theirs over the first 600 of them."""
+    texts = corpus.varied(many)
     resident = []
-    for start in range(0, len(texts), 1000):
-        engine.embed_batch(texts[start : start + 1000])
+    for start in range(0, len(texts), max(1, many // 10)):
+        engine.embed_batch(texts[start : start + max(1, many // 10)])
         resident.append(round(now_mib(pid)))
-    theirs.seconds(texts[:2000])
+    theirs.seconds(texts[:600])
     ours = peak_mib(pid) + resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    details["daemon_resident_mib_after_each_1000"] = resident
+    details["texts"] = many
+    details["daemon_resident_mib_after_each_tenth"] = resident
     return [
         Figure.of("peak memory of daemon and client", "MiB", [ours]),
         Figure.of("peak memory, sentence-transformers", "MiB", [theirs.peak_mib]),

@@ -13,6 +13,7 @@ import java.util.Map;
 import java.util.Objects;
 import neuralcore.config.RuntimeConfig;
 import neuralcore.embedding.EmbeddingModel;
+import neuralcore.embedding.Isolation;
 import neuralcore.embedding.ModelCatalog;
 import neuralcore.embedding.ModelSpec;
 import neuralcore.embedding.ModelStore;
@@ -71,7 +72,8 @@ final class ServedModels {
                 new Provider(
                         Provider.Kind.of(config.provider()),
                         config.device(),
-                        config.deviceMemory()));
+                        config.deviceMemory()),
+                Isolation.of(config.isolation()));
     }
 
     /** The description of the default model. Reads the catalog if it is not the usual one. */

@@ -70,7 +70,8 @@ class EmbeddingVerticleTest {
                 0,
                 "cpu",
                 0,
-                0);
+                0,
+                "auto");
     }
 
     private String deploy(int maxQueued) {

@@ -214,6 +214,7 @@ public record RuntimeConfig(
      * @param provider what networks run on: cpu, cuda or tensorrt
      * @param device number of the GPU
      * @param deviceMemory most memory taken on the GPU; 0 means no limit
+     * @param isolation in which process models run: auto, inprocess or process
      */
     public record Embedding(
             String model,
@@ -228,7 +229,8 @@ public record RuntimeConfig(
             long memoryLimit,
             String provider,
             int device,
-            long deviceMemory) {
+            long deviceMemory,
+            String isolation) {
         public Embedding {
             requireNotNegative("embedding.workers", workers);
             requireNotNegative("embedding.threads", threads);

@@ -345,6 +345,14 @@ final class Settings {
                     ValueType.bytes(0, 1L << 46),
                     "0",
                     "Most memory taken on the GPU; 0 means no limit.");
+    static final Setting<String> EMBEDDING_ISOLATION =
+            add(
+                    "embedding.isolation",
+                    ValueType.choice(List.of("auto", "inprocess", "process")),
+                    "auto",
+                    "Where models run: auto is in the daemon, after one that is not the program's own"
+                            + " was tried out in a process that is thrown away; process is each in one"
+                            + " of its own; inprocess is in the daemon without a try.");
 
     static final Setting<Boolean> LIFECYCLE_OWNED =
             add(

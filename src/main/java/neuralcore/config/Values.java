@@ -70,7 +70,8 @@ final class Values {
                         get(Settings.EMBEDDING_MEMORY_LIMIT),
                         get(Settings.EMBEDDING_PROVIDER),
                         get(Settings.EMBEDDING_DEVICE),
-                        get(Settings.EMBEDDING_DEVICE_MEMORY)),
+                        get(Settings.EMBEDDING_DEVICE_MEMORY),
+                        get(Settings.EMBEDDING_ISOLATION)),
                 new RuntimeConfig.Lifecycle(
                         get(Settings.LIFECYCLE_OWNED),
                         get(Settings.LIFECYCLE_IDLE_EXIT),

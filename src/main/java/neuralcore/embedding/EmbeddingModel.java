@@ -17,6 +17,7 @@ public interface EmbeddingModel extends AutoCloseable {
      * @param threads threads of a run that is alone; runs side by side have one each
      * @param precision of its weights
      * @param provider what to run it on
+     * @param isolation in which process
      */
     record Source(
             ModelSpec spec,
@@ -25,7 +26,15 @@ public interface EmbeddingModel extends AutoCloseable {
             Path cache,
             int threads,
             Precision.Choice precision,
-            Provider provider) {}
+            Provider provider,
+            Isolation isolation) {
+
+        /** The same with another description. */
+        Source with(ModelSpec other) {
+            return new Source(
+                    other, models, hub, cache, threads, precision, provider, isolation);
+        }
+    }
 
     /** Runs batches for one thread. Not thread-safe. */
     @FunctionalInterface

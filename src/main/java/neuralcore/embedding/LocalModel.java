@@ -127,7 +127,7 @@ record LocalModel(ModelSpec spec, Tokenizer tokenizer, OnnxModel network)
 
     @Override
     public BatchRunner newRunner() {
-        return network.newRunner();
+        return new HalvingRunner(network.newRunner(), spec.dimension());
     }
 
     @Override

@@ -61,12 +61,30 @@ public final class ModelLoader {
         thread.start();
     }
 
+    private static EmbeddingModel.Source pinned(EmbeddingModel.Source source) {
+        CacheFolder cache = CacheFolder.open(source.cache());
+        return source.with(new ModelStore(source.models(), source.hub(), cache).pin(source.spec()));
+    }
+
+    private static EmbeddingModel open(EmbeddingModel.Source source) {
+        return switch (source.isolation()) {
+            case INPROCESS -> LocalModel.load(source, THREADS);
+            case PROCESS -> HostedModel.start(pinned(source));
+            case AUTO -> {
+                if (!ModelCheck.isKnown(source.spec())) {
+                    ModelCheck.pass(source);
+                }
+                yield LocalModel.load(source, THREADS);
+            }
+        };
+    }
+
     private static CompletableFuture<EmbeddingModel> start(EmbeddingModel.Source source) {
         CompletableFuture<EmbeddingModel> model = new CompletableFuture<>();
         THREADS.execute(
                 () -> {
                     try {
-                        model.complete(LocalModel.load(source, THREADS));
+                        model.complete(open(source));
                     } catch (Throwable e) {
                         // An UnsatisfiedLinkError too must reach those who wait.
                         model.completeExceptionally(e);

@@ -247,6 +247,15 @@ public final class OnnxModel implements AutoCloseable {
         return provider;
     }
 
+    /** ONNX Runtime has no code of its own for it. */
+    private static boolean isShortOfMemory(OrtException e) {
+        String message = String.valueOf(e.getMessage());
+        return message.contains("bad_alloc")
+                || message.contains("Failed to allocate memory")
+                || message.contains("out of memory")
+                || message.contains("smaller than requested bytes");
+    }
+
     /** What one thread needs to run batches. */
     public Runner newRunner() {
         return new Runner();
@@ -312,6 +321,9 @@ public final class OnnxModel implements AutoCloseable {
                     running.decrementAndGet();
                 }
             } catch (OrtException e) {
+                if (isShortOfMemory(e)) {
+                    throw new OutOfMemoryError(e.getMessage());
+                }
                 throw new NeuralCoreException(
                         ErrorCode.INTERNAL,
                         "%s failed on %d texts of up to %d tokens: %s"

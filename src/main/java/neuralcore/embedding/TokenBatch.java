@@ -46,6 +46,14 @@ public record TokenBatch(int[] ids, int[] lengths) {
                 request.tensor(1, "lengths").toIntArray());
     }
 
+    /** The texts from one number on to before another. */
+    TokenBatch part(int from, int to) {
+        int first = Arrays.stream(lengths, 0, from).sum();
+        int[] some = Arrays.copyOfRange(lengths, from, to);
+        return new TokenBatch(
+                Arrays.copyOfRange(ids, first, first + Arrays.stream(some).sum()), some);
+    }
+
     /** As it travels to a worker. */
     public List<Tensor> toTensors() {
         return List.of(Tensor.ofInts(ids), Tensor.ofInts(lengths));

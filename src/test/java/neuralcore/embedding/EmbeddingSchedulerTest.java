@@ -136,6 +136,30 @@ class EmbeddingSchedulerTest {
     }
 
     @Test
+    void tenThousandQueuedTextsDelayAnothersQueryByAtMostTwoBatches() {
+        EmbeddingScheduler busy =
+                new EmbeddingScheduler(1, new BatchPlanner(BATCH_TOKENS), 20_000);
+        List<Effect> effects = new ArrayList<>(busy.workerJoined("w", BATCH_TOKENS));
+        long bulk = busy.admit("bulk", TextKind.DOCUMENT, 10_000);
+        effects.addAll(busy.tokenized(bulk, texts(10_000, 20, 0)));
+        Batch running = only(effects);
+        long query = busy.admit("other", TextKind.QUERY, 1);
+        busy.tokenized(query, texts(1, 5, 77));
+        int batches = 0;
+        List<Effect> last = List.of();
+        while (last.stream()
+                .noneMatch(
+                        effect ->
+                                effect instanceof Effect.Completed done
+                                        && done.request() == query)) {
+            last = busy.finished(running.id(), vectors(running), Duration.ofMillis(10));
+            batches++;
+            running = only(last);
+        }
+        assertThat(batches).isLessThanOrEqualTo(2);
+    }
+
+    @Test
     void smallRequestsOfManyClientsShareABatch() {
         List<Effect> effects = new ArrayList<>(scheduler.workerJoined("w", BATCH_TOKENS));
         submit("busy", TextKind.QUERY, effects, text(90, 1));

@@ -15,7 +15,12 @@ import java.util.zip.GZIPInputStream;
 public record Golden(String text, float[] vector) {
 
     public static List<Golden> read() {
-        String resource = "/embedding/all-MiniLM-L6-v2.golden.gz";
+        return read("all-MiniLM-L6-v2");
+    }
+
+    /** As {@link #read()}, of the model of this name. */
+    static List<Golden> read(String model) {
+        String resource = "/embedding/%s.golden.gz".formatted(model);
         try (InputStream in = Objects.requireNonNull(Golden.class.getResourceAsStream(resource));
                 GZIPInputStream unpacked = new GZIPInputStream(in)) {
             ByteBuffer data =

@@ -42,7 +42,8 @@ class ModelCatalogTest {
                                         folder.resolve("cache"),
                                         1,
                                         Precision.Choice.AUTO,
-                                        Provider.CPU))
+                                        Provider.CPU,
+                                        Isolation.INPROCESS))
                         .join();
     }
 
@@ -298,7 +299,8 @@ class ModelCatalogTest {
                                                 folder.resolve("cache"),
                                                 1,
                                                 Precision.Choice.AUTO,
-                                                gpu))
+                                                gpu,
+                                                Isolation.INPROCESS))
                                 .join()) {
             assertThat(model.provider()).isEqualTo(Provider.CPU);
             assertThat(embed(model, TextKind.DOCUMENT, "one")).containsExactly(1, 0);

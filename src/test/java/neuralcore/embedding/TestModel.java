@@ -35,7 +35,8 @@ public final class TestModel {
                 cache,
                 2,
                 precision,
-                Provider.CPU);
+                Provider.CPU,
+                Isolation.INPROCESS);
     }
 
     static LocalModel get() {

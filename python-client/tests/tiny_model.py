@@ -50,6 +50,78 @@ def network() -> bytes:
     return number(1, 8) + part(7, graph) + part(8, text(1, "") + number(2, 14))
 
 
+def write_pairs(folder: Path) -> Path:
+    """A cross-encoder: a pair's score is the sum of its tokens' values, those of type 1 twice.
+
+    Its tokenizer puts ``[CLS]`` (6, worth nothing) before and ``[SEP]`` (7) behind a text.
+    """
+    write(folder)
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    vocabulary = tokenizer["model"]["vocab"]
+    vocabulary |= {"[CLS]": len(vocabulary), "[SEP]": len(vocabulary) + 1}
+    special = {
+        word: {"id": word, "ids": [vocabulary[word]], "tokens": [word]}
+        for word in ("[CLS]", "[SEP]")
+    }
+    single = [
+        {"SpecialToken": {"id": "[CLS]", "type_id": 0}},
+        {"Sequence": {"id": "A", "type_id": 0}},
+        {"SpecialToken": {"id": "[SEP]", "type_id": 0}},
+    ]
+    tokenizer["post_processor"] = {
+        "type": "TemplateProcessing",
+        "single": single,
+        "pair": [*single, {"Sequence": {"id": "B", "type_id": 1}}],
+        "special_tokens": special,
+    }
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    (folder / "config.json").write_text(json.dumps({"hidden_size": 1}))
+    values = struct.pack("<8f", 0, 1, 2, 3, 0, 0, 0, 0)
+    table = number(1, 8) + number(1, 1) + number(2, 1) + text(8, "table") + part(9, values)
+    axes = number(1, 1) + number(2, 7) + text(8, "axes") + part(9, struct.pack("<q", 1))
+    nodes = [
+        node("Gather", ["table", "input_ids"], "values"),
+        node(
+            "Cast",
+            ["token_type_ids"],
+            "types",
+            part(5, text(1, "to") + number(3, 1) + number(20, 2)),
+        ),
+        node("Unsqueeze", ["types", "last"], "wide"),
+        node("Mul", ["values", "wide"], "again"),
+        node(
+            "Cast",
+            ["attention_mask"],
+            "seen",
+            part(5, text(1, "to") + number(3, 1) + number(20, 2)),
+        ),
+        node("Unsqueeze", ["seen", "last"], "mask"),
+        node("Add", ["values", "again"], "sums"),
+        node("Mul", ["sums", "mask"], "masked"),
+        node(
+            "ReduceSum",
+            ["masked", "axes"],
+            "logits",
+            part(5, text(1, "keepdims") + number(3, 0) + number(20, 2)),
+        ),
+    ]
+    last = number(1, 1) + number(2, 7) + text(8, "last") + part(9, struct.pack("<q", 2))
+    graph = b"".join(part(1, each) for each in nodes) + text(2, "pairs")
+    graph += part(5, table) + part(5, axes) + part(5, last)
+    for name in ("input_ids", "attention_mask", "token_type_ids"):
+        graph += part(11, value(name, 7))
+    shape = part(1, text(2, "texts")) + part(1, number(1, 1))
+    graph += part(12, text(1, "logits") + part(2, part(1, number(1, 1) + part(2, shape))))
+    made = number(1, 8) + part(7, graph) + part(8, text(1, "") + number(2, 14))
+    (folder / "model.onnx").write_bytes(made)
+    return folder
+
+
+def node(operation: str, inputs: list[str], output: str, attribute: bytes = b"") -> bytes:
+    made = b"".join(text(1, name) for name in inputs) + text(2, output)
+    return made + text(3, output) + text(4, operation) + attribute
+
+
 def value(name: str, element: int, numbers: int = 0) -> bytes:
     shape = part(1, text(2, "texts")) + part(1, text(2, "tokens"))
     if numbers:

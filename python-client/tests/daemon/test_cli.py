@@ -28,7 +28,7 @@ def test_without_a_command_it_helps():
     assert neuralcore("--version").stdout.startswith("neuralcore 0.")
 
 
-@pytest.mark.parametrize("verb", ["status", "info", "embed"])
+@pytest.mark.parametrize("verb", ["status", "info", "embed", "models"])
 def test_every_command_has_an_example(verb):
     done = neuralcore(verb, "--help")
     assert done.returncode == 0
@@ -69,3 +69,19 @@ def test_failures_are_one_line(neuralcore_daemon):
     assert "Traceback" not in done.stderr
     done = neuralcore("embed", "x", "--model", "none", "--json", "--url", neuralcore_daemon.url)
     assert json.loads(done.stderr)["error"] == "MODEL_NOT_FOUND"
+
+
+def test_models(neuralcore_daemon, tmp_path):
+    url = ("--url", neuralcore_daemon.url)
+    done = neuralcore("models", "list", "--json", *url)
+    assert done.returncode == 0, done.stderr
+    states = {model["name"]: model["state"] for model in json.loads(done.stdout)}
+    assert states["gte-large"] == "missing"
+    assert "all-MiniLM-L6-v2" in neuralcore("models", "list", *url).stdout
+    pull = ("models", "pull", "gte-large", "--models", str(tmp_path))
+    done = neuralcore(*pull, "--mirror", "http://127.0.0.1:1", *url)
+    assert done.returncode == 1
+    assert "cannot be reached" in done.stderr
+    done = neuralcore("models", "pull", "no-such-model", *url)
+    assert done.returncode == 1
+    assert "--repository" in done.stderr

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import http.client
 import itertools
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -86,6 +89,47 @@ def test_what_is_missing_is_told_with_its_place(client, tmp_path):
     assert known["bge-small-en-v1.5"] == "failed"
     assert known["gte-base"] == "missing"
     assert known["all-MiniLM-L6-v2"] == "ready"
+
+
+def test_texts_are_ranked_by_a_cross_encoder(client, neuralcore_daemon, tmp_path):
+    folder = tiny_model.write_pairs(tmp_path / "pairs")
+    engine = EmbeddingEngine(folder, config=ModelConfig(normalize=False), client=client)
+    name = engine.info()["name"]
+    _, (scores,) = client.call(
+        "neuralcore.embedding.rerank",
+        {"model": name, "query": "two"},
+        [["one", "three one", "", "two two two"]],
+    )
+    # The query's tokens count once, the text's twice.
+    np.testing.assert_allclose(scores[:, 0], [4, 10, 2, 14])
+    ready = json.loads((neuralcore_daemon.home / "run" / "ready.json").read_text())
+    token = Path(ready["token_file"]).read_text().strip()
+
+    def post(body):
+        connection = http.client.HTTPConnection("127.0.0.1", ready["http_port"], timeout=60)
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        connection.request("POST", "/v1/rerank", json.dumps(body), headers)
+        answer = connection.getresponse()
+        content = json.loads(answer.read())
+        connection.close()
+        return answer.status, content
+
+    status, answer = post(
+        {
+            "model": name,
+            "query": "one",
+            "documents": ["one", {"text": "three"}, "?"],
+            "top_n": 2,
+            "return_documents": True,
+        }
+    )
+    assert status == 200
+    assert [result["index"] for result in answer["results"]] == [1, 0]
+    assert answer["results"][0]["document"] == {"text": "three"}
+    assert answer["results"][0]["relevance_score"] == pytest.approx(1 / (1 + np.exp(-7)))
+    assert post({"model": name, "query": "one", "documents": []})[0] == 400
+    assert post({"query": "one", "documents": ["one"]})[0] == 404
+    assert post({"model": "all-MiniLM-L6-v2", "query": "a", "documents": ["b"]})[0] == 400
 
 
 MODELS = "neuralcore.embedding.models"

@@ -35,8 +35,8 @@ class NeuralCoreEmbedding(BaseEmbedding):
         **options: Any,
     ) -> None:
         super().__init__(model_name=model_name, **{"embed_batch_size": 256, **options})
-        self._engine = engine if engine is not None else EmbeddingEngine(
-            model_name, **(engine_options or {})
+        self._engine = (
+            engine if engine is not None else EmbeddingEngine(model_name, **(engine_options or {}))
         )
 
     @classmethod

@@ -74,16 +74,14 @@ final class EmbeddingRequests {
         }
         long id =
                 scheduler.admit(
-                        call.request().connection(),
-                        call.kind(),
-                        call.count(),
-                        call.alone(),
-                        form);
+                        call.request().connection(), call.kind(), call.count(), call.alone(), form);
         Promise<Reply> answer = Promise.promise();
         requests.put(id, new Waiting(answer, call.count(), System.nanoTime()));
         meters.waiting(scheduler.waitingTexts());
         model.get()
-                .compose(loaded -> vertx.executeBlocking(
+                .compose(
+                        loaded ->
+                                vertx.executeBlocking(
                                         () -> PreparedTexts.of(call, loaded, cache), false))
                 .onSuccess(texts -> apply(scheduler.tokenized(id, texts)))
                 .onFailure(failure -> apply(scheduler.abandon(id, reason(failure))));

@@ -11,6 +11,7 @@ import neuralcore.config.RuntimeConfig;
 import neuralcore.embedding.EmbedCall;
 import neuralcore.embedding.GivenModel;
 import neuralcore.embedding.ModelLoader;
+import neuralcore.embedding.Pairs;
 import neuralcore.embedding.Precision;
 import neuralcore.eventbus.Addresses;
 import neuralcore.eventbus.Services;
@@ -24,9 +25,9 @@ import org.jspecify.annotations.Nullable;
  * Answers {@code neuralcore.embedding.*} with the help of {@link EmbeddingWorkerVerticle}s, which
  * its models deploy.
  *
- * <p>It is up before its default model: requests wait for it, or fail with the reason that it cannot
- * be loaded. {@link Addresses#READINESS} tells either. Other models are loaded when they are first
- * asked for.
+ * <p>It is up before its default model: requests wait for it, or fail with the reason that it
+ * cannot be loaded. {@link Addresses#READINESS} tells either. Other models are loaded when they are
+ * first asked for.
  */
 public final class EmbeddingVerticle extends VerticleBase implements ServedModel.Listener {
     private final RuntimeConfig.Embedding config;
@@ -59,8 +60,7 @@ public final class EmbeddingVerticle extends VerticleBase implements ServedModel
                 .<String>consumer(
                         Addresses.CONNECTION_CLOSED, closed -> open.clientGone(closed.body()));
         return Future.join(
-                Services.offer(
-                        vertx, Addresses.EMBEDDING_EMBED, request -> embed(open, request)),
+                Services.offer(vertx, Addresses.EMBEDDING_EMBED, request -> embed(open, request)),
                 Services.offer(
                         vertx,
                         Addresses.EMBEDDING_MODELS,
@@ -75,8 +75,8 @@ public final class EmbeddingVerticle extends VerticleBase implements ServedModel
                                                                         "folder",
                                                                         config.models()
                                                                                 .toString())))),
-                Services.offer(
-                        vertx, Addresses.EMBEDDING_TOKENS, request -> tokens(open, request)),
+                Services.offer(vertx, Addresses.EMBEDDING_TOKENS, request -> tokens(open, request)),
+                Services.offer(vertx, Addresses.EMBEDDING_RERANK, request -> rerank(open, request)),
                 Services.offer(vertx, Addresses.EMBEDDING_LOAD, request -> load(open, request)));
     }
 
@@ -92,6 +92,30 @@ public final class EmbeddingVerticle extends VerticleBase implements ServedModel
                 .compose(ServedModel::model)
                 .compose(model -> vertx.executeBlocking(() -> call.count(model), false))
                 .map(counts -> Reply.of(Map.of(), Tensor.ofInts(counts)));
+    }
+
+    /** How well each text fits a query, by a cross-encoder. */
+    private Future<Reply> rerank(ServedModels open, Request request) {
+        EmbedCall call = EmbedCall.of(request);
+        String query = request.params().string("query");
+        return open.find(call.model(), call.precision())
+                .compose(
+                        served ->
+                                served.model()
+                                        .compose(
+                                                model ->
+                                                        vertx.executeBlocking(
+                                                                () ->
+                                                                        Pairs.of(
+                                                                                request,
+                                                                                query,
+                                                                                call.texts(),
+                                                                                model),
+                                                                false))
+                                        .compose(
+                                                pairs ->
+                                                        served.embed(
+                                                                Objects.requireNonNull(pairs))));
     }
 
     /** Loads a model: one of a name, or one that the request describes. */

@@ -28,8 +28,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * One model: loaded when it is first wanted, with workers of its own that share the pool of threads,
- * and unloaded when told to. Used by {@link EmbeddingVerticle}'s event loop alone.
+ * One model: loaded when it is first wanted, with workers of its own that share the pool of
+ * threads, and unloaded when told to. Used by {@link EmbeddingVerticle}'s event loop alone.
  */
 final class ServedModel {
     private static final Logger log = LoggerFactory.getLogger(ServedModel.class);

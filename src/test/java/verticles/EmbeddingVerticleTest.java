@@ -169,13 +169,20 @@ class EmbeddingVerticleTest {
                 .singleElement(InstanceOfAssertFactories.MAP)
                 .containsAllEntriesOf(
                         Map.of(
-                                "name", MODEL,
-                                "dimension", 384,
-                                "max_tokens", 256,
-                                "ready", true,
-                                "state", "ready",
-                                "provider", "cpu",
-                                "precision", "fp32"));
+                                "name",
+                                MODEL,
+                                "dimension",
+                                384,
+                                "max_tokens",
+                                256,
+                                "ready",
+                                true,
+                                "state",
+                                "ready",
+                                "provider",
+                                "cpu",
+                                "precision",
+                                "fp32"));
         assertThat(count("texts")).isEqualTo(3);
         assertThat(count("tokens")).isEqualTo(11);
         assertThat(meters.get("neuralcore.embedding.batch.texts").summary().totalAmount())

@@ -24,7 +24,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * {@code POST /v1/embeddings}, {@code GET /v1/models} and {@code GET /v1/models/<name>} as OpenAI's
- * clients use them, the daemon's token being their API key.
+ * clients use them, the daemon's token being their API key; and {@code POST /v1/rerank}, which
+ * others have beside them.
  *
  * <p>Every request is a client of its own to the scheduler, so that a large one does not hold up
  * others. Used by one event loop.
@@ -48,6 +49,9 @@ public final class OpenAiDoor {
         router.post("/v1/embeddings")
                 .handler(BodyHandler.create(false).setBodyLimit(maxBytes))
                 .handler(context -> answer(context, embeddings(context)));
+        router.post("/v1/rerank")
+                .handler(BodyHandler.create(false).setBodyLimit(maxBytes))
+                .handler(context -> answer(context, rerank(context)));
         router.get("/v1/models").handler(context -> answer(context, models()));
         // A model's name may hold a slash.
         router.get("/v1/models/*").handler(context -> answer(context, model(context)));
@@ -56,11 +60,7 @@ public final class OpenAiDoor {
     private Future<byte[]> embeddings(RoutingContext context) {
         OpenAiRequest asked;
         try {
-            Buffer body = context.body().buffer();
-            asked =
-                    OpenAiRequest.of(
-                            Json.readObject(
-                                    ByteBuffer.wrap(body == null ? new byte[0] : body.getBytes())));
+            asked = OpenAiRequest.of(body(context));
         } catch (RuntimeException e) {
             return Future.failedFuture(e);
         }
@@ -83,6 +83,31 @@ public final class OpenAiDoor {
                         List.of(),
                         "http-" + ++requests);
         return Services.call(vertx, request, TIMEOUT).map(reply -> Json.write(asked.answer(reply)));
+    }
+
+    private Future<byte[]> rerank(RoutingContext context) {
+        RerankRequest asked;
+        try {
+            asked = RerankRequest.of(body(context));
+        } catch (RuntimeException e) {
+            return Future.failedFuture(e);
+        }
+        Map<String, @Nullable Object> params = new LinkedHashMap<>();
+        params.put("query", asked.query());
+        params.put("texts", asked.documents());
+        params.put("model", asked.model());
+        Request request =
+                new Request(
+                        Addresses.EMBEDDING_RERANK,
+                        new Params(params),
+                        List.of(),
+                        "http-" + ++requests);
+        return Services.call(vertx, request, TIMEOUT).map(reply -> Json.write(asked.answer(reply)));
+    }
+
+    private static Map<String, @Nullable Object> body(RoutingContext context) {
+        Buffer body = context.body().buffer();
+        return Json.readObject(ByteBuffer.wrap(body == null ? new byte[0] : body.getBytes()));
     }
 
     private Future<byte[]> models() {

@@ -22,11 +22,7 @@ import org.jspecify.annotations.Nullable;
  * @param base64 whether vectors are answered as base64 of little-endian float32
  */
 record OpenAiRequest(
-        String model,
-        List<String> texts,
-        List<List<?>> tokens,
-        int dimensions,
-        boolean base64) {
+        String model, List<String> texts, List<List<?>> tokens, int dimensions, boolean base64) {
 
     OpenAiRequest {
         texts = List.copyOf(texts);

@@ -42,6 +42,9 @@ final class ServiceParameters {
                             Addresses.EMBEDDING_EMBED,
                             List.of(new Attached("texts", ElementType.STRINGS))),
                     entry(
+                            Addresses.EMBEDDING_RERANK,
+                            List.of(new Attached("texts", ElementType.STRINGS))),
+                    entry(
                             Addresses.EMBEDDING_TOKENS,
                             List.of(new Attached("texts", ElementType.STRINGS))),
                     entry(Addresses.VECTORS_SIMILARITY, List.of(QUERIES, DOCUMENTS)),

@@ -35,9 +35,11 @@ public record EmbedCall(
         Params params = request.params();
         List<?> ids = params.optionalList(TOKEN_IDS);
         int count =
-                ids != null ? ids.size() : params.has(TEXTS)
-                        ? params.strings(TEXTS).size()
-                        : request.tensor(0, TEXTS + ", strings").rows();
+                ids != null
+                        ? ids.size()
+                        : params.has(TEXTS)
+                                ? params.strings(TEXTS).size()
+                                : request.tensor(0, TEXTS + ", strings").rows();
         return new EmbedCall(
                 params.optionalString("model"),
                 Precision.Choice.of(params),

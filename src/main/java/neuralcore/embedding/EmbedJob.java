@@ -18,8 +18,7 @@ import org.jspecify.annotations.Nullable;
 final class EmbedJob {
 
     /** A text, its places in the reply, and what its vector is to be kept under. */
-    private record Text(
-            int[] ids, List<Integer> places, VectorCache.@Nullable Key key) {}
+    private record Text(int[] ids, List<Integer> places, VectorCache.@Nullable Key key) {}
 
     private final long id;
     private final String client;
@@ -37,8 +36,7 @@ final class EmbedJob {
     private long tokens;
     private boolean over;
 
-    EmbedJob(
-            long id, String client, TextKind kind, int texts, boolean alone, VectorForm form) {
+    EmbedJob(long id, String client, TextKind kind, int texts, boolean alone, VectorForm form) {
         this.alone = alone;
         this.form = form;
         this.id = id;

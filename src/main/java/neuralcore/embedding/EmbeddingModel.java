@@ -31,8 +31,7 @@ public interface EmbeddingModel extends AutoCloseable {
 
         /** The same with another description. */
         Source with(ModelSpec other) {
-            return new Source(
-                    other, models, hub, cache, threads, precision, provider, isolation);
+            return new Source(other, models, hub, cache, threads, precision, provider, isolation);
         }
     }
 

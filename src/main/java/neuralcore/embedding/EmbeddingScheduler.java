@@ -271,7 +271,8 @@ public final class EmbeddingScheduler {
         for (int row = 0; row < texts; row++) {
             for (Batch.Part part : batch.receivers().get(row)) {
                 EmbedJob job = part.job();
-                if (!job.over() && job.finish(part.text(), values, row * dimension, dimension, cache)) {
+                if (!job.over()
+                        && job.finish(part.text(), values, row * dimension, dimension, cache)) {
                     complete(job, effects);
                 }
             }

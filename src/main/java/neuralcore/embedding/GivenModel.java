@@ -21,7 +21,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Parameters: {@code path} of the network or of its folder, {@code tokenizer} (by default {@code
  * tokenizer.json} beside it), {@code config} with the keys of {@code conf/models.yaml}, and {@code
- * like}, a known model whose description holds for what {@code config} leaves out. A dimension that is not given is taken from a {@code config.json} beside the network.
+ * like}, a known model whose description holds for what {@code config} leaves out. A dimension that
+ * is not given is taken from a {@code config.json} beside the network.
  */
 public final class GivenModel {
     private static final List<String> NETWORKS =
@@ -99,7 +100,8 @@ public final class GivenModel {
     private static long dimension(Path json) {
         try {
             if (Files.isRegularFile(json) && Files.size(json) <= 1 << 20) {
-                Params config = new Params(Json.readObject(ByteBuffer.wrap(Files.readAllBytes(json))));
+                Params config =
+                        new Params(Json.readObject(ByteBuffer.wrap(Files.readAllBytes(json))));
                 return config.has("hidden_size")
                         ? config.integer("hidden_size")
                         : config.integer("dim");

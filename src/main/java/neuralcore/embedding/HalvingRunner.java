@@ -38,8 +38,6 @@ final class HalvingRunner implements EmbeddingModel.BatchRunner {
         int middle = batch.texts() / 2;
         run(batch.part(0, middle), vectors.slice(0, middle * dimension));
         int rest = batch.texts() - middle;
-        run(
-                batch.part(middle, batch.texts()),
-                vectors.slice(middle * dimension, rest * dimension));
+        run(batch.part(middle, batch.texts()), vectors.slice(middle * dimension, rest * dimension));
     }
 }

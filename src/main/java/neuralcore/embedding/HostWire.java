@@ -5,11 +5,11 @@ import java.io.DataOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.nio.file.Path;
 import neuralcore.wire.Json;
 import neuralcore.wire.NeuralCoreException;
 import neuralcore.wire.Params;
@@ -116,8 +116,7 @@ final class HostWire {
     /** The source that {@link #toText} was called with, to be loaded in this process. */
     static EmbeddingModel.Source toSource(String text) {
         Params keys =
-                new Params(
-                        Json.readObject(ByteBuffer.wrap(text.getBytes(StandardCharsets.UTF_8))));
+                new Params(Json.readObject(ByteBuffer.wrap(text.getBytes(StandardCharsets.UTF_8))));
         ModelSpec spec =
                 new ModelSpec(
                         keys.string("name"),

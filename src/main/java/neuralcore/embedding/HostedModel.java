@@ -30,16 +30,17 @@ import org.slf4j.LoggerFactory;
  *
  * <p>When the process ends, what it was working on fails with an error that says to try again, and
  * another is started at once. A model whose process ended three times within a minute is in
- * quarantine: it is not started again before the daemon is. Thread-safe; a batch costs a way through
- * a pipe more than in this process.
+ * quarantine: it is not started again before the daemon is. Thread-safe; a batch costs a way
+ * through a pipe more than in this process.
  */
 final class HostedModel implements EmbeddingModel {
     private static final Logger log = LoggerFactory.getLogger(HostedModel.class);
     private static final Duration START = Duration.ofMinutes(2);
-    private static final long WINDOW_NANOS = Duration.ofMinutes(1).toNanos();
+    private static final Duration WINDOW = Duration.ofMinutes(1);
     private static final int CRASHES = 3;
 
     private final Source source;
+    private final long windowNanos;
     private final ModelSpec spec;
     private final Provider provider;
     private final Deque<Long> crashes = new ArrayDeque<>();
@@ -47,18 +48,27 @@ final class HostedModel implements EmbeddingModel {
     private @Nullable NeuralCoreException quarantine;
     private boolean closed;
 
-    private HostedModel(Source source, Connection connection) {
+    private HostedModel(Source source, Duration window, Connection connection) {
+        this.windowNanos = window.toNanos();
         this.source = source;
         this.connection = connection;
         Ready first = connection.awaitReady();
         this.spec = source.spec().withNetwork(first.precision(), source.spec().graph());
-        this.provider =
-                first.kind() == Provider.Kind.CPU ? Provider.CPU : source.provider();
+        this.provider = first.kind() == Provider.Kind.CPU ? Provider.CPU : source.provider();
     }
 
     /** Starts the model's process and waits until the model has run once. */
     static HostedModel start(Source source) {
-        HostedModel model = new HostedModel(source, new Connection(source));
+        return start(source, WINDOW);
+    }
+
+    /**
+     * As {@link #start(Source)}.
+     *
+     * @param window three ends of its process within this time are too many
+     */
+    static HostedModel start(Source source, Duration window) {
+        HostedModel model = new HostedModel(source, window, new Connection(source));
         model.watch(model.connection);
         return model;
     }
@@ -73,7 +83,7 @@ final class HostedModel implements EmbeddingModel {
         }
         long now = System.nanoTime();
         crashes.addLast(now);
-        while (now - crashes.getFirst() > WINDOW_NANOS) {
+        while (now - crashes.getFirst() > windowNanos) {
             crashes.removeFirst();
         }
         String name = source.spec().name();
@@ -81,7 +91,7 @@ final class HostedModel implements EmbeddingModel {
             quarantine =
                     new NeuralCoreException(
                             ErrorCode.MODEL_NOT_READY,
-                            "The process of %s ended %d times within a minute; it is not started again. Look at the model's files, then start the daemon anew."
+                            "The process of %s ended %d times shortly after each other; it is not started again. Look at the model's files, then start the daemon anew."
                                     .formatted(name, CRASHES));
             log.error("{} is in quarantine: its process ended {} times", name, CRASHES);
             return;
@@ -93,7 +103,8 @@ final class HostedModel implements EmbeddingModel {
 
     private synchronized Connection connection() {
         if (quarantine != null) {
-            throw new NeuralCoreException(quarantine.code(), quarantine.getMessage());
+            throw new NeuralCoreException(
+                    quarantine.code(), String.valueOf(quarantine.getMessage()));
         }
         if (closed) {
             throw new NeuralCoreException(
@@ -216,11 +227,10 @@ final class HostedModel implements EmbeddingModel {
                                 .formatted(source.spec().name(), e.getMessage()),
                         e);
             }
-            out = new DataOutputStream(new BufferedOutputStream(process.getOutputStream(), 1 << 16));
-            Thread.ofPlatform()
-                    .daemon()
-                    .name("model-process-" + process.pid())
-                    .start(this::listen);
+            out =
+                    new DataOutputStream(
+                            new BufferedOutputStream(process.getOutputStream(), 1 << 16));
+            Thread.ofPlatform().daemon().name("model-process-" + process.pid()).start(this::listen);
         }
 
         private void listen() {
@@ -231,8 +241,7 @@ final class HostedModel implements EmbeddingModel {
                 HostWire.writeText(out, HostWire.toText(source));
                 out.flush();
                 if (in.readByte() != HostWire.DONE) {
-                    throw new NeuralCoreException(
-                            ErrorCode.NOT_SUPPORTED, HostWire.readText(in));
+                    throw new NeuralCoreException(ErrorCode.NOT_SUPPORTED, HostWire.readText(in));
                 }
                 ready.complete(
                         new Ready(
@@ -262,8 +271,7 @@ final class HostedModel implements EmbeddingModel {
             } else {
                 asked.answer()
                         .completeExceptionally(
-                                new NeuralCoreException(
-                                        ErrorCode.INTERNAL, HostWire.readText(in)));
+                                new NeuralCoreException(ErrorCode.INTERNAL, HostWire.readText(in)));
             }
         }
 
@@ -328,7 +336,9 @@ final class HostedModel implements EmbeddingModel {
             } catch (CompletionException e) {
                 throw e.getCause() instanceof NeuralCoreException cause
                         ? new NeuralCoreException(
-                                cause.code(), cause.getMessage(), cause.retryAfterSeconds())
+                                cause.code(),
+                                String.valueOf(cause.getMessage()),
+                                cause.retryAfterSeconds())
                         : e;
             }
         }

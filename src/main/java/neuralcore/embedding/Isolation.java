@@ -4,7 +4,9 @@ import java.util.Locale;
 
 /** Where models run. A network or a tokenizer is native code's input, and can end its process. */
 public enum Isolation {
-    /** The program's own models in this process; others too, once a process of their own survived. */
+    /**
+     * The program's own models in this process; others too, once a process of their own survived.
+     */
     AUTO,
     /** All in this process, unchecked. */
     INPROCESS,

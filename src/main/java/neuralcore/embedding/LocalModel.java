@@ -1,6 +1,5 @@
 package neuralcore.embedding;
 
-import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -69,8 +68,7 @@ record LocalModel(ModelSpec spec, Tokenizer tokenizer, OnnxModel network)
         return switch (source.precision()) {
             case FP32, FP16 -> Optional.empty();
             case AUTO ->
-                    Processor.multipliesInt8()
-                                    && source.provider().kind() == Provider.Kind.CPU
+                    Processor.multipliesInt8() && source.provider().kind() == Provider.Kind.CPU
                             ? Int8Network.find(spec, source.models())
                             : Optional.empty();
             case INT8 -> {
@@ -92,8 +90,7 @@ record LocalModel(ModelSpec spec, Tokenizer tokenizer, OnnxModel network)
             CacheFolder cache,
             Source source,
             CompletableFuture<Tokenizer> tokenizer) {
-        OnnxModel network = 
-                OnnxModel.open(spec, store, cache, source.threads(), source.provider());
+        OnnxModel network = OnnxModel.open(spec, store, cache, source.threads(), source.provider());
         try {
             return new LocalModel(spec, tokenizer.join(), network);
         } catch (CompletionException e) {

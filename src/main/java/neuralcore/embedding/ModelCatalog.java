@@ -35,8 +35,7 @@ public final class ModelCatalog {
     /** All models that are described, with or without their files. Reads a few small files. */
     public static Models read(Path folder) {
         Map<String, ModelSpec> specs = new LinkedHashMap<>();
-        try (InputStream in =
-                ModelCatalog.class.getClassLoader().getResourceAsStream(SHIPPED)) {
+        try (InputStream in = ModelCatalog.class.getClassLoader().getResourceAsStream(SHIPPED)) {
             if (in == null) {
                 throw new NeuralCoreException(
                         ErrorCode.INTERNAL, "The program lacks " + SHIPPED + ": build it anew.");
@@ -119,8 +118,7 @@ public final class ModelCatalog {
         return named;
     }
 
-    private static void add(
-            Map<String, ModelSpec> specs, String name, Params keys, String from) {
+    private static void add(Map<String, ModelSpec> specs, String name, Params keys, String from) {
         try {
             ModelSpec before = specs.get(name);
             specs.put(name, describe(name, keys, before));
@@ -135,8 +133,7 @@ public final class ModelCatalog {
      * @param before what they leave out is taken from here; null where nothing is known
      */
     static ModelSpec describe(String name, Params keys, @Nullable ModelSpec before) {
-        String repository =
-                keys.string("repository", before == null ? "" : before.repository());
+        String repository = keys.string("repository", before == null ? "" : before.repository());
         return new ModelSpec(
                 name,
                 keys.has("aliases")
@@ -158,13 +155,14 @@ public final class ModelCatalog {
                         : before == null ? ModelSpec.BERT_INPUTS : before.inputs(),
                 keys.string("output", before == null ? "last_hidden_state" : before.output()),
                 Precision.FP32,
-                file(keys, "graph", before == null ? ModelFile.named("model.onnx") : before.graph()),
+                file(
+                        keys,
+                        "graph",
+                        before == null ? ModelFile.named("model.onnx") : before.graph()),
                 file(
                         keys,
                         "tokenizer",
-                        before == null
-                                ? ModelFile.named("tokenizer.json")
-                                : before.tokenizer()),
+                        before == null ? ModelFile.named("tokenizer.json") : before.tokenizer()),
                 keys.string(
                         "source",
                         before != null

@@ -4,8 +4,8 @@ import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A file of a model. A pinned one is exactly one version of it; of another kind any version will do,
- * and {@link ModelStore#pin} says which one is there.
+ * A file of a model. A pinned one is exactly one version of it; of another kind any version will
+ * do, and {@link ModelStore#pin} says which one is there.
  *
  * @param name under which it lies in the model's folder
  * @param resource where the class path has it; empty if the runtime does not bring it

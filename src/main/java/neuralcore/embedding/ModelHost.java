@@ -55,7 +55,8 @@ final class ModelHost {
         HostWire.writeText(out, model.spec().precision().name());
         HostWire.writeText(out, model.provider().kind().name());
         out.flush();
-        try (ExecutorService threads = Executors.newFixedThreadPool(Math.max(2, source.threads()))) {
+        try (ExecutorService threads =
+                Executors.newFixedThreadPool(Math.max(2, source.threads()))) {
             new ModelHost(model, out).serve(in, threads);
         }
         model.close();
@@ -116,8 +117,7 @@ final class ModelHost {
             } catch (RuntimeException e) {
                 content.reset();
                 verdict = HostWire.FAILED;
-                HostWire.writeText(
-                        new DataOutputStream(content), String.valueOf(e.getMessage()));
+                HostWire.writeText(new DataOutputStream(content), String.valueOf(e.getMessage()));
             }
             synchronized (out) {
                 out.writeInt(number);

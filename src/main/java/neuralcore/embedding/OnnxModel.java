@@ -355,7 +355,24 @@ public final class OnnxModel implements AutoCloseable {
                     ids.put(to, real ? batch.ids()[from + i] : 0);
                     mask.put(to, real ? 1 : 0);
                 }
+                if (Pairs.scores(spec)) {
+                    fillTypes(batch.ids(), from, length, to - width, width);
+                }
                 from += length;
+            }
+        }
+
+        /**
+         * Of a pair's tokens, those behind the first separator, which also ends it, are of type 1.
+         */
+        private void fillTypes(int[] ids, int from, int length, int to, int width) {
+            int separator = ids[from + length - 1];
+            long type = 0;
+            for (int i = 0; i < width; i++) {
+                types.put(to + i, i < length ? type : 0);
+                if (i < length && ids[from + i] == separator) {
+                    type = 1;
+                }
             }
         }
 

@@ -1,20 +1,22 @@
 package neuralcore.embedding;
 
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.NeuralCoreException;
 import neuralcore.wire.Params;
 import neuralcore.wire.Request;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A query beside each of some texts, as a cross-encoder wants them: a network whose "vector" is one
  * number, how well the two fit.
  *
- * <p>The two are joined as BERT has it, {@code [CLS] query [SEP] text [SEP]}; {@link OnnxModel} gives
- * what stands behind the first separator the other token type. Of a long query the network sees at
- * most half of its tokens; of the text, what then has room.
+ * <p>The two are joined as BERT has it, {@code [CLS] query [SEP] text [SEP]}; {@link OnnxModel}
+ * gives what stands behind the first separator the other token type. Of a long query the network
+ * sees at most half of its tokens; of the text, what then has room.
  */
 public final class Pairs {
     private Pairs() {}
@@ -39,9 +41,10 @@ public final class Pairs {
         for (int[] second : model.encode(texts)) {
             pairs.add(joined(first, second, spec.maxTokens()));
         }
-        Params params = new Params(Map.of("token_ids", pairs));
+        Map<String, @Nullable Object> params = new LinkedHashMap<>();
+        params.put("token_ids", pairs);
         Request joined =
-                new Request(request.address(), params, List.of(), request.connection());
+                new Request(request.address(), new Params(params), List.of(), request.connection());
         return new EmbedCall(
                 spec.name(), null, TextKind.QUERY, texts.size(), false, null, false, joined);
     }

@@ -21,7 +21,9 @@ public enum Precision {
         /** Int8 where the processor multiplies it fast and its vectors are right, else float32. */
         AUTO,
         FP32,
-        /** Float16, for devices that compute in it; a CPU converts it and is slower than in fp32. */
+        /**
+         * Float16, for devices that compute in it; a CPU converts it and is slower than in fp32.
+         */
         FP16,
         INT8;
 

@@ -9,8 +9,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>It belongs to one model in one precision. What changes a vector is in the key: the text with
  * its prefix, and whether it was computed by itself, since an int8 vector depends on its batch. A
- * vector is kept as the model gives it; a request's dimensions and length are made of it. Bounded in
- * bytes. Thread-safe; a look-up costs about as much as hashing the text.
+ * vector is kept as the model gives it; a request's dimensions and length are made of it. Bounded
+ * in bytes. Thread-safe; a look-up costs about as much as hashing the text.
  */
 public final class VectorCache {
 

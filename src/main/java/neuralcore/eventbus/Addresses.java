@@ -10,6 +10,7 @@ public final class Addresses {
     public static final String EMBEDDING_EMBED = "neuralcore.embedding.embed";
     public static final String EMBEDDING_MODELS = "neuralcore.embedding.models";
     public static final String EMBEDDING_TOKENS = "neuralcore.embedding.tokens";
+    public static final String EMBEDDING_RERANK = "neuralcore.embedding.rerank";
     public static final String EMBEDDING_LOAD = "neuralcore.embedding.load";
 
     public static final String VECTORS_SIMILARITY = "neuralcore.vectors.similarity";

@@ -137,8 +137,7 @@ class EmbeddingSchedulerTest {
 
     @Test
     void tenThousandQueuedTextsDelayAnothersQueryByAtMostTwoBatches() {
-        EmbeddingScheduler busy =
-                new EmbeddingScheduler(1, new BatchPlanner(BATCH_TOKENS), 20_000);
+        EmbeddingScheduler busy = new EmbeddingScheduler(1, new BatchPlanner(BATCH_TOKENS), 20_000);
         List<Effect> effects = new ArrayList<>(busy.workerJoined("w", BATCH_TOKENS));
         long bulk = busy.admit("bulk", TextKind.DOCUMENT, 10_000);
         effects.addAll(busy.tokenized(bulk, texts(10_000, 20, 0)));

@@ -37,12 +37,14 @@ class HostedModelTest {
 
     private static float[] embed(EmbeddingModel model, String text) {
         float[] vector = new float[2];
-        model.newRunner().run(TokenBatch.of(List.of(model.encode(List.of(text)))), FloatBuffer.wrap(vector));
+        model.newRunner()
+                .run(TokenBatch.of(List.of(model.encode(List.of(text)))), FloatBuffer.wrap(vector));
         return vector;
     }
 
     /** The next vector that it gives, however often it has to be asked. */
-    private static float[] embedAgain(EmbeddingModel model, String text) throws InterruptedException {
+    private static float[] embedAgain(EmbeddingModel model, String text)
+            throws InterruptedException {
         long end = System.nanoTime() + PATIENCE.toNanos();
         while (true) {
             try {
@@ -65,7 +67,8 @@ class HostedModelTest {
     @Test
     void aKilledProcessIsReplacedAndTheThirdTimeItIsNot() throws Exception {
         TinyModel.write(folder.resolve("tiny"));
-        try (HostedModel model = HostedModel.start(source(Isolation.PROCESS))) {
+        try (HostedModel model =
+                HostedModel.start(source(Isolation.PROCESS), Duration.ofHours(1))) {
             assertThat(model.spec().precision()).isEqualTo(Precision.FP32);
             assertThat(embed(model, "one two")).containsExactly(0.5f, 1);
             for (int i = 0; i < 2; i++) {

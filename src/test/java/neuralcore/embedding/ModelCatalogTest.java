@@ -47,7 +47,8 @@ class ModelCatalogTest {
                         .join();
     }
 
-    private static float[] embed(EmbeddingModel model, VectorForm form, TextKind kind, String text) {
+    private static float[] embed(
+            EmbeddingModel model, VectorForm form, TextKind kind, String text) {
         EmbeddingScheduler scheduler =
                 new EmbeddingScheduler(model.spec().dimension(), new BatchPlanner(100), 10);
         scheduler.workerJoined("w", 100);
@@ -55,13 +56,10 @@ class ModelCatalogTest {
         int[][] ids = model.encode(List.of(model.spec().prefix(kind) + text));
         Batch batch =
                 ((EmbeddingScheduler.Effect.Run) scheduler.tokenized(id, ids).getFirst()).batch();
-        Tensor vectors =
-                Tensor.ofFloats(1, model.spec().dimension());
+        Tensor vectors = Tensor.ofFloats(1, model.spec().dimension());
         model.newRunner().run(batch.tokens(), vectors.floats());
         return ((EmbeddingScheduler.Effect.Completed)
-                        scheduler
-                                .finished(batch.id(), vectors, Duration.ofMillis(1))
-                                .getFirst())
+                        scheduler.finished(batch.id(), vectors, Duration.ofMillis(1)).getFirst())
                 .vectors()
                 .toFloatArray();
     }
@@ -115,8 +113,7 @@ class ModelCatalogTest {
         Files.writeString(
                 models().resolve("models.yaml"),
                 "e5-small-v2: {max_tokens: 100}\nmine: {dimension: 8, pooling: last_token}\n");
-        Files.writeString(
-                models().resolve("mine/manifest.json"), "{\"query_prefix\": \"q: \"}");
+        Files.writeString(models().resolve("mine/manifest.json"), "{\"query_prefix\": \"q: \"}");
         Models models = ModelCatalog.read(models());
         assertThat(models.get("intfloat/e5-small-v2").maxTokens()).isEqualTo(100);
         assertThat(models.get("e5-small-v2").prefix(TextKind.QUERY)).isEqualTo("query: ");
@@ -188,8 +185,7 @@ class ModelCatalogTest {
                     .containsExactly(1);
             assertThat(embed(model, new VectorForm(1, false), TextKind.QUERY, "two"))
                     .containsExactly(5);
-            assertThatThrownBy(
-                            () -> embed(model, new VectorForm(3, true), TextKind.QUERY, "two"))
+            assertThatThrownBy(() -> embed(model, new VectorForm(3, true), TextKind.QUERY, "two"))
                     .hasMessageContaining("'dimensions' is 3");
         }
     }

@@ -97,7 +97,10 @@ class OnnxModelTest {
         Path graph = folder.resolve("models/all-MiniLM-L6-v2").resolve(name);
         Files.createDirectories(graph.getParent());
         Files.write(graph, new byte[1000]);
-        assertThatThrownBy(() -> OnnxModel.open(Models.ALL_MINILM_L6_V2, store, cache, 1, Provider.CPU))
+        assertThatThrownBy(
+                        () ->
+                                OnnxModel.open(
+                                        Models.ALL_MINILM_L6_V2, store, cache, 1, Provider.CPU))
                 .isInstanceOfSatisfying(
                         NeuralCoreException.class,
                         e -> assertThat(e.code()).isEqualTo(ErrorCode.MODEL_NOT_READY))

@@ -31,9 +31,7 @@ class PreparedTextsTest {
             }
             ModelSpec spec =
                     ModelCatalog.describe(
-                            "tiny",
-                            new Params(Map.of("dimension", 2L, "max_tokens", 4L)),
-                            null);
+                            "tiny", new Params(Map.of("dimension", 2L, "max_tokens", 4L)), null);
             return ModelLoader.load(
                             TestModel.source(
                                     spec, folder, folder.resolve("cache"), Precision.Choice.FP32))
@@ -80,7 +78,8 @@ class PreparedTextsTest {
     @Test
     void textsBecomeTheIdsOfTheirWords() {
         PreparedTexts texts =
-                PreparedTexts.of(call(Map.of("texts", List.of("one two", "?"))), Holder.MODEL, NOTHING);
+                PreparedTexts.of(
+                        call(Map.of("texts", List.of("one two", "?"))), Holder.MODEL, NOTHING);
         assertThat(texts.ids(0)).containsExactly(1, 2);
         assertThat(texts.ids(1)).containsExactly(0);
         assertThat(texts.known(0)).isNull();
@@ -89,7 +88,8 @@ class PreparedTextsTest {
 
     @Test
     void tokenIdsAreTakenAsTheyAreAndCut() {
-        EmbedCall call = call(Map.of("token_ids", List.of(List.of(5L, 4L, 3L, 2L, 1L), List.of(1L))));
+        EmbedCall call =
+                call(Map.of("token_ids", List.of(List.of(5L, 4L, 3L, 2L, 1L), List.of(1L))));
         assertThat(call.count()).isEqualTo(2);
         assertThat(call.alone()).as("others' texts are not to fail with them").isTrue();
         PreparedTexts texts = PreparedTexts.of(call, Holder.MODEL, NOTHING);

@@ -11,12 +11,13 @@ public final class TestModel {
 
     private static final class Holder {
         private static final LocalModel MODEL =
-                (LocalModel) ModelLoader.load(
-                                source(
-                                        Path.of("target/no-models"),
-                                        CACHE,
-                                        Precision.Choice.FP32))
-                        .join();
+                (LocalModel)
+                        ModelLoader.load(
+                                        source(
+                                                Path.of("target/no-models"),
+                                                CACHE,
+                                                Precision.Choice.FP32))
+                                .join();
     }
 
     private TestModel() {}

@@ -10,9 +10,9 @@ import java.nio.file.Path;
 import java.util.Map;
 
 /**
- * Writes networks small enough to be worked out by hand: token {@code i} has row {@code i} of a table
- * as its vector. The ONNX file is written field by field, as its protocol buffer wants it; the
- * tokenizer knows the words it is given and splits at white space.
+ * Writes networks small enough to be worked out by hand: token {@code i} has row {@code i} of a
+ * table as its vector. The ONNX file is written field by field, as its protocol buffer wants it;
+ * the tokenizer knows the words it is given and splits at white space.
  */
 public final class TinyModel {
     /** The words' ids are their places here; 0 is what is not known. */

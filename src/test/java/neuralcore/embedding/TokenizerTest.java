@@ -54,7 +54,9 @@ class TokenizerTest {
     @Test
     void cuttingFirstChangesNothing() {
         CacheFolder cache = CacheFolder.open(TestModel.CACHE);
-        Path json = new ModelStore(Path.of("none"), Path.of("none"), cache).tokenizer(Models.ALL_MINILM_L6_V2);
+        Path json =
+                new ModelStore(Path.of("none"), Path.of("none"), cache)
+                        .tokenizer(Models.ALL_MINILM_L6_V2);
         long seed = System.nanoTime();
         Random random = new Random(seed);
         try (Tokenizer whole = Tokenizer.open(cache, json, 32, Integer.MAX_VALUE);
@@ -132,7 +134,9 @@ class TokenizerTest {
     @Test
     void afterCloseItSaysSo() {
         CacheFolder cache = CacheFolder.open(TestModel.CACHE);
-        Path json = new ModelStore(Path.of("none"), Path.of("none"), cache).tokenizer(Models.ALL_MINILM_L6_V2);
+        Path json =
+                new ModelStore(Path.of("none"), Path.of("none"), cache)
+                        .tokenizer(Models.ALL_MINILM_L6_V2);
         Tokenizer closed = Tokenizer.open(cache, json, 256);
         closed.close();
         closed.close();

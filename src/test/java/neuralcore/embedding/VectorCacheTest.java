@@ -56,14 +56,12 @@ class VectorCacheTest {
     @Test
     void whatTheSchedulerComputedIsKnownNextTime() {
         VectorCache cache = new VectorCache(10_000);
-        EmbeddingScheduler scheduler =
-                new EmbeddingScheduler(2, new BatchPlanner(100), 10, cache);
+        EmbeddingScheduler scheduler = new EmbeddingScheduler(2, new BatchPlanner(100), 10, cache);
         scheduler.workerJoined("w", 100);
         List<EmbeddingScheduler.Effect> effects = new ArrayList<>();
         long first = scheduler.admit("a", TextKind.DOCUMENT, 2, false, new VectorForm(2, true));
         effects.addAll(
-                scheduler.tokenized(
-                        first, PreparedTextsTest.of(cache, List.of("one", "two"))));
+                scheduler.tokenized(first, PreparedTextsTest.of(cache, List.of("one", "two"))));
         Batch batch = ((EmbeddingScheduler.Effect.Run) effects.getFirst()).batch();
         Tensor vectors = Tensor.ofFloats(2, 2);
         vectors.floats().put(new float[] {3, 4, 0, 2});

@@ -30,6 +30,12 @@ final class Ballast {
             if (Files.exists(file) && Files.size(file) == bytes) {
                 return true;
             }
+            if (Files.getFileStore(file.toAbsolutePath().getParent()).getUsableSpace()
+                    < bytes + besides) {
+                // Without trying, which would take from others what little there is.
+                free();
+                return false;
+            }
             try (FileChannel channel =
                     FileChannel.open(
                             file,

@@ -35,6 +35,11 @@ final class BusMeters {
         counter("expired", "copies whose time to live passed", ChannelStats::expired);
         counter("abandoned", "copies whose subscription ended", ChannelStats::abandoned);
         counter("unrouted", "messages that met no subscription", ChannelStats::unrouted);
+        counter("pruned", "messages that have gone from journals", ChannelStats::pruned);
+        counter(
+                "pruned_unacknowledged",
+                "how often one of them was not settled by a durable subscription",
+                ChannelStats::prunedUnacknowledged);
         gauge("queued", "copies waiting", snapshot -> snapshot.totals().queued());
         gauge("in_flight", "not settled yet", snapshot -> snapshot.totals().inFlight());
         gauge("delayed", "their time has not come", snapshot -> snapshot.totals().delayed());

@@ -13,7 +13,7 @@ def main() -> int:
         description="Measures, prints a table and writes benchmarks/results/NAME-DATE.json.",
     )
     verbs = parser.add_subparsers(
-        dest="verb", metavar="rtt|cold|vectors|hnsw|bus|embedding|engine", required=True
+        dest="verb", metavar="rtt|cold|vectors|hnsw|bus|embedding|engine|journal", required=True
     )
     rtt_parser = verbs.add_parser("rtt", help="round trips: daemon, stock bridge, bare socket")
     rtt_parser.add_argument("--rounds", type=int, default=5)
@@ -58,6 +58,13 @@ def main() -> int:
     embedding_parser.add_argument("--texts", type=int, default=10_000, help="for memory")
     embedding_parser.add_argument("--precision", choices=["auto", "fp32", "int8"], default="auto")
     verbs.add_parser("engine", help="the bus inside the daemon, without a socket")
+    journal_parser = verbs.add_parser("journal", help="commits, reading and starts on this disk")
+    journal_parser.add_argument(
+        "--parts", nargs="+", choices=["rates", "growth"], default=["rates", "growth"]
+    )
+    journal_parser.add_argument(
+        "--rows", nargs="+", type=int, default=[1_000_000, 2_000_000, 5_000_000, 10_000_000]
+    )
     options = parser.parse_args()
     # The user's own daemon must not answer for the one measured.
     for name in ("NEURALCORE_URL", "NEURALCORE_HOME", "NEURALCORE_DATA_FOLDER"):
@@ -97,6 +104,10 @@ def main() -> int:
         import engine
 
         engine.run()
+    elif options.verb == "journal":
+        import journal
+
+        journal.run(options.parts, options.rows)
     else:
         import cold
 

@@ -9,14 +9,13 @@ Its classes and their class path come from Maven's profile `bench`:
 from __future__ import annotations
 
 import json
-import math
 import os
-import statistics
 import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from bus import plot
 from report import ROOT, Figure, save, show
 
 TARGETS = {
@@ -35,13 +34,14 @@ def run() -> None:
     show("the bus without a socket", figures)
     for kind, exponent in exponents.items():
         print(f"  cost grows with {kind} to the power of {exponent:.2f} (target <= 1.1)")
+    _plot(figures)
     save("engine", figures, {"exponents": exponents})
 
 
 def _loops() -> list[Figure]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "jmh.json"
-        _java(
+        java(
             "org.openjdk.jmh.Main", "PriorityBucketsBenchmark|NamespaceBenchmark",
             *JMH, "-rf", "json", "-rff", str(file),
         )  # fmt: skip
@@ -66,30 +66,47 @@ def _loops() -> list[Figure]:
 
 def _situations() -> list[Figure]:
     figures = []
-    for line in _java("neuralcore.bus.BusFigures").splitlines():
+    for line in java("neuralcore.bus.BusFigures").splitlines():
         name, unit, *values = line.split("\t")
         figures.append(Figure.of(name, unit, [float(v) for v in values], TARGETS.get(name, "")))
     return figures
 
 
-def _exponent(kind: str, figures: Sequence[Figure]) -> float:
-    """Slope of the total cost over the number, both as logarithms."""
-    points = [
-        (math.log(count), math.log(figure.median * count))
+def _points(kind: str, figures: Sequence[Figure]) -> list[tuple[float, float]]:
+    return [
+        (float(figure.name.split()[1]), figure.median)
         for figure in figures
         if figure.name.startswith(kind + " ")
-        for count in [int(figure.name.split()[1])]
     ]
-    return round(statistics.linear_regression(*zip(*points, strict=True)).slope, 3)
 
 
-def _java(main: str, *arguments: str) -> str:
-    java = Path(os.environ["NEURALCORE_JAVA"]) / "bin" / "java"
+def _plot(figures: Sequence[Figure]) -> None:
+    """What one message, or one delivery, costs over how many there are."""
+    lines: dict[str, plot.Line] = {
+        kind: _points(kind, figures) for kind in ("channels", "subscribers", "patterns")
+    }
+    plot.write(
+        ROOT / "docs" / "plots" / "engine-growth.svg",
+        "The bus inside the daemon",
+        "channels, subscribers or patterns",
+        "ns a message or delivery",
+        lines,
+    )
+
+
+def _exponent(kind: str, figures: Sequence[Figure]) -> float:
+    """Slope of the total cost over the number, both as logarithms."""
+    return round(plot.fitted_exponent([(n, n * cost) for n, cost in _points(kind, figures)]), 3)
+
+
+def java(main: str, *arguments: str) -> str:
+    """What one of the benchmark classes prints."""
+    binary = Path(os.environ["NEURALCORE_JAVA"]) / "bin" / "java"
     target = ROOT / "target"
     libraries = (target / "bench-classpath").read_text().strip()
     path = os.pathsep.join([str(target / "test-classes"), str(target / "classes"), libraries])
     options = ["-Xms1g", "-Xmx1g", "-XX:+UseCompactObjectHeaders", "-cp", path]
-    command = [str(java), *options, main, *arguments]
+    command = [str(binary), *options, main, *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 

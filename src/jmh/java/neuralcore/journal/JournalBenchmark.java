@@ -22,14 +22,14 @@ import neuralcore.wire.Json;
  * confirming writes beside it, rows read a second, and the time a start takes on the files that a
  * kill leaves. Not a JMH benchmark, for each figure is of seconds of work with a disk.
  *
- * <pre>java -cp … neuralcore.journal.JournalBenchmark FOLDER ROWS RESULT.json</pre>
+ * <pre>java -cp … neuralcore.journal.JournalBenchmark FOLDER ROWS</pre>
  */
 public final class JournalBenchmark {
     private static final int RUNS = 5;
     private static final int BODY = 256;
     private static final long RUN_NANOS = 2_000_000_000L;
 
-    private static final class Window implements JournalListener {
+    static final class Window implements JournalListener {
         final Semaphore free;
         private long last;
 
@@ -75,10 +75,7 @@ public final class JournalBenchmark {
         result.put("rows_per_second_1000_in_flight_groups_of_50", write(folder, 20, 50));
         big(folder, rows, result);
         String json = Json.writeText(result);
-        System.err.println(json.replace(",\"", ",\n \""));
-        if (arguments.length > 2) {
-            Files.writeString(Path.of(arguments[2]), json + "\n");
-        }
+        System.out.println(json);
     }
 
     private static List<Double> disk(Path file) throws IOException {
@@ -179,7 +176,7 @@ public final class JournalBenchmark {
         return rows * 1e9 / (System.nanoTime() - began);
     }
 
-    private static Entry message(long sequence) {
+    static Entry message(long sequence) {
         return new Entry.Message(
                 sequence,
                 new Envelope(
@@ -198,14 +195,14 @@ public final class JournalBenchmark {
                 0);
     }
 
-    private static void configure(Journal journal, Window window) throws InterruptedException {
+    static void configure(Journal journal, Window window) throws InterruptedException {
         window.free.acquire();
         journal.append(
                 List.of(new Entry.ChannelConfigured("tasks", "{}", Retention.FOREVER)),
                 Durability.DISK);
     }
 
-    private static Journal open(Path folder, JournalListener listener) {
+    static Journal open(Path folder, JournalListener listener) {
         JournalSettings settings = new JournalSettings(0, 0, 1 << 20, 16 << 20, 4096);
         return SqliteJournal.open(
                 new JournalFiles(folder.resolve("b.journal")),
@@ -214,7 +211,7 @@ public final class JournalBenchmark {
                 System::currentTimeMillis);
     }
 
-    private static Path clean(Path folder) throws IOException {
+    static Path clean(Path folder) throws IOException {
         Files.createDirectories(folder);
         try (Stream<Path> files = Files.list(folder)) {
             for (Path file : files.toList()) {
@@ -224,7 +221,7 @@ public final class JournalBenchmark {
         return folder;
     }
 
-    private static void copy(Path from, Path to) throws IOException {
+    static void copy(Path from, Path to) throws IOException {
         try (Stream<Path> files = Files.list(from)) {
             for (Path file : files.toList()) {
                 if (!file.toString().endsWith("-shm")) {

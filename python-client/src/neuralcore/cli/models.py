@@ -23,6 +23,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--repository", help="pull: organization/name, for one not described")
     parser.add_argument("--mirror", help="pull: another server than HF_ENDPOINT or the usual one")
     parser.add_argument("--revision", default="main", help="pull: default: %(default)s")
+    parser.add_argument("--source", type=Path, help="convert: a Hugging Face folder to begin with")
+    parser.add_argument("--form", choices=["int8", "fp16"], default="int8", help="convert: to what")
     parser.add_argument("--heads", type=int, default=12, help="convert: default: %(default)s")
     parser.add_argument("--cosine", type=float, default=0.99, help="convert: least, of every text")
 
@@ -91,6 +93,12 @@ def _convert(options: Namespace, name: str, found: dict[str, Any] | None, folder
     from neuralcore.convert.__main__ import main
 
     place = folder / name
+    if options.source is not None:
+        code = main(["export", str(options.source), str(place)])
+        if code != 0:
+            return code
+    if options.form == "fp16":
+        return main(["fp16", str(place / "model.onnx"), str(place / "model_fp16.onnx")])
     return main(
         [
             str(place / "model.onnx"),

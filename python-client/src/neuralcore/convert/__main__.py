@@ -1,32 +1,79 @@
-"""``python -m neuralcore.convert``: makes ``model_int8.onnx`` and its report."""
+"""``python -m neuralcore.convert``: makes forms of a network, and says which one a file has.
+
+``int8`` makes ``model_int8.onnx`` and its report (the default), ``fp16`` makes ``model_fp16.onnx``,
+``opset`` another version's, ``export`` makes ``model.onnx`` of a Hugging Face folder, ``describe``
+prints what a file is.
+"""
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+ACTIONS = ("int8", "fp16", "opset", "export", "describe")
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="neuralcore.convert", description=__doc__)
-    parser.add_argument("onnx", type=Path, help="float32 network of a BERT")
-    parser.add_argument("tokenizer", type=Path, help="its tokenizer.json")
-    parser.add_argument("folder", type=Path, help="where model_int8.onnx and .json go")
-    parser.add_argument("--max-tokens", type=int, default=256)
-    parser.add_argument("--heads", type=int, default=12)
-    parser.add_argument("--hidden", type=int, default=384, help="dimension of the vectors")
-    parser.add_argument("--pooling", choices=["mean", "cls"], default="mean")
-    parser.add_argument("--cosine", type=float, default=0.99, help="least for every text")
-    options = parser.parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    action = given.pop(0) if given and given[0] in ACTIONS else "int8"
+    parser = argparse.ArgumentParser(prog=f"neuralcore.convert {action}", description=__doc__)
+    if action == "export":
+        parser.add_argument("source", type=Path, help="folder with config.json and weights")
+    else:
+        parser.add_argument("onnx", type=Path, help="the network; for int8, float32 of a BERT")
+    if action == "int8":
+        parser.add_argument("tokenizer", type=Path, help="its tokenizer.json")
+        parser.add_argument("folder", type=Path, help="where model_int8.onnx and .json go")
+        parser.add_argument("--max-tokens", type=int, default=256)
+        parser.add_argument("--heads", type=int, default=12)
+        parser.add_argument("--hidden", type=int, default=384, help="dimension of the vectors")
+        parser.add_argument("--pooling", choices=["mean", "cls"], default="mean")
+        parser.add_argument("--cosine", type=float, default=0.99, help="least for every text")
+    elif action != "describe":
+        parser.add_argument("target", type=Path, help="file to write; for export, its folder")
+    if action in ("opset", "export"):
+        parser.add_argument("--opset", type=int, default=17)
+    options = parser.parse_args(given)
     # The library reports to its maker unless told not to before it is loaded.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     try:
-        from neuralcore.convert import quantize
+        return _run(action, options)
     except ImportError as error:
-        print(f"{error}: pip install 'neuralcore-runtime[convert]'", file=sys.stderr)
+        more = " torch transformers" if action == "export" else ""
+        print(f"{error}: pip install 'neuralcore-runtime[convert]'{more}", file=sys.stderr)
         return 1
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _run(action: str, options: argparse.Namespace) -> int:
+    from neuralcore.convert import forms
+
+    if action == "int8":
+        return _int8(options)
+    if action == "describe":
+        print(json.dumps(forms.describe(options.onnx), indent=1))
+        return 0
+    made = options.target
+    if action == "fp16":
+        forms.to_float16(options.onnx, made)
+    elif action == "opset":
+        forms.to_opset(options.onnx, made, options.opset)
+    else:
+        forms.export(options.source, made, options.opset)
+        made = made / "model.onnx"
+    print(json.dumps(forms.describe(made), indent=1))
+    return 0
+
+
+def _int8(options: argparse.Namespace) -> int:
+    from neuralcore.convert import quantize
+
     model = quantize.Model(
         options.onnx,
         options.tokenizer,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 import time
@@ -37,12 +38,38 @@ class Outcome:
             for case in ElementTree.parse(file).getroot().iter("testcase"):
                 name = f"{case.get('classname')}.{case.get('name')}"
                 skip = case.find("skipped")
-                if case.find("failure") is not None or case.find("error") is not None:
-                    self.failed.append(name)
+                failure = case.find("failure")
+                failure = case.find("error") if failure is None else failure
+                if failure is not None:
+                    place = place_of(case.get("classname") or "", failure.text or "")
+                    self.failed.append(f"{place}: {name}" if place else name)
                 elif skip is not None:
                     self.skipped.append(f"{name}: {skip.get('message') or 'no reason given'}")
                 else:
                     self.passed += 1
+
+
+def place_of(test_class: str, trace: str) -> str:
+    """``file:line`` where a test failed, from the trace in its report; empty if it has none.
+
+    Java's traces name the file without its folder and begin with what threw: the first line of the
+    test's own class counts. Pytest's end with the place, seen from python-client or the project.
+    """
+    outer = test_class.partition("$")[0]
+    file = outer.rpartition(".")[2] + ".java"
+    java = re.search(rf"\({re.escape(file)}:(\d+)\)", trace)
+    if java:
+        path = outer.replace(".", "/") + ".java"
+        found = [
+            root for root in ("src/test/java", "src/it/java") if (ROOT / root / path).is_file()
+        ]
+        return f"{found[0]}/{path}:{java[1]}" if found else f"{file}:{java[1]}"
+    places = re.findall(r"^(\S+\.py):(\d+): ", trace, re.MULTILINE)
+    own = [place for place in places if Path(place[0]).stem == test_class.rpartition(".")[2]]
+    for path, line in (own or places)[-1:]:
+        inside = "" if (ROOT / path).is_file() else "python-client/"
+        return f"{inside}{path}:{line}"
+    return ""
 
 
 def run(name: str, command: list[str], verbose: bool) -> tuple[int, Path]:

@@ -390,3 +390,9 @@ def test_falling_back_is_told(home: Path, caplog: pytest.LogCaptureFixture) -> N
     (record,) = [r for r in caplog.records if r.name == "neuralcore"]
     assert record.levelno == logging.WARNING
     assert f"No daemon runs in {home}" in record.getMessage()
+
+
+def test_nobody_else_can_look_into_a_home_that_is_made(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    daemon._make_private(home, home / "logs")
+    assert [path.stat().st_mode & 0o777 for path in (home, home / "logs")] == [0o700, 0o700]

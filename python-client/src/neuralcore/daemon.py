@@ -259,7 +259,7 @@ def _launch(
     for key, value in settings.items():
         command += ["--set", f"{key}={_setting(value)}"]
     logs = home / "logs"
-    logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _make_private(home, logs)
     console = logs / "console.log"
     with open(os.open(console, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as output:
         process = subprocess.Popen(
@@ -316,6 +316,12 @@ def _await_ready(
         time.sleep(_POLL)
 
 
+def _make_private(*folders: Path) -> None:
+    """Makes folders that nobody else can look into; ``parents`` alone would leave them open."""
+    for folder in folders:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
 @contextlib.contextmanager
 def _start_lock(home: Path, deadline: float) -> Iterator[None]:
     """Held by the one process that is starting a daemon in this home."""
@@ -323,7 +329,7 @@ def _start_lock(home: Path, deadline: float) -> Iterator[None]:
 
     run = home / "run"
     try:
-        run.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_private(home, run)
         file: IO[bytes] = open(run / "start.lock", "ab")  # noqa: SIM115
     except OSError as e:
         raise DaemonStartError(

@@ -6,6 +6,7 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.net.StandardProtocolFamily;
+import java.net.StandardSocketOptions;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
@@ -34,6 +35,10 @@ final class FrameClient implements AutoCloseable {
                         ? SocketChannel.open(StandardProtocolFamily.UNIX)
                         : SocketChannel.open();
         channel.connect(address);
+        if (address instanceof InetSocketAddress) {
+            // Each small write would wait 40 ms for the acknowledgement of the one before.
+            channel.setOption(StandardSocketOptions.TCP_NODELAY, true);
+        }
     }
 
     static FrameClient tcp(int port) throws IOException {

@@ -47,7 +47,7 @@ final class NearestRows {
                         rowCount,
                         parallel,
                         task -> {
-                            TopKSink sink = new TopKSink(queryCount, k, order);
+                            TopKSink sink = new TopKSink(scoring.kernels(), queryCount, k, order);
                             sinks.add(sink);
                             return sink;
                         });

@@ -41,6 +41,9 @@ final class Scan {
     /** Multiplications that are worth the hand-over to another thread. */
     private static final long WORK_PER_THREAD = 1 << 20;
 
+    /** A thread that begins late, or is slower, leaves some of its share to the others. */
+    private static final int TASKS_PER_THREAD = 4;
+
     private final Scoring scoring;
     private final Kernels kernels;
     private final int dimension;
@@ -89,7 +92,8 @@ final class Scan {
         long work = (long) count * rowCount * dimension;
         long threads = Math.min(parallel.threads(), Math.max(1, work / WORK_PER_THREAD));
         int blocks = Math.ceilDiv(rowCount, BLOCK_ROWS);
-        int ranges = (int) Math.min(blocks, Math.ceilDiv(threads, (long) groups));
+        long tasks = threads == 1 ? 1 : threads * TASKS_PER_THREAD;
+        int ranges = (int) Math.min(blocks, Math.ceilDiv(tasks, (long) groups));
         parallel.run(
                 groups * ranges,
                 task -> {
@@ -144,9 +148,11 @@ final class Scan {
             if (group != null) {
                 kernels.product(chunk, offset, blockRows, group, values);
                 for (int r = 0; r < blockRows; r++) {
-                    for (int j = 0; j < size; j++) {
-                        int at = r * rowStride + j;
-                        values[at] = nearness(values[at], j, r, chunk, offset);
+                    if (!nearnessAtOnce(r)) {
+                        for (int j = 0; j < size; j++) {
+                            int at = r * rowStride + j;
+                            values[at] = nearness(values[at], j, r, chunk, offset);
+                        }
                     }
                 }
                 return;
@@ -157,6 +163,21 @@ final class Scan {
                     values[j * needleStride + r] = nearness(sums[r], j, r, chunk, offset);
                 }
             }
+        }
+
+        /** Makes nearness of a row's products, unless one needs a closer look. */
+        private boolean nearnessAtOnce(int r) {
+            return switch (scoring.metric()) {
+                case COSINE -> {
+                    if (Float.isNaN(factors[r])) {
+                        yield false;
+                    }
+                    kernels.scaleToCosines(values, r * rowStride, size, factors[r]);
+                    yield true;
+                }
+                case DOT_PRODUCT -> kernels.allFinite(values, r * rowStride, size);
+                case EUCLIDEAN, SQUARED_EUCLIDEAN -> false;
+            };
         }
 
         private void prepareFactors(float[] chunk, int offset, int firstRow, int blockRows) {

@@ -113,8 +113,10 @@ public final class Similarity {
                 float[] values,
                 int needleStride,
                 int rowStride) {
-            for (int i = 0; i < values.length; i++) {
-                values[i] = metric.score(values[i]);
+            if (!metric.higherIsNearer()) {
+                for (int i = 0; i < values.length; i++) {
+                    values[i] = metric.score(values[i]);
+                }
             }
             if (needleStep == 1 && needleStride == 1) {
                 for (int r = 0; r < rows; r++) {

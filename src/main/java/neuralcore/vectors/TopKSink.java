@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.IntToLongFunction;
+import neuralcore.vectors.simd.Kernels;
 import org.jspecify.annotations.Nullable;
 
 /** Keeps the k nearest rows of each needle, as one task of a {@link Scan} sees them. */
@@ -11,6 +12,7 @@ final class TopKSink implements Scan.Sink {
     /** The order of a row that is not to be found. */
     static final long ABSENT = -1;
 
+    private final Kernels kernels;
     private final @Nullable TopK[] nearest;
 
     /** What a row must reach, for each needle; kept apart from the heaps to be read in one go. */
@@ -24,7 +26,8 @@ final class TopKSink implements Scan.Sink {
      * @param k to be kept of each, at least 1
      * @param order decides between equally near rows, lower first; {@link #ABSENT} leaves a row out
      */
-    TopKSink(int needles, int k, IntToLongFunction order) {
+    TopKSink(Kernels kernels, int needles, int k, IntToLongFunction order) {
+        this.kernels = kernels;
         this.nearest = new TopK[needles];
         this.thresholds = new float[needles];
         Arrays.fill(thresholds, Float.NEGATIVE_INFINITY);
@@ -43,6 +46,9 @@ final class TopKSink implements Scan.Sink {
             int rowStride) {
         if (needleStride == 1) {
             for (int r = 0; r < rows; r++) {
+                if (!kernels.anyAtLeast(values, r * rowStride, thresholds, firstNeedle, needles)) {
+                    continue;
+                }
                 for (int j = 0; j < needles; j++) {
                     float near = values[r * rowStride + j];
                     if (near >= thresholds[firstNeedle + j]) {

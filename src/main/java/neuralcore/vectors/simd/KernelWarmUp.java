@@ -26,6 +26,11 @@ public final class KernelWarmUp {
         float[] out = new float[ROWS];
         PackedRows packed = kernels.pack(rows, 0, ROWS, LENGTH);
         float[] products = new float[ROWS * packed.stride()];
+        CodeKernels codes = kernels.codes();
+        byte[] coded = new byte[LENGTH];
+        codes.encode(rows, 0, coded, 0, LENGTH);
+        short[] query = new short[LENGTH];
+        codes.prepare(rows, 0, query, LENGTH);
         List<Runnable> kinds =
                 List.of(
                         () -> kernels.dot(rows, 0, rows, LENGTH, LENGTH),
@@ -34,7 +39,13 @@ public final class KernelWarmUp {
                         () -> kernels.allFinite(rows, 0, LENGTH),
                         () -> kernels.dotRows(rows, 0, rows, 0, ROWS, LENGTH, out),
                         () -> kernels.squaredEuclideanRows(rows, 0, rows, 0, ROWS, LENGTH, out),
-                        () -> kernels.product(rows, 0, ROWS, packed, products));
+                        () -> kernels.product(rows, 0, ROWS, packed, products),
+                        () -> kernels.scaleToCosines(products, 0, ROWS, 0.5f),
+                        () -> kernels.anyAtLeast(products, 0, out, 0, ROWS),
+                        () ->
+                                codes.dot4(
+                                        query, coded, 0, coded, 0, coded, 0, coded, 0, LENGTH, out,
+                                        0));
         for (Runnable kind : kinds) {
             long began = System.nanoTime();
             for (int i = 0; i < CALLS && System.nanoTime() - began < MOST_NANOS_EACH; i++) {

@@ -173,6 +173,24 @@ public interface Kernels {
      */
     void product(float[] rows, int offset, int count, PackedRows packed, float[] out);
 
+    /** Multiplies values and takes what rounding has led out of [−1, 1] back to its ends. */
+    default void scaleToCosines(float[] values, int offset, int count, float factor) {
+        for (int i = offset; i < offset + count; i++) {
+            values[i] = Math.max(-1f, Math.min(1f, values[i] * factor));
+        }
+    }
+
+    /** Whether a value is at least the limit that stands at its place. */
+    default boolean anyAtLeast(
+            float[] values, int offset, float[] limits, int limitsOffset, int count) {
+        for (int i = 0; i < count; i++) {
+            if (values[offset + i] >= limits[limitsOffset + i]) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     /** √Σ (aᵢ − bᵢ)², also where the squares leave the range of float. */
     default float euclidean(float[] a, int aOffset, float[] b, int bOffset, int length) {
         float squared = squaredEuclidean(a, aOffset, b, bOffset, length);

@@ -436,6 +436,17 @@ final class PanamaKernels implements Kernels {
     }
 
     @Override
+    public void scaleToCosines(float[] values, int offset, int count, float factor) {
+        PanamaResults.scaleToCosines(values, offset, count, factor);
+    }
+
+    @Override
+    public boolean anyAtLeast(
+            float[] values, int offset, float[] limits, int limitsOffset, int count) {
+        return PanamaResults.anyAtLeast(values, offset, limits, limitsOffset, count);
+    }
+
+    @Override
     public PackedRows pack(float[] rows, int offset, int count, int length) {
         return PackedRows.of(rows, offset, count, 2 * LANES, length);
     }

@@ -58,6 +58,40 @@ class KernelsTest {
         }
     }
 
+    @Test
+    void resultsOfProductsBecomeCosines() {
+        Random random = new Random(17);
+        for (int n = 0; n < 70; n++) {
+            float[] values = Shape.GAUSSIAN.make(random, n + 5);
+            float[] expected = values.clone();
+            for (int i = 3; i < n + 3; i++) {
+                expected[i] = Math.max(-1f, Math.min(1f, expected[i] * 0.9f));
+            }
+            kernels.scaleToCosines(values, 3, n, 0.9f);
+            assertThat(values).containsExactly(expected);
+        }
+    }
+
+    @Test
+    void oneValueThatReachesItsLimitIsSeenWhereverItStands() {
+        for (int n = 1; n < 70; n++) {
+            float[] values = new float[n + 5];
+            float[] limits = new float[n + 7];
+            Arrays.fill(limits, 1f);
+            // Outside the range, where nobody is to look.
+            Arrays.fill(values, 0, 3, 2f);
+            Arrays.fill(values, n + 3, n + 5, 2f);
+            assertThat(kernels.anyAtLeast(values, 3, limits, 5, n)).isFalse();
+            for (int i = 0; i < n; i++) {
+                values[3 + i] = 1f;
+                assertThat(kernels.anyAtLeast(values, 3, limits, 5, n)).isTrue();
+                values[3 + i] = Math.nextDown(1f);
+            }
+            limits[5] = Float.NEGATIVE_INFINITY;
+            assertThat(kernels.anyAtLeast(values, 3, limits, 5, n)).isTrue();
+        }
+    }
+
     @ParameterizedTest
     @EnumSource
     void sumsAreCloseInEveryDimension(Shape shape) {

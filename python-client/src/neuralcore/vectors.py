@@ -242,7 +242,8 @@ def cosine_similarity_batch(
     first = _one_of("queries", queries, "query", query)
     second = _one_of("documents", documents, "vectors", vectors)
     if _dimensions(first) == 1 and len(first):
-        row: NDArray[np.float32] = _scores([first], second, DistanceMetric.COSINE, where)[0]
+        one = first[None] if hasattr(first, "ndim") else [first]
+        row: NDArray[np.float32] = _scores(one, second, DistanceMetric.COSINE, where)[0]
         return row
     return _scores(first, second, DistanceMetric.COSINE, where)
 

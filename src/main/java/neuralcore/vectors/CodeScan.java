@@ -16,7 +16,7 @@ final class CodeScan {
     private static final int BLOCK_ROWS = 256;
 
     /** Rows that are worth the hand-over to another thread. */
-    private static final int ROWS_PER_THREAD = 4_096;
+    private static final int ROWS_PER_THREAD = 16_384;
 
     private static final int RESCORED_FACTOR = 4;
     private static final int RESCORED_LEAST = 32;

@@ -1,12 +1,9 @@
 package neuralcore.vectors;
 
 import java.io.IOException;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.PriorityQueue;
 import java.util.concurrent.Executor;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Supplier;
@@ -17,9 +14,6 @@ import neuralcore.vectors.store.Snapshot;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.NeuralCoreException;
 import org.jspecify.annotations.Nullable;
-import org.roaringbitmap.RoaringBitmap;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * Vectors of one dimension with ids, metadata and texts, in namespaces.
@@ -36,16 +30,11 @@ import org.slf4j.LoggerFactory;
  * <p>Equally near rows come in the order in which their ids were first put.
  */
 public final class Collection implements AutoCloseable {
-    private static final Logger log = LoggerFactory.getLogger(Collection.class);
-
-    /** A log of this length is worth a snapshot, if it is also longer than the last one. */
-    private static final long SNAPSHOT_LOG_BYTES = 16L << 20;
-
     private final CollectionSpec spec;
     private final Scoring scoring;
     private final MemoryBudget budget;
     private final @Nullable CollectionFiles files;
-    private final Executor background;
+    private final @Nullable SnapshotKeeper keeper;
     private final Table table;
     private final GraphIndexer indexer;
     private final int exactBelow;
@@ -57,8 +46,6 @@ public final class Collection implements AutoCloseable {
     private final ReentrantLock writing = new ReentrantLock();
 
     private final ReentrantReadWriteLock lock = new ReentrantReadWriteLock();
-    private final ReentrantLock snapshotting = new ReentrantLock();
-    private final AtomicBoolean snapshotPlanned = new AtomicBoolean();
     private volatile boolean ended;
 
     // Written by writers alone, read without a lock.
@@ -76,7 +63,6 @@ public final class Collection implements AutoCloseable {
         this.spec = spec;
         this.scoring = scoring;
         this.budget = around.budget();
-        this.background = around.background();
         this.exactBelow = around.exactBelow();
         this.table = table;
         this.files = files;
@@ -87,9 +73,18 @@ public final class Collection implements AutoCloseable {
                         spec.graphConfig(),
                         exactBelow,
                         around.builders(),
-                        background,
+                        around.background(),
                         writing,
                         lock.writeLock());
+        this.keeper =
+                files == null
+                        ? null
+                        : new SnapshotKeeper(
+                                spec.name(),
+                                files,
+                                indexer,
+                                around.background(),
+                                () -> snapshotSource(files));
     }
 
     /**
@@ -264,30 +259,16 @@ public final class Collection implements AutoCloseable {
     /** Waits until a change is on the disk. */
     private void settle(long sequence) {
         indexer.follow(count);
-        if (files == null) {
+        if (files == null || keeper == null) {
             return;
         }
         files.sync(sequence);
-        if (files.logBytes() > Math.max(SNAPSHOT_LOG_BYTES, files.snapshotBytes())
-                && snapshotPlanned.compareAndSet(false, true)) {
-            background.execute(this::snapshotQuietly);
-        }
+        keeper.snapshotIfDue();
     }
 
     /** The rows with these ids, in the ids' order; ids that are not there are left out. */
     public List<StoredRow> get(String namespace, List<Object> wanted, boolean vectorsToo) {
-        return reading(
-                () -> {
-                    List<StoredRow> found = new ArrayList<>(wanted.size());
-                    int number = table.columns().namespaceNumberOrNone(namespace);
-                    for (Object id : wanted) {
-                        Integer slot = table.namespaces().slot(number, id);
-                        if (slot != null) {
-                            found.add(table.columns().row(slot, vectorsToo));
-                        }
-                    }
-                    return found;
-                });
+        return reading(() -> TableReader.get(table, namespace, wanted, vectorsToo));
     }
 
     /** How many rows are in scope. */
@@ -295,41 +276,9 @@ public final class Collection implements AutoCloseable {
         return reading(() -> table.find(scope).getCardinality());
     }
 
-    /**
-     * The rows in scope that come after one, in the order in which their ids were first put. Rows
-     * that are put or deleted between two calls neither hide nor double others.
-     *
-     * @param after the order of the last row that was seen, −1 to begin
-     * @param limit at most so many
-     */
+    /** See {@link TableReader#scroll}. */
     public List<StoredRow> scroll(Scope scope, long after, int limit, boolean vectorsToo) {
-        return reading(
-                () -> {
-                    Columns columns = table.columns();
-                    // The slots with the lowest orders, the highest of them on top.
-                    PriorityQueue<Integer> first =
-                            new PriorityQueue<>(
-                                    (a, b) -> Long.compare(columns.order(b), columns.order(a)));
-                    table.find(scope)
-                            .forEach(
-                                    (int slot) -> {
-                                        long order = columns.order(slot);
-                                        if (order > after
-                                                && (first.size() < limit
-                                                        || order
-                                                                < columns.order(first.element()))) {
-                                            first.add(slot);
-                                            if (first.size() > limit) {
-                                                first.remove();
-                                            }
-                                        }
-                                    });
-                    List<StoredRow> rows = new ArrayList<>(first.size());
-                    while (!first.isEmpty()) {
-                        rows.add(columns.row(first.remove(), vectorsToo));
-                    }
-                    return rows.reversed();
-                });
+        return reading(() -> TableReader.scroll(table, scope, after, limit, vectorsToo));
     }
 
     /**
@@ -359,16 +308,7 @@ public final class Collection implements AutoCloseable {
 
     /** Some of its rows, spread evenly over its slots. */
     List<StoredRow> sample(int most) {
-        return reading(
-                () -> {
-                    RoaringBitmap live = table.columns().live();
-                    int step = Math.max(1, live.getCardinality() / most);
-                    List<StoredRow> rows = new ArrayList<>();
-                    for (int i = 0; i < live.getCardinality() && rows.size() < most; i += step) {
-                        rows.add(table.columns().row(live.select(i), true));
-                    }
-                    return rows;
-                });
+        return reading(() -> TableReader.sample(table, most));
     }
 
     /**
@@ -376,65 +316,39 @@ public final class Collection implements AutoCloseable {
      * to write. Searches and writers go on meanwhile.
      */
     public boolean snapshot() throws IOException {
-        if (files == null) {
-            return false;
-        }
-        snapshotting.lock();
-        try {
-            CollectionSnapshot source;
-            writing.lock();
-            try {
-                refuseIfEnded();
-                if (files.last() == files.snapshotSequence()) {
-                    return false;
-                }
-                source = new CollectionSnapshot(table, lock.readLock(), files.rotate());
-            } finally {
-                writing.unlock();
-            }
-            files.writeSnapshot(source).close();
-            indexer.useIfComplete(
-                    files::last, (graph, last) -> files.writeGraph(last, graph::writeTo));
-            return true;
-        } finally {
-            snapshotting.unlock();
-        }
+        return keeper != null && keeper.snapshot();
     }
 
-    private void snapshotQuietly() {
+    /**
+     * Begins a segment of the log, and a snapshot of what was before; null if there is none due.
+     */
+    private @Nullable CollectionSnapshot snapshotSource(CollectionFiles from) throws IOException {
+        writing.lock();
         try {
-            snapshot();
-        } catch (IOException | RuntimeException e) {
-            if (!ended) { // else it is no wonder
-                log.warn(
-                        "No snapshot of collection '{}' could be written: {}",
-                        name(),
-                        e.toString());
-            }
+            refuseIfEnded();
+            return from.last() == from.snapshotSequence()
+                    ? null
+                    : new CollectionSnapshot(table, lock.readLock(), from.rotate());
         } finally {
-            snapshotPlanned.set(false);
-        }
-    }
-
-    /** So that opening need not build it again. */
-    private void saveGraph() {
-        if (files == null || ended) {
-            return;
-        }
-        try {
-            indexer.useIfComplete(
-                    files::last, (graph, last) -> files.writeGraph(last, graph::writeTo));
-        } catch (IOException | RuntimeException e) {
-            log.warn("The graph of '{}' could not be written: {}", name(), e.toString());
+            writing.unlock();
         }
     }
 
     /** Ends it: what it holds in memory is given back, and further calls are refused. */
     @Override
     public void close() throws IOException {
-        saveGraph();
+        if (keeper != null && !ended) {
+            keeper.saveGraph();
+        }
         indexer.end();
-        snapshotting.lock();
+        if (keeper == null) {
+            end();
+        } else {
+            keeper.betweenSnapshots(this::end);
+        }
+    }
+
+    private void end() throws IOException {
         writing.lock();
         lock.writeLock().lock();
         try {
@@ -453,7 +367,6 @@ public final class Collection implements AutoCloseable {
         } finally {
             lock.writeLock().unlock();
             writing.unlock();
-            snapshotting.unlock();
         }
     }
 

@@ -63,8 +63,9 @@ class HNSWIndex:
     :meth:`wait_until_built`), and searches it once it is there; the fallback stays exact.
 
     The index belongs to the process that made it: making it connects, which may start a daemon, and
-    the memory there is freed by ``close()``, when the index is garbage, or when the process ends in
-    an orderly way. What should outlive the process is written by :meth:`save`. Thread-safe.
+    the memory there is freed by ``close()``, when the index is garbage, or when the process ends
+    (if it is killed, some seconds later, and only over a unix socket). What should outlive the
+    process is written by :meth:`save`. Thread-safe.
 
     :param dimension: of the vectors.
     :param max_elements: how many are expected; more are taken, and the number grows.
@@ -118,7 +119,7 @@ class HNSWIndex:
         self._waiting: dict[int, NDArray[np.float32]] = {}
         self._client = resolve(client)
         self._collection = f"index-{os.getpid()}-{secrets.token_hex(8)}"
-        options = {
+        options: dict[str, Any] = {
             "m": max(2, m),
             "ef_construction": ef_construction,
             "ef_search": ef_search,
@@ -128,6 +129,9 @@ class HNSWIndex:
             options["m0"] = m0
         if seed is not None:
             options["seed"] = seed
+        owner = _owner(self._client)
+        if owner is not None:
+            options["owner"] = owner
         self._call("create", dimension=dimension, metric=self.metric, **options)
         self._drop = weakref.finalize(self, _drop, self._client, self._collection, os.getpid())
 
@@ -480,6 +484,17 @@ class HNSWIndex:
         if self.metric == "cosine":
             return 1.0 - score
         return -score if self.metric == "dot_product" else score
+
+
+def _owner(client: Caller) -> dict[str, Any] | None:
+    """Who this process is, for a daemon that can see whether it lives; None for any other."""
+    if not str(getattr(client, "url", "")).startswith("unix:"):
+        return None
+    try:
+        namespace = os.readlink("/proc/self/ns/pid")
+    except OSError:
+        namespace = ""
+    return {"pid": os.getpid(), "pid_namespace": namespace}
 
 
 def _drop(client: Caller, collection: str, pid: int) -> None:

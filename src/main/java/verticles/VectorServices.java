@@ -6,6 +6,7 @@ import io.vertx.core.Future;
 import io.vertx.core.Vertx;
 import io.vertx.core.WorkerExecutor;
 import java.util.List;
+import java.util.concurrent.Executors;
 import java.util.function.BiFunction;
 import java.util.function.Predicate;
 import neuralcore.eventbus.Addresses;
@@ -27,6 +28,8 @@ final class VectorServices {
     /** Multiplications up to which a comparison is not worth leaving the event loop. */
     private static final long SMALL = 1 << 16;
 
+    private static final long ORPHANS_MILLIS = 10_000;
+
     private static final Predicate<Request> NEVER = request -> false;
 
     /** What answers. */
@@ -36,6 +39,16 @@ final class VectorServices {
                     collections,
                     new VectorRequests(collections, similarity),
                     new CollectionRequests(collections, parallel));
+        }
+
+        /** Opens what is on disk, and from then on drops what killed processes have left. */
+        void tend(Vertx vertx, WorkerExecutor background) {
+            background.executeBlocking(Executors.callable(collections::openAll), false);
+            vertx.setPeriodic(
+                    ORPHANS_MILLIS,
+                    timer ->
+                            background.executeBlocking(
+                                    Executors.callable(collections::dropOrphans), false));
         }
     }
 

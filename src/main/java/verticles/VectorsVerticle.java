@@ -73,10 +73,7 @@ public final class VectorsVerticle extends VerticleBase {
                         .onSuccess(started -> tell(true, KernelProvider.kernels().name()))
                         .onFailure(failure -> tell(false, String.valueOf(failure.getMessage())));
         engine = starting;
-        starting.onSuccess(
-                started ->
-                        background.executeBlocking(
-                                Executors.callable(started.collections()::openAll), false));
+        starting.onSuccess(started -> started.tend(vertx, background));
         Future<?> offered =
                 new VectorServices(vertx, meters, starting, readers, writers).offerAll();
         return KernelProvider.isForced() ? Future.all(offered, starting) : offered;

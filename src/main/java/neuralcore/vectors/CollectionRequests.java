@@ -42,7 +42,13 @@ public final class CollectionRequests {
                         params.bool("int8", true),
                         CollectionSpec.graphConfig(params),
                         metadata == null ? Map.of() : metadata);
+        Map<String, @Nullable Object> owner = params.optionalObject("owner");
+        if (owner != null && spec.durable()) {
+            throw NeuralCoreException.invalid(
+                    "'owner' goes with durable=false; what is on disk outlives its process.");
+        }
         collections.create(spec, params.bool("exist_ok", false));
+        collections.belongsTo(spec.name(), owner);
         return Reply.of(Map.of());
     }
 

@@ -5,6 +5,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.Executor;
 import java.util.random.RandomGenerator;
@@ -28,6 +29,7 @@ public final class Collections implements AutoCloseable {
 
     private final ConcurrentSkipListMap<String, CollectionSlot> byName =
             new ConcurrentSkipListMap<>();
+    private final CollectionOwners owners = new CollectionOwners();
     private final Kernels kernels;
     private final int maxDimension;
     private final Collection.Surroundings around;
@@ -140,6 +142,24 @@ public final class Collections implements AutoCloseable {
                                         : "Choose another name, drop it, or pass exist_ok."));
     }
 
+    /**
+     * Has a collection end with a process of this machine, should that end without dropping it.
+     *
+     * @param owner {@code pid} and {@code pid_namespace}; null for none
+     */
+    void belongsTo(String name, @Nullable Map<String, @Nullable Object> owner) {
+        owners.note(name, owner);
+    }
+
+    /** Drops what belongs to processes that have ended; for somebody to call now and then. */
+    public void dropOrphans() {
+        for (String name : owners.orphans()) {
+            if (drop(name)) {
+                log.info("Collection '{}' was freed: the process that owned it has ended", name);
+            }
+        }
+    }
+
     private Collection make(CollectionSpec spec) {
         Scoring scoring = new Scoring(kernels, spec.metric(), spec.dimension());
         CollectionFiles files = null;
@@ -193,6 +213,7 @@ public final class Collections implements AutoCloseable {
 
     /** Ends a collection once its running calls have ended; answers whether it was there. */
     public boolean drop(String name) {
+        owners.forget(name);
         CollectionSlot slot = byName.remove(name);
         if (slot == null) {
             return false;

@@ -35,6 +35,15 @@ final class Scan {
     private static final int GROUP_NEEDLES = 256;
     private static final int BLOCK_ROWS = 256;
 
+    /**
+     * Rows that are read from memory while those before them are compared. A processor sees early
+     * what will be needed if it is read in one line; four rows at a time are four lines, and a
+     * thread then gets 11 GB/s where one that has touched the rows before gets 18.
+     */
+    private static final int STRIP_ROWS = 32;
+
+    private static final int LINE_FLOATS = 16;
+
     /** From so many needles on, the matrix product is faster than needle by needle. */
     private static final int PRODUCT_NEEDLES = 16;
 
@@ -117,8 +126,11 @@ final class Scan {
         private final float[] buffer;
         private final Sink sink;
         private final float[] values;
-        private final float[] sums = new float[BLOCK_ROWS];
+        private final float[] sums = new float[STRIP_ROWS];
         private final float[] factors = new float[BLOCK_ROWS];
+
+        /** Of no meaning; without it, what is only touched would not be read. */
+        private int touched;
 
         Task(int groupNumber, ScanRows rows, int rowCount, Sink sink) {
             this.firstNeedle = first(groupNumber);
@@ -157,12 +169,30 @@ final class Scan {
                 }
                 return;
             }
-            for (int j = 0; j < size; j++) {
-                sums(j, chunk, offset, blockRows);
-                for (int r = 0; r < blockRows; r++) {
-                    values[j * needleStride + r] = nearness(sums[r], j, r, chunk, offset);
+            for (int first = 0; first < blockRows; first += STRIP_ROWS) {
+                int strip = Math.min(STRIP_ROWS, blockRows - first);
+                int at = offset + first * dimension;
+                if (chunk != buffer) {
+                    touch(chunk, at + strip * dimension);
+                }
+                for (int j = 0; j < size; j++) {
+                    sums(j, chunk, at, strip);
+                    for (int r = 0; r < strip; r++) {
+                        values[j * needleStride + first + r] =
+                                nearness(sums[r], j, first + r, chunk, offset);
+                    }
                 }
             }
+        }
+
+        /** Has the strip that begins here brought into the cache. */
+        private void touch(float[] chunk, int from) {
+            int end = Math.min(chunk.length, from + STRIP_ROWS * dimension);
+            int bits = touched;
+            for (int i = from; i < end; i += LINE_FLOATS) {
+                bits ^= Float.floatToRawIntBits(chunk[i]);
+            }
+            touched = bits;
         }
 
         /** Makes nearness of a row's products, unless one needs a closer look. */

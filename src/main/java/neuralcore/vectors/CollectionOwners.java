@@ -16,7 +16,8 @@ import org.jspecify.annotations.Nullable;
  * freed. A process that cannot be seen from here owns nothing, and its collections stay: better too
  * many than one too few.
  *
- * <p>A process is known by its number and, as numbers are used again, by when it began. Thread-safe.
+ * <p>A process is known by its number and, as numbers are used again, by when it began.
+ * Thread-safe.
  */
 final class CollectionOwners {
     /** Where Linux tells whose numbers are meant: a container has its own. */

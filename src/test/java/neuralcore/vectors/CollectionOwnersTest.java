@@ -65,8 +65,7 @@ class CollectionOwnersTest {
         params.put("durable", false);
         params.put("owner", Map.of("pid", owner.pid(), "pid_namespace", namespace));
         params.putAll(more);
-        requests.create(
-                new Request("neuralcore.vectors.create", new Params(params), List.of()));
+        requests.create(new Request("neuralcore.vectors.create", new Params(params), List.of()));
     }
 
     private List<String> names() {

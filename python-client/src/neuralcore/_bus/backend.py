@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from neuralcore._bus.batch import Batch, Rejected
 from neuralcore._bus.message import Message
-from neuralcore._wire import Settlement
+from neuralcore._wire import AnySettlement
 
 OnMessages = Callable[[Sequence[Message]], None]
 
@@ -58,7 +58,7 @@ class Backend(Protocol):
 
     def grant(self, number: int, messages: int) -> None: ...
 
-    def settle(self, number: int, settlements: Sequence[Settlement]) -> Future[Any]: ...
+    def settle(self, number: int, settlements: Sequence[AnySettlement]) -> Future[Any]: ...
 
     def open(self, path: str, timeout: float) -> None:
         """Binds the namespace to a file."""

@@ -31,7 +31,7 @@ from neuralcore._bus.plugins import Plugins
 from neuralcore._bus.pull import PulledMessages
 from neuralcore._bus.requests import Requests
 from neuralcore._bus.subscription import Handler, Subscription, Terms
-from neuralcore._wire import Settlement, message_id
+from neuralcore._wire import AnySettlement, message_id
 from neuralcore.errors import ConnectionLost, InvalidRequest, NeuralCoreError, QueueFull
 
 log = logging.getLogger("neuralcore.messaging")
@@ -427,7 +427,9 @@ class Core:
         if self.backend is not None:
             self.backend.unsubscribe(subscription.id, forget, self.timeout)
 
-    def settle(self, subscription: Subscription, settlements: Sequence[Settlement]) -> Future[Any]:
+    def settle(
+        self, subscription: Subscription, settlements: Sequence[AnySettlement]
+    ) -> Future[Any]:
         assert self.backend is not None  # something was delivered
         return self.backend.settle(subscription.id, settlements)
 

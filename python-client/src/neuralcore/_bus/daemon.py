@@ -15,7 +15,7 @@ from neuralcore import _wire
 from neuralcore._bus.backend import Listener, OnMessages
 from neuralcore._bus.batch import Batch, Rejected, Summary
 from neuralcore._bus.completion import log
-from neuralcore._wire import Flow, Published, Settlement
+from neuralcore._wire import AnySettlement, Flow, Published
 from neuralcore.errors import (
     CODE_OF_NUMBER,
     ConnectionLost,
@@ -219,7 +219,7 @@ class DaemonBackend:
         if entry is not None:
             self._connection.send(_wire.encode_credit([(entry.wire_number, messages)]))
 
-    def settle(self, number: int, settlements: Sequence[Settlement]) -> Future[Any]:
+    def settle(self, number: int, settlements: Sequence[AnySettlement]) -> Future[Any]:
         entry = self._subscribed.get(number)
         if entry is None:
             failed: Future[Any] = Future()

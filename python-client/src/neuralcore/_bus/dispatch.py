@@ -208,6 +208,7 @@ class LoopDispatcher:
         if schedule.contended:
             most = 1
         incoming = schedule.incoming
+        auto_ack = subscription.auto_ack
         began = monotonic()
         done = failed = 0
         self._handling = True
@@ -224,7 +225,9 @@ class LoopDispatcher:
                         raise
                 else:
                     if result is not None:
-                        subscription.answered(message, result)
+                        subscription.succeeded(message, result)
+                    elif auto_ack:
+                        subscription.ack(message)
                 if incoming or self._leader is not me or subscription.cancelled:
                     break
         finally:

@@ -217,6 +217,11 @@ class Message(msgspec.Struct, gc=False, eq=False):
         return _payload.decode(self._types >> 8, self._meta_bytes)
 
     @property
+    def says_nothing(self) -> bool:
+        """Whether there is nothing to it but its payload: no meta, and it is no replay."""
+        return self._types <= 0xFF and self._attempt <= 0xFFFF
+
+    @property
     def replayed(self) -> bool:
         """Whether it was read back from the log."""
         return bool(self._attempt & _REPLAYED)
@@ -244,7 +249,9 @@ class Message(msgspec.Struct, gc=False, eq=False):
 
     def ack(self) -> None:
         """Done: it will not come again."""
-        self._settle("ack")
+        if self._subscription is None or not self._subscription.acknowledges:
+            raise _not_acknowledged(self)
+        self._subscription.ack(self)
 
     def nack(self, delay: float | None = None, reason: Any = None) -> None:
         """Not done: it comes again after ``delay`` seconds, or after the subscription's back-off.

@@ -102,7 +102,7 @@ class PulledMessages(Subscription):
         if message is None:
             return
         self.running -= 1
-        if settle and self._auto_ack:
+        if settle and self.auto_ack:
             message.ack()
         self.finished()
 

@@ -7,6 +7,7 @@ import inspect
 import logging
 import threading
 import traceback
+from collections import deque
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from neuralcore._bus.completion import Completion
 from neuralcore._bus.inbox import Inbox
 from neuralcore._bus.limits import TURN_SECONDS
 from neuralcore._bus.message import Message
-from neuralcore._wire import ACK, BY_BACKOFF, EXTEND, NACK, TERM, Settlement, json_bytes
+from neuralcore._wire import ACK, BY_BACKOFF, EXTEND, NACK, TERM, AnySettlement, json_bytes
 
 if TYPE_CHECKING:
     from neuralcore._bus.dispatch import Dispatcher, LoopThread
@@ -32,6 +33,7 @@ _GROW_WITHIN_SECONDS = 0.02
 _FIRST_WINDOW = 64
 _LAST_WINDOW = 8192
 _MOST_IN_A_TURN = 256
+_MOST_SETTLEMENTS = 256
 _TRACEBACK_CHARACTERS = 4000
 _KINDS = {"ack": ACK, "nack": NACK, "term": TERM, "extend": EXTEND}
 
@@ -63,7 +65,7 @@ class Owner(Protocol):
     def grant(self, subscription: Subscription, messages: int) -> None: ...
 
     def settle(
-        self, subscription: Subscription, settlements: Sequence[Settlement]
+        self, subscription: Subscription, settlements: Sequence[AnySettlement]
     ) -> Future[Any]: ...
 
     def answer(self, request: Message, payload: Any, error: BaseException | None) -> None: ...
@@ -123,13 +125,9 @@ class Subscription:
         self.handler = handler
         self._filter = terms.filter_fn
         self.loop = loop
-        self._auto_ack = terms.acknowledge == "auto"
-        # Whether a message takes nothing but the call of its handler.
-        self._only_calls = (
-            terms.concurrency == 1
-            and not (terms.filter_fn or terms.batch_limit)
-            and terms.acknowledge != "auto"
-        )
+        self.auto_ack = terms.acknowledge == "auto"
+        # Whether a message takes nothing but the call of its handler, and perhaps its "done".
+        self._only_calls = terms.concurrency == 1 and not (terms.filter_fn or terms.batch_limit)
         self.turn_messages = 16
         self._lock = threading.Lock()
         self._window = terms.credit or _FIRST_WINDOW
@@ -137,7 +135,9 @@ class Subscription:
         self._granted_at = 0.0
         self._since_grown = 0
         self._grown_at = 0.0
-        self._settlements: list[Settlement] = []
+        self._settlements: deque[AnySettlement] = deque()
+        self._acked: deque[int] = deque()  # most settlements are a number and nothing else
+        self._settling = False  # whether they will be sent
 
     @property
     def credit(self) -> int:
@@ -219,8 +219,8 @@ class Subscription:
             self.turn_messages = max(1, self.turn_messages // 2)
         self.finished(messages)
 
-    def answered(self, message: Message, result: Any) -> None:
-        """A handler has returned something."""
+    def succeeded(self, message: Message, result: Any) -> None:
+        """A handler has returned."""
         try:
             self._succeeded(message, result)
         except Exception as error:
@@ -329,8 +329,8 @@ class Subscription:
             return False
 
     def _succeeded(self, message: Message, result: Any) -> None:
-        if self._auto_ack:
-            message.ack()
+        if self.auto_ack:
+            self.ack(message)
         hooks = self._owner.hooks
         if hooks is not None:
             hooks.after_dispatch(message, None)
@@ -355,7 +355,7 @@ class Subscription:
             exc_info=error,
         )
         try:
-            if self._auto_ack:
+            if self.auto_ack:
                 message.nack(reason=error)
             hooks = self._owner.hooks
             if hooks is not None:
@@ -370,29 +370,40 @@ class Subscription:
     def settle(self, message: Message, kind: str, delay: float | None, reason: Any) -> None:
         """Tells the daemon what came of a message, in batches."""
         milliseconds = BY_BACKOFF if delay is None else _milliseconds(delay)
-        settlement = Settlement(
-            self.id, _KINDS[kind], message.namespace_sequence, milliseconds, _reason(reason)
+        settlement = (
+            self.id,
+            _KINDS[kind],
+            message.namespace_sequence,
+            milliseconds,
+            _reason(reason),
         )
-        with self._lock:
-            self._settlements.append(settlement)
-            first = len(self._settlements) == 1
-            full = len(self._settlements) >= 256
-        if first or full:
-            self._schedule_settlements(now=full)
+        self._settlements.append(settlement)
+        self._see_to_settlements()
 
-    def _schedule_settlements(self, *, now: bool) -> None:
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            loop = None
-        if loop is None or now:
+    def ack(self, message: Message) -> None:
+        """Tells the daemon that a message is done, if it has not been told what came of it."""
+        if not message._settled:
+            message._settled = True
+            self._acked.append(message.namespace_sequence)
+            self._see_to_settlements()
+
+    def _see_to_settlements(self) -> None:
+        if not self._settling:
+            self._settling = True
+            try:
+                asyncio.get_running_loop().call_soon(self.send_settlements)
+                return
+            except RuntimeError:
+                self.send_settlements()
+        elif len(self._acked) + len(self._settlements) >= _MOST_SETTLEMENTS:
             self.send_settlements()
-        else:
-            loop.call_soon(self.send_settlements)
 
     def send_settlements(self) -> None:
+        self._settling = False  # before they are taken: what comes after sees to itself
         with self._lock:
-            settlements, self._settlements = self._settlements, []
+            settlements = [self._settlements.popleft() for _ in range(len(self._settlements))]
+            acked = [self._acked.popleft() for _ in range(len(self._acked))]
+        settlements += [(self.id, ACK, number, BY_BACKOFF, b"") for number in acked]
         if settlements:
             self._owner.settle(self, settlements)
 

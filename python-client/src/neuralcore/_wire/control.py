@@ -5,7 +5,16 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 
-from neuralcore._wire.frames import Credit, Flow, Published, Rejection, Settle, Settled, Settlement
+from neuralcore._wire.frames import (
+    AnySettlement,
+    Credit,
+    Flow,
+    Published,
+    Rejection,
+    Settle,
+    Settled,
+    Settlement,
+)
 from neuralcore._wire.names import U16, ZEROS, check_end, decode_names
 from neuralcore._wire.reader import LENGTH
 
@@ -52,15 +61,13 @@ def decode_credit(payload: bytes) -> Credit:
     return Credit(grants)
 
 
-def encode_settle(
-    correlation: int, confirm: bool, settlements: Iterable[tuple[int, int, int, int, bytes]]
-) -> bytes:
+def encode_settle(correlation: int, confirm: bool, settlements: Iterable[AnySettlement]) -> bytes:
     """What became of deliveries, with its length word.
 
     Args:
         correlation: u32, repeated by the daemon in its ``Settled``.
         confirm: ask for ``Settled``; for durable subscriptions it comes after the commit.
-        settlements: :class:`Settlement` or plain tuples in its order.
+        settlements: what came of each.
     """
     entries: list[bytes] = []
     reasons: list[bytes] = []

@@ -127,6 +127,10 @@ class Settlement(NamedTuple):
     reason: bytes  # a JSON object for the dead letter, or nothing
 
 
+AnySettlement = tuple[int, int, int, int, bytes]
+"""A :class:`Settlement`, or a plain tuple in its order, which is made in a tenth of the time."""
+
+
 class Settle(NamedTuple):
     correlation: int
     confirm: bool

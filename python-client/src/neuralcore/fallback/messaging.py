@@ -23,7 +23,7 @@ from typing import Any, Literal
 from neuralcore._bus.backend import Listener, OnMessages
 from neuralcore._bus.batch import Batch, Rejected
 from neuralcore._bus.message import ABOUT, Message
-from neuralcore._wire import Outgoing, Settlement
+from neuralcore._wire import AnySettlement, Outgoing
 from neuralcore.errors import InvalidRequest, NotSupported
 
 MAX_QUEUE_SIZE = 1000
@@ -293,7 +293,7 @@ class LocalBackend:
                 if queue.heap:
                     self._namespace.deliver([queue])
 
-    def settle(self, number: int, settlements: Sequence[Settlement]) -> Future[Any]:
+    def settle(self, number: int, settlements: Sequence[AnySettlement]) -> Future[Any]:
         raise _lacks("acknowledgement")
 
     def create(self, channel: str, options: dict[str, Any], timeout: float) -> bool:

@@ -45,6 +45,14 @@ class Channel:
             self._fanout_limit = limit
             self.fanout = asyncio.Semaphore(limit)
 
+    @property
+    def is_crowded(self) -> bool:
+        """Whether its subscribers could together run more handlers at once than may."""
+        most = 0
+        for subscriber in self.subscribers:
+            most += subscriber.config.concurrency
+        return most > self._fanout_limit
+
     def credit(self, concurrency: int) -> int:
         """Messages that may be on their way to a subscriber, or wait here, beyond the queue.
 

@@ -86,6 +86,8 @@ class Link:
         """
         if self._bus is None:
             raise ConnectionLost("The bus has stopped.")
+        if not meta:
+            return self._bus.publish(channel, payload, priority)
         # Not through MessageBus.publish, which puts meta into a field of its own: ATLAS's is flat.
         sent = self._bus._core.publish(channel, payload, priority, Details(meta))
         assert sent is not None  # a bus that raises when it is full

@@ -48,18 +48,27 @@ class Message:
 
 def of_received(received: Received) -> Message:
     """The message that came from the daemon."""
-    meta = meta_of(received)
     payload = received.payload
-    if meta.get("dlq") and isinstance(payload, dict):
-        _restore_letter(payload, meta)
-    return Message(
-        id=str(meta.pop(ID, None) or received.id),
-        channel=received.channel,
-        ts=received.timestamp_ns / 1e9,
-        priority=received.priority,
-        payload=payload,
-        meta=meta,
-    )
+    known = received.id
+    if received.says_nothing:
+        meta = {"trace_id": known, "published_by": "unknown"}
+    else:
+        meta = meta_of(received)
+        if meta.get("dlq") and isinstance(payload, dict):
+            _restore_letter(payload, meta)
+        known = str(meta.pop(ID, None) or known)
+    message = object.__new__(Message)
+    # All fields at once: each by itself takes a frozen dataclass a tenth of a microsecond.
+    fields = {
+        "id": known,
+        "channel": received.channel,
+        "ts": received.timestamp_ns / 1e9,
+        "priority": received.priority,
+        "payload": payload,
+        "meta": meta,
+    }
+    object.__setattr__(message, "__dict__", fields)
+    return message
 
 
 def meta_of(received: Received) -> dict[str, Any]:
@@ -72,7 +81,8 @@ def meta_of(received: Received) -> dict[str, Any]:
         del meta["custom"]
         meta.update(custom)
     if not meta.get("trace_id"):
-        meta["trace_id"] = received.id
+        # A message that was given no other trace is the first of its own; so are its dead letters.
+        meta["trace_id"] = meta.get("origin_msg_id") or received.id
     if "published_by" not in meta:
         meta["published_by"] = meta.get("source") or "unknown"
     if received.replayed:
@@ -88,3 +98,4 @@ def _restore_letter(letter: dict[str, Any], meta: dict[str, Any]) -> None:
         known = origin["meta"].pop(ID, None)
         if known:
             origin["id"] = meta["origin_msg_id"] = known
+        origin["meta"].setdefault("trace_id", meta["trace_id"])

@@ -68,17 +68,23 @@ class MetricsRegistry:
             if self._histograms:
                 self.publish_latency.setdefault(channel, Histogram()).observe(milliseconds)
 
-    def dispatched(self, channel: str) -> None:
-        with self._lock:
-            self.of(channel).dispatched += 1
-
-    def took(self, channel: str, milliseconds: float) -> None:
-        """So long did a handler run, whatever came of it."""
+    def dispatched(self, channel: str, milliseconds: float) -> None:
+        """A message was handled, in such a time."""
         counts = self.of(channel)
         with self._lock:
-            counts.dispatch_latency_ms_sum += milliseconds
-            if self._histograms:
-                self.dispatch_latency.setdefault(channel, Histogram()).observe(milliseconds)
+            counts.dispatched += 1
+            self._took(channel, counts, milliseconds)
+
+    def took(self, channel: str, milliseconds: float) -> None:
+        """So long did a handler run that failed."""
+        counts = self.of(channel)
+        with self._lock:
+            self._took(channel, counts, milliseconds)
+
+    def _took(self, channel: str, counts: LocalMetrics, milliseconds: float) -> None:
+        counts.dispatch_latency_ms_sum += milliseconds
+        if self._histograms:
+            self.dispatch_latency.setdefault(channel, Histogram()).observe(milliseconds)
 
     def dropped(self, channel: str) -> None:
         with self._lock:

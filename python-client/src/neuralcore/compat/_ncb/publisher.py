@@ -63,9 +63,10 @@ class Publisher:
     async def _publish_with_plugins(
         self, channel: Channel, payload: Any, priority: int, meta: dict[str, Any], started: float
     ) -> str | None:
+        known = str(uuid.uuid4())
         meta.setdefault("published_by", "unknown")
-        message = Message(str(uuid.uuid4()), channel.name, time.time(), priority, payload, meta)
-        known = message.id
+        meta.setdefault("trace_id", known)
+        message = Message(known, channel.name, time.time(), priority, payload, meta)
         token = trace_id_var.set(message.trace_id)
         try:
             try:

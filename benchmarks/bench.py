@@ -46,7 +46,9 @@ def main() -> int:
     bus_parser.add_argument("--atlas-root", help="a checkout of ATLAS, to measure its bus too")
     bus_parser.add_argument("--quick", action="store_true", help="few messages, to try it")
     bus_parser.add_argument(
-        "--only", help="parts, by commas: throughput, calls, processes, durable, drop_old, growth"
+        "--only",
+        help="parts, by commas: throughput, fanout, calls, processes, durable, replay, drop_old, "
+        "atlas, channels, subscribers, payloads",
     )
     embedding_parser = verbs.add_parser("embedding", help="beside sentence-transformers")
     embedding_parser.add_argument("--rounds", type=int, default=3)
@@ -83,7 +85,14 @@ def main() -> int:
         shape, count, dimension = options.shape, options.count, options.dimension
         if options.part == "run":
             contenders = options.contenders.split(",")
-            hnsw.run(shape, count, dimension, contenders, options.rounds, rebuild=options.rebuild)
+            hnsw.run(
+                shape,
+                count,
+                dimension,
+                contenders,
+                options.rounds,
+                rebuild=options.rebuild,
+            )
         else:
             hnsw.plot_all()
     elif options.verb == "bus":

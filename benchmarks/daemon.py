@@ -51,10 +51,14 @@ class Daemon:
 
 
 @contextmanager
-def running_daemon(data: Path) -> Iterator[Daemon]:
-    """Starts a daemon on a data folder, and ends it."""
+def running_daemon(data: Path, settings: dict[str, str] | None = None) -> Iterator[Daemon]:
+    """Starts a daemon on a data folder, with settings as environment variables, and ends it."""
     ready_file = data / "run" / "ready.json"
-    environment = {**os.environ, "NEURALCORE_DATA_FOLDER": str(data)}
+    environment = {
+        **os.environ,
+        "NEURALCORE_DATA_FOLDER": str(data),
+        **(settings or {}),
+    }
     log = TARGET / "bench" / "daemon.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as out:

@@ -113,6 +113,62 @@ class Ncb:
         await self._bus.stop()
 
 
+class AtlasInterface(Ncb):
+    """Our ``NeuralCognitiveBus``: ATLAS's class over the daemon."""
+
+    def __init__(self, url: str) -> None:
+        from neuralcore.compat import atlas_ncb
+
+        self._module = atlas_ncb
+        self._url = url
+
+    async def open(self) -> None:
+        from neuralcore.client import connect
+
+        self._client = connect(self._url)
+        self._bus = self._module.NeuralCognitiveBus(client=self._client)
+        self._names = 0
+        self._channels = set()
+        await self._bus.start()
+
+    async def close(self) -> None:
+        await self._bus.stop()
+        self._client.close()
+
+
+class SmallInterface:
+    """``NeuralCoreNCB``, the bus of the planning documents, over the daemon."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    async def open(self) -> None:
+        from neuralcore.client import connect
+        from neuralcore.compat.atlas_ncb import NeuralCoreNCB
+
+        self._client = connect(self._url)
+        self._bus = NeuralCoreNCB(client=self._client)
+        await self._bus.start()
+
+    async def subscribe(self, channel: str, handle: Handler) -> None:
+        async def on_payload(payload: Any) -> None:
+            handle(payload)
+
+        await self._bus._bus.create_channel(channel, max_queue_size=0)
+        await self._bus.subscribe(channel, on_payload)
+
+    def publish(self, channel: str, payload: Any, priority: int) -> Awaitable[object] | None:
+        published: Awaitable[object] = self._bus.publish(channel, payload, priority)
+        return published
+
+    async def breathe(self) -> None:
+        await asyncio.sleep(0)
+
+    async def close(self) -> None:
+        await self._bus.stop()
+        self._client.close()
+
+
 class Nats:
     """nats-py and nats-server, core (at most once, no priorities)."""
 
@@ -203,6 +259,12 @@ class Redis:
 def contender(name: str, where: str, namespace: str = "") -> Contender:
     if name == "ours":
         return Ours(where, namespace)
-    others: dict[str, Any] = {"ncb": Ncb, "nats": Nats, "redis": Redis}
+    others: dict[str, Any] = {
+        "ncb": Ncb,
+        "nats": Nats,
+        "redis": Redis,
+        "NeuralCognitiveBus": AtlasInterface,
+        "NeuralCoreNCB": SmallInterface,
+    }
     made: Contender = others[name](where)
     return made

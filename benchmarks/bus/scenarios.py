@@ -234,7 +234,8 @@ async def drop_old(bus: Contender, *, messages: int) -> Figures:
     ncb: Any = bus
     module = ncb._module
     ncb._bus.create_channel(
-        "full", module.ChannelConfig("full", max_queue_size=10_000, drop_policy="drop_old")
+        "full",
+        module.ChannelConfig("full", max_queue_size=10_000, drop_policy="drop_old"),
     )
     await ncb._bus.stop()  # so that nobody takes anything
     for i in range(10_000):
@@ -273,12 +274,13 @@ async def durable(name: str, where: str, *, messages: int, in_flight: int) -> Fi
         nats = Nats(where)
         await nats.open()
         stream = nats.connection.jetstream(publish_async_max_pending=in_flight + 1)
-        await stream.add_stream(name=f"s{uuid.uuid4().hex}", subjects=["kept"], storage="file")
+        subject = f"kept{uuid.uuid4().hex}"
+        await stream.add_stream(name=subject, subjects=[subject], storage="file")
         began = time.perf_counter()
         encoded = nats._encode(payload)
         pending: list[Any] = []
         for _ in range(messages):
-            pending.append(await stream.publish_async("kept", encoded))
+            pending.append(await stream.publish_async(subject, encoded))
             if len(pending) == in_flight:
                 half = in_flight // 2
                 await asyncio.gather(*pending[:half])

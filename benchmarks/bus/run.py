@@ -146,6 +146,7 @@ class _Bench:
 
     def calls(self) -> None:
         """The call of publish, and the way to an idle handler."""
+        self._warm_up()
         for scenario, title, targets in (
             ("publish_call", "publish call", ("≤ 2", "")),
             ("idle_latency", "idle, publish → handler", ("≤ 150", "≤ 1000")),
@@ -192,7 +193,7 @@ class _Bench:
             for name, at in where.items():
                 if name == "ncb":
                     continue
-                messages = self._size.durable // (10 if name == "nats" else 1)
+                messages = self._size.durable // (100 if name == "nats" else 1)
                 try:
                     got = self._measure(name, "durable", at=at, messages=messages, in_flight=1000)
                 except _NotThere as reason:
@@ -233,6 +234,7 @@ class _Bench:
 
     def drop_old(self) -> None:
         """Publishing into a full queue that evicts; ours with the way to the daemon and back."""
+        self._warm_up()
         taken: dict[str, list[float]] = {}
         for _ in range(self._rounds):
             for name in self._where:

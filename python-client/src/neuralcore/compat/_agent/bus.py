@@ -315,10 +315,9 @@ class AgentBus(TypedMessages):
                 await handle(received)
             except BaseException:
                 metrics.failed(channel)
-                raise
-            finally:
                 metrics.took(channel, (time.perf_counter() - started) * 1000)
-            metrics.dispatched(channel)
+                raise
+            metrics.dispatched(channel, (time.perf_counter() - started) * 1000)
 
         return counted
 

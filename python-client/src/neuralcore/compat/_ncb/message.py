@@ -82,7 +82,7 @@ def meta_of(received: Received) -> dict[str, Any]:
         meta.update(custom)
     if not meta.get("trace_id"):
         # A message that was given no other trace is the first of its own; so are its dead letters.
-        meta["trace_id"] = meta.get("origin_msg_id") or received.id
+        meta["trace_id"] = meta.get("origin_msg_id") or meta.get(ID) or received.id
     if "published_by" not in meta:
         meta["published_by"] = meta.get("source") or "unknown"
     if received.replayed:
@@ -94,8 +94,13 @@ def meta_of(received: Received) -> dict[str, Any]:
 def _restore_letter(letter: dict[str, Any], meta: dict[str, Any]) -> None:
     """A dead letter made by the daemon names its message by the daemon's id."""
     origin = letter.get("message")
-    if isinstance(origin, dict) and isinstance(origin.get("meta"), dict):
-        known = origin["meta"].pop(ID, None)
+    if not isinstance(origin, dict):
+        return
+    said = origin.get("meta")
+    if said is None:
+        said = origin["meta"] = {}
+    if isinstance(said, dict):
+        known = said.pop(ID, None)
         if known:
             origin["id"] = meta["origin_msg_id"] = known
-        origin["meta"].setdefault("trace_id", meta["trace_id"])
+        said.setdefault("trace_id", meta["trace_id"])

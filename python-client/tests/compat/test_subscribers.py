@@ -87,6 +87,21 @@ async def test_after_its_retries_a_message_is_a_dead_letter_of_atlas_shape(bus, 
     assert bus.snapshot_metrics()["c"]["errors"] == 1
 
 
+async def test_the_letter_of_a_message_without_meta_has_its_trace(bus, letters):
+    await with_letters(bus, letters)
+
+    async def fail(message):
+        raise KeyError(message.trace_id)
+
+    await bus.register_subscriber("c", "worker", fail)
+    known = await bus.publish("c", 1)
+    await letters.wait(1)
+    letter = letters.messages[0]
+    assert letter.trace_id == known
+    assert letter.payload["message"]["meta"] == {"trace_id": known}
+    assert letter.payload["error"] == repr(known)
+
+
 async def test_each_subscriber_that_fails_has_a_letter_of_its_own(bus, letters, got):
     await with_letters(bus, letters)
 

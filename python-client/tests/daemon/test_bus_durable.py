@@ -77,6 +77,34 @@ async def test_replay_joins_live_without_gap_or_overlap(daemon):
             assert counts["published"] == len(bus.history("jobs", limit=10_000)) == 6000
 
 
+async def test_counts_agree_with_the_replayed_history(daemon):
+    with daemon.client() as client:
+        async with MessageBus(client=client, name="kept", on_full="none") as bus:
+            await bus.create_channel("jobs", persistent=True, max_queue_size=50)
+            gate = asyncio.Event()
+
+            async def wait(message):
+                await gate.wait()
+
+            await bus.subscribe("jobs", wait, group="slow", durable=True, credit=1)
+            for i in range(200):
+                bus.publish("jobs", i)
+            await bus.flush()
+            gate.set()
+            counts = bus.metrics()
+            taken = counts["published"] - counts["dropped"]
+            assert 50 <= taken < 200
+            seen = Seen()
+            await bus.subscribe("jobs", seen.handle, start="first")
+            payloads = await seen.wait(taken)
+            counts = bus.metrics()
+            history = bus.history("jobs", limit=1000)
+            assert taken + counts["dropped"] + counts["refused"] == 200
+            assert taken == counts["channels"]["jobs"]["published"] == len(history)
+            assert payloads == [m["payload"] for m in history]
+            assert [m.sequence for m in seen.messages] == list(range(1, taken + 1))
+
+
 @pytest.mark.parametrize(("start", "first"), [({"last": 5}, 95), (91, 91), ("new", None)], ids=str)
 async def test_where_a_replay_begins(daemon, start, first):
     with daemon.client() as client:

@@ -490,7 +490,10 @@ final class Intake {
         }
         if (message.lost()) {
             message.ended();
-            channel.holdBack(message.publisher, effects);
+            if (channel.config().dropPolicy() != DropPolicy.DROP_OLD) {
+                // There, the next may be more urgent than what waits.
+                channel.holdBack(message.publisher, effects);
+            }
             return change - tellLost(message, before, effects);
         }
         if (channel.config().dropPolicy() == DropPolicy.BLOCK && channel.room() == 0) {

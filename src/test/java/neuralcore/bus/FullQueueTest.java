@@ -68,6 +68,18 @@ class FullQueueTest extends NamespaceFixture {
     }
 
     @Test
+    void aNewcomerThatIsWorseClosesTheChannelToNobody() {
+        create("a", 1, DropPolicy.DROP_OLD);
+        subscribe("alice", 1, "a", 0);
+        publish(message("a", 1, 1), message("a", 2, 2));
+
+        assertThat(effects.rooms).isEmpty();
+
+        publish(message("a", 0, 3));
+        assertThat(effects.accepted).isEqualTo(1);
+    }
+
+    @Test
     void aMessageEvictedByItsOwnBatchIsRejected() {
         create("a", 1, DropPolicy.DROP_OLD);
         subscribe("alice", 1, "a", 0);

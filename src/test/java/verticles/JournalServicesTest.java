@@ -13,6 +13,7 @@ import neuralcore.wire.Delivery;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.Frame;
 import neuralcore.wire.NeuralCoreException;
+import neuralcore.wire.Payloads;
 import neuralcore.wire.Settlement;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
@@ -75,7 +76,9 @@ class JournalServicesTest extends JournalFixture {
 
         assertThat(call(Addresses.MESSAGING_REQUEUE, Map.of("channel", "tasks")))
                 .containsEntry("requeued", 2L);
-        assertThat(deliveries(inbox, 2)).hasSize(2);
+        assertThat(deliveries(inbox, 2))
+                .extracting(delivery -> Payloads.payload(delivery.envelope()))
+                .containsExactly("p1", "p2");
     }
 
     @Test

@@ -10,6 +10,7 @@ import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.util.Arrays;
+import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.UUID;
@@ -160,12 +161,7 @@ public final class NcbFile {
             byte type,
             byte[] payload,
             byte[] meta) {
-        UUID uuid;
-        try {
-            uuid = UUID.fromString(id);
-        } catch (IllegalArgumentException e) {
-            uuid = UUID.nameUUIDFromBytes(id.getBytes(StandardCharsets.UTF_8));
-        }
+        UUID uuid = uuid(id);
         byte[] body = Arrays.copyOf(payload, payload.length + meta.length);
         System.arraycopy(meta, 0, body, payload.length, meta.length);
         return new Envelope(
@@ -180,5 +176,19 @@ public final class NcbFile {
                 meta.length == 0 ? Envelope.NONE : type,
                 body,
                 payload.length);
+    }
+
+    /** Of a UUID with or without its dashes, or made of whatever else it is. */
+    private static UUID uuid(String id) {
+        try {
+            if (id.length() == 32) {
+                return new UUID(
+                        HexFormat.fromHexDigitsToLong(id, 0, 16),
+                        HexFormat.fromHexDigitsToLong(id, 16, 32));
+            }
+            return UUID.fromString(id);
+        } catch (IllegalArgumentException e) {
+            return UUID.nameUUIDFromBytes(id.getBytes(StandardCharsets.UTF_8));
+        }
     }
 }

@@ -2,6 +2,7 @@ package neuralcore.journal;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -24,7 +25,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.msgpack.core.MessageBufferPacker;
 import org.msgpack.core.MessagePack;
 
-/** The table and the blobs of ATLAS's own bus, read from its file. */
+/** The table and the blobs of ATLAS's own bus: read from its file, and shown in a journal. */
 @Timeout(120)
 class NcbTest {
     private static final String ID = "00010203-0405-4607-8809-0a0b0c0d0e0f";
@@ -119,5 +120,72 @@ class NcbTest {
                     .isEqualTo(ErrorCode.INVALID_REQUEST);
         }
         assertThat(folder.resolve("gone")).doesNotExist();
+    }
+
+    /** Its readers find in the view what its own bus would have written. */
+    @Test
+    void aJournalShowsItsMessagesInAtlasColumns() throws Exception {
+        byte[] map = packed(ID, 1, 1, "payload");
+        byte[] meta = {(byte) 0x81, (byte) 0xa1, 'k', 5};
+        byte[] text = "{\"a\":[1,\"é\"]}".getBytes(StandardCharsets.UTF_8);
+        byte[] jsonMeta = "{\"k\":5}".getBytes(StandardCharsets.UTF_8);
+        try (Journals journals = new Journals(folder)) {
+            journals.configured("tasks");
+            journals.keep(
+                    message(1, 1_700_000_000_250_000_000L, 5, Envelope.MSGPACK, map, meta),
+                    message(2, 2_500_000_000_500_000_000L, -9, Envelope.JSON, text, jsonMeta),
+                    message(3, 1_100_000_000_000_000_000L, 0, Envelope.MSGPACK, map, new byte[0]),
+                    message(4, 2_147_483_648_125_000_000L, 255, Envelope.MSGPACK, map, meta),
+                    message(5, 5_000_000_000L, 1L << 40, Envelope.MSGPACK, map, meta));
+        }
+        List<Envelope> read = new ArrayList<>();
+
+        NcbFile.Outcome outcome = NcbFile.read(folder.resolve("test.journal"), read::add);
+
+        assertThat(outcome).isEqualTo(new NcbFile.Outcome(5, 0));
+        assertThat(read)
+                .extracting(Envelope::priority)
+                .containsExactly(5L, -9L, 0L, 255L, 1L << 40);
+        long[] times = {
+            1_700_000_000_250_000_000L,
+            2_500_000_000_500_000_000L,
+            1_100_000_000_000_000_000L,
+            2_147_483_648_125_000_000L,
+            5_000_000_000L
+        };
+        for (int i = 0; i < times.length; i++) {
+            Envelope message = read.get(i);
+            assertThat(message.channel()).isEqualTo("tasks");
+            assertThat(message.timestampNanos()).isCloseTo(times[i], within(1_000L));
+            assertThat(message.publisher()).isEqualTo(0x1234_5678_9abcL);
+            assertThat(message.sequence()).isEqualTo(i + 1L);
+        }
+        assertThat(String.valueOf(Payloads.payload(read.get(1)))).isEqualTo("{a=[1, é]}");
+        assertThat(String.valueOf(Payloads.meta(read.get(1)))).isEqualTo("{k=5}");
+        assertThat(Arrays.copyOf(read.getFirst().body(), map.length)).isEqualTo(map);
+        assertThat(String.valueOf(Payloads.meta(read.getFirst()))).isEqualTo("{k=5}");
+        assertThat(String.valueOf(Payloads.meta(read.get(2)))).isEqualTo("{}");
+    }
+
+    private static Entry.Message message(
+            long number, long nanos, long priority, byte type, byte[] payload, byte[] meta) {
+        byte[] body = Arrays.copyOf(payload, payload.length + meta.length);
+        System.arraycopy(meta, 0, body, payload.length, meta.length);
+        return new Entry.Message(
+                number,
+                new Envelope(
+                        "tasks",
+                        0x1234_5678_9abcL,
+                        number,
+                        nanos,
+                        priority,
+                        0,
+                        0,
+                        type,
+                        meta.length == 0 ? Envelope.NONE : type,
+                        body,
+                        payload.length),
+                0,
+                0);
     }
 }

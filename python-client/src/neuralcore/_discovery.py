@@ -27,6 +27,7 @@ FIELDS: dict[str, Any] = {
     "socket": "",
     "host": "",
     "port": 0,
+    "http_host": "",
     "http_port": 0,
     "token_file": "",
     "version": "",

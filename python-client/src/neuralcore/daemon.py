@@ -53,6 +53,7 @@ class Ready(NamedTuple):
     socket: str
     host: str
     port: int
+    http_host: str
     http_port: int
     token_file: str
     version: str

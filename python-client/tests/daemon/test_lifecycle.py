@@ -6,14 +6,18 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
+import stat
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from http.client import HTTPConnection
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from neuralcore import _discovery, _wire, daemon
@@ -184,3 +188,74 @@ def test_settings_reach_a_daemon_that_is_started(tmp_path: Path) -> None:
     assert "embedding" in server.features
     with pytest.raises(DaemonStartError, match=r"num_threads"):
         daemon.start(home=tmp_path / "other", settings={"num_thread": 1})
+
+
+def has_ipv6() -> bool:
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
+def test_ipv6_at_both_doors_or_a_reason_where_the_machine_has_none(home: Path) -> None:
+    settings = {"bridge.host": "[::1]", "web.host": "::1"}
+    if not has_ipv6():
+        with pytest.raises(DaemonStartError, match="::1"):
+            daemon.start(home=home, settings=settings)
+        return
+    inner = home / "inner"
+    started = daemon.start(home=inner, settings=settings)
+    ready = started.ready
+    try:
+        assert stat.S_IMODE(inner.stat().st_mode) == 0o700
+        assert (ready.host, ready.http_host) == ("::1", "::1")
+        url = f"tcp://[::1]:{ready.port}?token_file={ready.token_file}"
+        with connect(url, require="daemon") as client:
+            assert client.info()["pid"] == ready.pid
+        for host, status in (("[::1]", 200), ("localhost", 200), ("[::2]", 421), ("evil", 421)):
+            http = HTTPConnection("::1", ready.http_port, timeout=30)
+            http.request("GET", "/health/live", headers={"Host": f"{host}:{ready.http_port}"})
+            assert http.getresponse().status == status, host
+            http.close()
+    finally:
+        started.stop()
+
+
+def answered(ready: daemon.Ready, outcome: str) -> float:
+    """How many searches the daemon has counted with this outcome."""
+    http = HTTPConnection(ready.http_host, ready.http_port, timeout=30)
+    token = Path(ready.token_file).read_text().strip()
+    http.request("GET", "/metrics", headers={"Authorization": f"Bearer {token}"})
+    lines = http.getresponse().read().decode().splitlines()
+    http.close()
+    wanted = ("neuralcore_vectors_requests_seconds_count", 'operation="search"', outcome)
+    return sum(float(line.rpartition(" ")[2]) for line in lines if all(w in line for w in wanted))
+
+
+def test_the_daemon_gives_up_a_search_that_nobody_waits_for(home: Path) -> None:
+    roles = {"roles": "vectors,bridge,web", "vectors.exact_below": 1_000_000}
+    started = daemon.start(home=home, settings=roles)
+    try:
+        with connect(started.url, require="daemon") as client:
+            # Half a second of work for two cores.
+            rows = np.ones((30_000, 512), np.float32)
+            client.collection("long", dimension=512, durable=False).upsert(range(30_000), rows)
+            params = {"collection": "long", "k": 1, "exact": True}
+            patience = 0.2
+            for _ in range(10):
+                try:
+                    client.call(
+                        "neuralcore.vectors.search", params, [rows[:4000]], timeout=patience
+                    )
+                    patience /= 2  # A machine faster than that.
+                except TimeoutError:
+                    deadline = time.monotonic() + 20
+                    while time.monotonic() < deadline:
+                        if answered(started.ready, 'outcome="failure"'):
+                            return
+                        time.sleep(0.02)
+                    patience *= 2  # So slow that the request did not get there.
+            pytest.fail("no search was given up")
+    finally:
+        started.stop()

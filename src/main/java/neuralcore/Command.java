@@ -29,8 +29,8 @@ record Command(String name, String summary, List<Option> options) {
         }
     }
 
-    /** The options of one call: the values given to each, in order. */
-    record Given(Map<String, List<String>> values) {
+    /** One call: the command, and the values given to each option, in order. */
+    record Given(Command command, Map<String, List<String>> values) {
         boolean has(String option) {
             return values.containsKey(option);
         }
@@ -74,7 +74,7 @@ record Command(String name, String summary, List<Option> options) {
                         option.name() + " needs a value: " + option.shown());
             }
         }
-        return new Given(values);
+        return new Given(this, values);
     }
 
     private Option option(String name) {

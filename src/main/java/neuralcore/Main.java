@@ -75,9 +75,10 @@ public final class Main {
         String name = arguments.getFirst();
         List<String> rest = arguments.subList(1, arguments.size());
         return switch (name) {
-            case "serve" -> run(Commands.SERVE, rest, this::serve);
+            // One lambda for both, so that the training meets what a start needs.
+            case "serve", "train" ->
+                    run(name.equals("train") ? Commands.TRAIN : Commands.SERVE, rest, this::serve);
             case "doctor" -> run(Commands.DOCTOR, rest, this::doctor);
-            case "train" -> run(Commands.TRAIN, rest, this::train);
             case "version", "--version" -> run(Commands.VERSION, rest, this::version);
             case "help", "--help", "-h" -> {
                 out.print(Commands.help());
@@ -110,10 +111,13 @@ public final class Main {
             out.print(load(command, List.of()).table());
             return ExitCode.OK;
         }
+        if (command.command() == Commands.TRAIN) {
+            return train(command);
+        }
         Service service = Service.prepare();
         LoadedConfig loaded = load(command, List.of());
         String readyFile = command.last("--ready-file");
-        return service.run(loaded, readyFile == null ? null : Path.of(readyFile));
+        return service.run(loaded, readyFile == null ? null : Path.of(readyFile), false);
     }
 
     private ExitCode doctor(Command.Given command) {
@@ -128,7 +132,7 @@ public final class Main {
             try {
                 Given data = Given.text("data.folder", folder.toString(), "train");
                 Service service = Service.prepare();
-                return service.train(load(command, List.of(data)));
+                return service.run(load(command, List.of(data)), null, true);
             } finally {
                 deleteTree(folder);
             }

@@ -3,8 +3,15 @@ package verticles;
 /**
  * Where a node can be reached.
  *
- * @param host of the TCP and HTTP listeners
+ * @param host of the TCP listener
  * @param port of the TCP listener, 0 if the node has no bridge
+ * @param httpHost of the HTTP listener
  * @param httpPort of the HTTP listener, 0 if the node has no web role
  */
-public record Listening(String host, int port, int httpPort) {}
+public record Listening(String host, int port, String httpHost, int httpPort) {
+
+    /** Host and port as URLs have them: an IPv6 address in brackets. */
+    public static String shown(String host, int port) {
+        return (host.contains(":") ? "[" + host + "]" : host) + ":" + port;
+    }
+}

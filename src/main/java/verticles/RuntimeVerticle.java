@@ -42,6 +42,7 @@ public final class RuntimeVerticle extends VerticleBase {
         return new Listening(
                 config.bridge().host(),
                 bridge == null ? 0 : bridge.port(),
+                config.web().host(),
                 web == null ? 0 : web.port());
     }
 

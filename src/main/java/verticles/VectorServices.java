@@ -6,8 +6,10 @@ import io.vertx.core.Future;
 import io.vertx.core.Vertx;
 import io.vertx.core.WorkerExecutor;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.Executors;
 import java.util.function.BiFunction;
+import java.util.function.BooleanSupplier;
 import java.util.function.Predicate;
 import neuralcore.eventbus.Addresses;
 import neuralcore.eventbus.Services;
@@ -33,12 +35,20 @@ final class VectorServices {
     private static final Predicate<Request> NEVER = request -> false;
 
     /** What answers. */
-    record Engine(Collections collections, VectorRequests vectors, CollectionRequests requests) {
-        static Engine of(Collections collections, Similarity similarity, Parallel parallel) {
-            return new Engine(
-                    collections,
-                    new VectorRequests(collections, similarity),
-                    new CollectionRequests(collections, parallel));
+    record Engine(Collections collections, Similarity similarity, Parallel parallel) {
+
+        VectorRequests vectors() {
+            return new VectorRequests(collections, similarity);
+        }
+
+        CollectionRequests requests() {
+            return new CollectionRequests(collections, parallel);
+        }
+
+        /** The same for one caller, whom it works for no longer than that one waits. */
+        Engine until(BooleanSupplier gone) {
+            Parallel whileWanted = parallel.until(gone);
+            return new Engine(collections, similarity.on(whileWanted), whileWanted);
         }
 
         /** Opens what is on disk, and from then on drops what killed processes have left. */
@@ -60,6 +70,7 @@ final class VectorServices {
     private final Future<Engine> engine;
     private final WorkerExecutor readers;
     private final WorkerExecutor writers;
+    private final Callers callers;
 
     /**
      * @param engine requests wait for it
@@ -75,6 +86,7 @@ final class VectorServices {
         this.engine = engine;
         this.readers = readers;
         this.writers = writers;
+        this.callers = Callers.of(vertx);
     }
 
     Future<?> offerAll() {
@@ -127,21 +139,36 @@ final class VectorServices {
             String address, Service service, Predicate<Request> inline, WorkerExecutor workers) {
         Timer succeeded = timer(address, "success");
         Timer failed = timer(address, "failure");
-        return Services.offer(
+        return Services.offerUntil(
                 vertx,
                 address,
-                request -> {
+                (request, deadline) -> {
                     Timer.Sample sample = Timer.start(meters);
                     return engine.compose(
                                     does ->
                                             inline.test(request)
                                                     ? Future.succeededFuture(
                                                             service.apply(does, request))
-                                                    : workers.executeBlocking(
-                                                            () -> service.apply(does, request),
-                                                            false))
+                                                    : aside(
+                                                            service, does, request, deadline,
+                                                            workers))
                             .onComplete(done -> sample.stop(done.succeeded() ? succeeded : failed));
                 });
+    }
+
+    /** What waited for a thread longer than its caller did is not begun. */
+    private Future<Reply> aside(
+            Service service, Engine does, Request request, long deadline, WorkerExecutor workers) {
+        Callers.Caller caller = callers.of(request.connection(), deadline);
+        Engine engine = does.until(caller::isGone);
+        return workers.executeBlocking(
+                        () -> {
+                            engine.parallel().check();
+                            return service.apply(engine, request);
+                        },
+                        false)
+                .onComplete(done -> caller.served())
+                .map(Objects::requireNonNull);
     }
 
     private Timer timer(String address, String outcome) {

@@ -103,7 +103,7 @@ public final class VectorsVerticle extends VerticleBase {
                 .description("Memory that collections take")
                 .baseUnit("bytes")
                 .register(meters);
-        return VectorServices.Engine.of(collections, new Similarity(kernels, parallel), parallel);
+        return new VectorServices.Engine(collections, new Similarity(kernels, parallel), parallel);
     }
 
     @Override

@@ -3,6 +3,7 @@ package verticles;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.vertx.core.Future;
 import io.vertx.core.Vertx;
 import io.vertx.junit5.VertxExtension;
 import java.nio.file.Path;
@@ -100,6 +101,61 @@ class VectorsVerticleTest {
                         floats(2, 0, 1, 2),
                         documents);
         assertThat(product.tensors().getFirst().toFloatArray()).containsExactly(3, 0, 3);
+    }
+
+    /** Some seconds of work for two cores. */
+    private Future<Reply> longWork(String connection, Duration timeout) {
+        Request request =
+                new Request(
+                        Addresses.VECTORS_TOP_K,
+                        new Params(Map.of("metric", "cosine", "k", 1L)),
+                        List.of(
+                                floats(1 << 14, 512, new float[1 << 23]),
+                                floats(1 << 14, 512, new float[1 << 23])),
+                        connection);
+        return Services.call(vertx, request, timeout);
+    }
+
+    private long answers(String outcome) {
+        return meters.get("neuralcore.vectors.requests")
+                .tags("operation", "topk", "outcome", outcome)
+                .timer()
+                .count();
+    }
+
+    private void awaitOneFailure() throws InterruptedException {
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(120);
+        while (answers("failure") + answers("success") == 0 && System.nanoTime() < deadline) {
+            Thread.sleep(5);
+        }
+        assertThat(answers("failure")).isOne();
+        assertThat(answers("success")).isZero();
+    }
+
+    @Test
+    void workEndsWithThePatienceOfItsCaller() throws Exception {
+        longWork("c-impatient", Duration.ofMillis(50));
+        awaitOneFailure();
+    }
+
+    @Test
+    void workEndsWithTheConnectionOfItsCaller() throws Exception {
+        Future<Reply> reply = longWork("c-gone", Duration.ofMinutes(10));
+        vertx.eventBus().publish(Addresses.CONNECTION_CLOSED, "c-gone");
+        awaitOneFailure();
+        assertThat(reply.toCompletionStage().toCompletableFuture())
+                .failsWithin(60, TimeUnit.SECONDS)
+                .withThrowableThat()
+                .withMessageContaining("the caller had gone");
+    }
+
+    @Test
+    void whoeverElseLeavesChangesNothing() throws Exception {
+        Tensor rows = floats(2, 2, 1, 0, 0, 1);
+        vertx.eventBus().publish(Addresses.CONNECTION_CLOSED, "c-other");
+        Reply reply =
+                call(Addresses.VECTORS_TOP_K, Map.of("metric", "cosine", "k", 1L), rows, rows);
+        assertThat(reply.tensors().getFirst().rows()).isEqualTo(2);
     }
 
     @Test

@@ -60,7 +60,7 @@ class WebVerticleTest {
                         new RuntimeConfig.Web(
                                 "127.0.0.1",
                                 0,
-                                List.of("127.0.0.1", "localhost"),
+                                List.of("127.0.0.1", "localhost", "[::1]"),
                                 List.of(ALLOWED_ORIGIN)),
                         bridge,
                         new Token(TOKEN),
@@ -82,7 +82,11 @@ class WebVerticleTest {
                 List.of(
                         "127.0.0.1:" + port,
                         "localhost:" + port,
+                        "[::1]:" + port,
                         "127.0.0.1",
+                        "[::1]",
+                        "[::1]:1",
+                        "[::2]:" + port,
                         "127.0.0.1:1",
                         "rebind.attacker.example:" + port,
                         "rebind.attacker.example");
@@ -102,7 +106,7 @@ class WebVerticleTest {
         for (String host : hosts) {
             for (String origin : origins) {
                 for (String path : paths) {
-                    boolean hostGood = hosts.indexOf(host) < 2;
+                    boolean hostGood = hosts.indexOf(host) < 3;
                     boolean originGood = origins.indexOf(origin) < 2;
                     int expected = !hostGood ? 421 : !originGood ? 403 : expectedInside(path);
                     int status = get(path, host, origin, TOKEN);

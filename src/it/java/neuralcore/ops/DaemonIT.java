@@ -12,10 +12,14 @@ import java.nio.channels.Channels;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import neuralcore.wire.Json;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
@@ -66,6 +70,32 @@ class DaemonIT {
         assertThat(exitCode(daemon)).isZero();
         assertThat(ready).doesNotExist();
         assertThat(folder.resolve("data/logs/daemon.log")).content().contains("a client asked");
+    }
+
+    @Test
+    void killedItLeavesNothingInTheTemporaryFolderAndTheNextOneRemovesWhatOthersLeft()
+            throws Exception {
+        Path temporary = Files.createDirectory(folder.resolve("tmp"));
+        FileTime longAgo = FileTime.from(Instant.now().minus(Duration.ofHours(1)));
+        Path left = Files.createDirectory(temporary.resolve("onnxruntime-java1"));
+        Path full = Files.createDirectory(temporary.resolve("onnxruntime-java2"));
+        Path young = Files.createDirectory(temporary.resolve("onnxruntime-java3"));
+        Files.createFile(full.resolve("library"));
+        Files.setLastModifiedTime(left, longAgo);
+        Files.setLastModifiedTime(full, longAgo);
+
+        Process daemon =
+                jar(
+                        List.of("-Djava.io.tmpdir=" + temporary),
+                        "serve",
+                        "--data",
+                        folder.resolve("data").toString());
+        await(daemon, () -> Files.exists(ready));
+        await(daemon, () -> Boolean.TRUE.equals(read().get("model_ready")));
+        daemon.destroyForcibly().waitFor();
+        try (Stream<Path> rest = Files.list(temporary)) {
+            assertThat(rest).containsExactlyInAnyOrder(full, young);
+        }
     }
 
     @Test

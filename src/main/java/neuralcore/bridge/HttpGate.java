@@ -6,6 +6,7 @@ import io.vertx.core.json.JsonObject;
 import io.vertx.core.net.HostAndPort;
 import io.vertx.ext.web.RoutingContext;
 import java.util.List;
+import java.util.Locale;
 import neuralcore.wire.ErrorCode;
 import org.jspecify.annotations.Nullable;
 
@@ -22,11 +23,12 @@ public final class HttpGate {
     private final Token token;
 
     /**
-     * @param hosts host names without port; the port must be the listener's own
+     * @param hosts host names without port, IPv6 addresses with or without brackets; the port must
+     *     be the listener's own
      * @param origins whole origins, such as {@code https://console.example:8443}
      */
     public HttpGate(List<String> hosts, List<String> origins, Token token) {
-        this.hosts = List.copyOf(hosts);
+        this.hosts = hosts.stream().map(HttpGate::name).toList();
         this.origins = List.copyOf(origins);
         this.token = token;
     }
@@ -63,8 +65,16 @@ public final class HttpGate {
     private boolean hostExpected(HttpServerRequest request) {
         HostAndPort host = request.authority();
         return host != null
-                && hosts.contains(host.host())
+                && hosts.contains(name(host.host()))
                 && host.port() == request.localAddress().port();
+    }
+
+    /** As it is compared: case does not count, and an IPv6 address may stand in brackets. */
+    private static String name(String host) {
+        String lower = host.toLowerCase(Locale.ROOT);
+        return lower.startsWith("[") && lower.endsWith("]")
+                ? lower.substring(1, lower.length() - 1)
+                : lower;
     }
 
     private boolean originExpected(@Nullable String origin) {

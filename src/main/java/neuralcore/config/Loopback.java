@@ -6,6 +6,13 @@ import java.net.InetAddress;
 final class Loopback {
     private Loopback() {}
 
+    /** An IPv6 address stands in brackets in URLs, where its colons would be taken for a port's. */
+    static String withoutBrackets(String host) {
+        return host.startsWith("[") && host.endsWith("]")
+                ? host.substring(1, host.length() - 1)
+                : host;
+    }
+
     static boolean matches(String host) {
         if (host.equals("localhost")) {
             return true;

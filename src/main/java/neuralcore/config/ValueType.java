@@ -99,10 +99,11 @@ record ValueType<T>(String expected, Function<Given, T> parser, Function<T, Stri
     /** An address of this machine only: without TLS nothing else may be listened on. */
     static ValueType<String> loopback() {
         return new ValueType<>(
-                "a loopback address such as 127.0.0.1, because connections are not encrypted",
+                "a loopback address such as 127.0.0.1 or ::1, because connections are not encrypted",
                 given -> {
-                    require(Loopback.matches(given.scalar()));
-                    return given.scalar();
+                    String host = Loopback.withoutBrackets(given.scalar());
+                    require(Loopback.matches(host));
+                    return host;
                 },
                 Function.identity());
     }

@@ -1,14 +1,15 @@
 package neuralcore.config;
 
 import java.util.ArrayList;
-import java.util.HashMap;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 
 /** A value for each setting, typed by the setting, and where it came from. */
 final class Values {
-    private final Map<Setting<?>, Object> values = new HashMap<>();
+    // A setting is itself only; a record's own hash is code that the JVM writes at each start.
+    private final Map<Setting<?>, Object> values = new IdentityHashMap<>();
     private final List<LoadedConfig.Entry> entries = new ArrayList<>();
 
     <T> void put(Setting<T> setting, T value, String source) {

@@ -158,6 +158,7 @@ public final class OnnxModel implements AutoCloseable {
     private static OrtEnvironment environment() {
         OrtEnvironment environment =
                 OrtEnvironment.getEnvironment(OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR);
+        OnnxLeftovers.remove();
         try {
             // For Windows; elsewhere it has been switched off before it could begin.
             environment.setTelemetry(false);

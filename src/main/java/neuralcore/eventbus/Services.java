@@ -7,6 +7,7 @@ import io.vertx.core.eventbus.EventBus;
 import io.vertx.core.eventbus.Message;
 import io.vertx.core.eventbus.ReplyException;
 import java.time.Duration;
+import java.util.function.BiFunction;
 import java.util.function.Function;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.Frame;
@@ -19,6 +20,9 @@ import org.slf4j.LoggerFactory;
 /** Offering and calling services: requests in, replies or failures with an error code out. */
 public final class Services {
     private static final Logger log = LoggerFactory.getLogger(Services.class);
+
+    /** Milliseconds. Set by {@link #call} alone: clients' headers do not reach services. */
+    private static final String PATIENCE = "neuralcore-patience";
 
     private Services() {}
 
@@ -53,6 +57,30 @@ public final class Services {
                 .completion();
     }
 
+    /**
+     * The same for a service whose work is worth ending when nobody waits for it any longer.
+     *
+     * @param service gets the request and when its caller gives up, by {@link System#nanoTime}
+     */
+    public static Future<Void> offerUntil(
+            Vertx vertx, String address, BiFunction<Request, Long, Future<Reply>> service) {
+        return vertx.eventBus()
+                .<Request>consumer(
+                        address,
+                        message -> {
+                            long deadline = System.nanoTime() + patience(message).toNanos();
+                            answer(message, request -> service.apply(request, deadline));
+                        })
+                .completion();
+    }
+
+    /** How long the caller said it would wait; a clock of its own would not be ours. */
+    private static Duration patience(Message<Request> message) {
+        String millis = message.headers().get(PATIENCE);
+        return Duration.ofMillis(
+                millis == null ? DeliveryOptions.DEFAULT_TIMEOUT : Long.parseLong(millis));
+    }
+
     /** Offers a service to callers on this node only: one that is about the node itself. */
     public static void offerLocally(
             Vertx vertx, String address, Function<Request, Future<Reply>> service) {
@@ -61,7 +89,10 @@ public final class Services {
 
     /** Calls a service; the future fails with a {@link NeuralCoreException}. */
     public static Future<Reply> call(Vertx vertx, Request request, Duration timeout) {
-        DeliveryOptions options = new DeliveryOptions().setSendTimeout(timeout.toMillis());
+        DeliveryOptions options =
+                new DeliveryOptions()
+                        .setSendTimeout(timeout.toMillis())
+                        .addHeader(PATIENCE, String.valueOf(timeout.toMillis()));
         return vertx.eventBus()
                 .<Reply>request(request.address(), request, options)
                 .map(Message::body)

@@ -58,6 +58,7 @@ public final class Doctor {
         configuration();
         dataFolder(config.data().folder());
         disk(config.data().folder());
+        memory();
         model(config.embedding());
         daemon(config);
         add(
@@ -169,6 +170,17 @@ public final class Doctor {
         } catch (IOException e) {
             add(Verdict.WARN, "disk", "free space is unknown: " + e);
         }
+    }
+
+    private void memory() {
+        MemoryCheck.Outcome outcome = MemoryCheck.check(loaded);
+        Verdict verdict =
+                switch (outcome.verdict()) {
+                    case FITS -> Verdict.OK;
+                    case RISKY -> Verdict.WARN;
+                    case IMPOSSIBLE -> Verdict.FAIL;
+                };
+        add(verdict, "memory", outcome.text());
     }
 
     private void model(RuntimeConfig.Embedding config) {

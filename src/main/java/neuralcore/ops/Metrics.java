@@ -10,12 +10,13 @@ import io.micrometer.core.instrument.binder.system.ProcessorMetrics;
 import io.micrometer.core.instrument.binder.system.UptimeMetrics;
 import io.micrometer.prometheusmetrics.PrometheusConfig;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import org.jspecify.annotations.Nullable;
 
 /** The registry that every part adds its meters to, and the JVM's own meters. */
 public final class Metrics implements AutoCloseable {
     private final PrometheusMeterRegistry registry =
             new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
-    private final JvmGcMetrics collections = new JvmGcMetrics();
+    private volatile @Nullable JvmGcMetrics collections;
 
     public Metrics() {
         Gauge.builder("neuralcore_info", () -> 1)
@@ -38,12 +39,17 @@ public final class Metrics implements AutoCloseable {
         new ProcessorMetrics().bindTo(registry);
         new UptimeMetrics().bindTo(registry);
         new FileDescriptorMetrics().bindTo(registry);
+        JvmGcMetrics collections = new JvmGcMetrics();
+        this.collections = collections;
         collections.bindTo(registry);
     }
 
     @Override
     public void close() {
-        collections.close();
+        JvmGcMetrics collections = this.collections;
+        if (collections != null) {
+            collections.close();
+        }
         registry.close();
     }
 }

@@ -30,6 +30,7 @@ final class ReadyFile implements AutoCloseable {
             Path socket,
             String host,
             int port,
+            String httpHost,
             int httpPort,
             Path tokenFile,
             Instant started,
@@ -40,6 +41,7 @@ final class ReadyFile implements AutoCloseable {
             json.put("socket", socket.toString());
             json.put("host", host);
             json.put("port", port);
+            json.put("http_host", httpHost);
             json.put("http_port", httpPort);
             json.put("token_file", tokenFile.toString());
             json.put("version", Version.NUMBER);

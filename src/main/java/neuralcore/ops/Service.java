@@ -28,8 +28,9 @@ public final class Service {
      * Runs a daemon until something asks it to end.
      *
      * @param readyFile another place for the ready file, besides the data folder
+     * @param training whether to end after one walk through its services
      */
-    public ExitCode run(LoadedConfig loaded, @Nullable Path readyFile) {
+    public ExitCode run(LoadedConfig loaded, @Nullable Path readyFile, boolean training) {
         RuntimeConfig config = loaded.config();
         CompletableFuture<String> stop = new CompletableFuture<>();
         Signals.handle(stop::complete);
@@ -39,27 +40,24 @@ public final class Service {
         Logger log = headStart.log();
         Logging.setLevel(config.log().level());
         loaded.notes().forEach(log::warn);
+        String risk = MemoryCheck.require(loaded);
+        if (!risk.isEmpty()) {
+            log.warn(risk);
+        }
         ExitCode exitCode;
         try (Daemon daemon = Daemon.start(config, readyFile, commandLine(), headStart)) {
             stop.thenAccept(daemon::requestStop);
             endWithJvm(daemon, config.lifecycle().drain().plus(LAST_WORK));
+            if (training) {
+                Training.run(daemon, config);
+                daemon.requestStop("trained");
+            }
             log.info("Stopping: {}", daemon.awaitStop());
             exitCode = daemon.exitCode();
         }
         log.info("Stopped");
         Logging.stop();
         return exitCode;
-    }
-
-    /** Runs a daemon for as long as a walk through its services takes. */
-    public ExitCode train(LoadedConfig loaded) {
-        headStart.log();
-        try (Daemon daemon = Daemon.start(loaded.config(), null, commandLine(), headStart)) {
-            endWithJvm(daemon, LAST_WORK);
-            Training.run(daemon, loaded.config());
-            daemon.requestStop("trained");
-        }
-        return ExitCode.OK;
     }
 
     /** A lost terminal (SIGHUP) ends the JVM its own way; it waits for what we do here. */

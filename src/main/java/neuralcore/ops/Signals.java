@@ -3,7 +3,6 @@ package neuralcore.ops;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
-import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import sun.misc.Signal;
 import sun.misc.SignalHandler;
@@ -15,8 +14,6 @@ import sun.misc.SignalHandler;
  * not notice a second signal; hence the one class of the JDK that can do better.
  */
 final class Signals {
-    private static final Logger log = LoggerFactory.getLogger(Signals.class);
-
     private Signals() {}
 
     /**
@@ -30,7 +27,9 @@ final class Signals {
             try {
                 handle(new Signal(name), stopping, onFirst);
             } catch (IllegalArgumentException e) {
-                log.debug("SIG{} stays with the JVM: {}", name, e.toString());
+                // The log is not up yet when this class is loaded.
+                LoggerFactory.getLogger(Signals.class)
+                        .debug("SIG{} stays with the JVM: {}", name, e.toString());
             }
         }
     }

@@ -105,7 +105,7 @@ public final class Training {
 
     private static void overTcp(Map<String, @Nullable Object> ready) throws IOException {
         String token = Files.readString(Path.of(String.valueOf(ready.get("token_file")))).strip();
-        try (Socket socket = connect(ready, "port")) {
+        try (Socket socket = connect(ready, "host", "port")) {
             converse(
                     socket.getInputStream(),
                     socket.getOutputStream(),
@@ -114,7 +114,7 @@ public final class Training {
     }
 
     private static void overHttp(Map<String, @Nullable Object> ready) throws IOException {
-        try (Socket socket = connect(ready, "http_port")) {
+        try (Socket socket = connect(ready, "http_host", "http_port")) {
             String get =
                     "GET /health/ready HTTP/1.1\r\nHost: localhost:%s\r\nConnection: close\r\n\r\n"
                             .formatted(ready.get("http_port"));
@@ -123,9 +123,9 @@ public final class Training {
         }
     }
 
-    private static Socket connect(Map<String, @Nullable Object> ready, String port)
+    private static Socket connect(Map<String, @Nullable Object> ready, String name, String port)
             throws IOException {
-        InetAddress host = InetAddress.getByName(String.valueOf(ready.get("host")));
+        InetAddress host = InetAddress.getByName(String.valueOf(ready.get(name)));
         Socket socket = new Socket(host, Integer.parseInt(String.valueOf(ready.get(port))));
         socket.setSoTimeout((int) PATIENCE.toMillis());
         return socket;

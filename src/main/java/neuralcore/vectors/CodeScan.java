@@ -81,6 +81,7 @@ final class CodeScan {
             TopK top) {
         float[] products = new float[BLOCK_ROWS];
         for (int first = from; first < to; first += BLOCK_ROWS) {
+            parallel.check();
             int count = Math.min(BLOCK_ROWS, to - first);
             for (int i = 0; i < count; i += 4) {
                 int last = first + count - 1;

@@ -4,7 +4,10 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BooleanSupplier;
 import java.util.function.IntConsumer;
+import neuralcore.wire.ErrorCode;
+import neuralcore.wire.NeuralCoreException;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -12,21 +15,53 @@ import org.jspecify.annotations.Nullable;
  * does itself what no other thread has begun, so callers that run on the executor's own threads
  * cannot wait for each other for ever.
  *
+ * <p>Work for somebody who no longer waits ends early: {@link #until} gives the same threads with a
+ * question that is asked before each task and, by {@link #check}, within long ones.
+ *
  * <p>Thread-safe.
  */
 public final class Parallel {
+    private static final BooleanSupplier NEVER = () -> false;
     private static final Parallel SEQUENTIAL = new Parallel(Runnable::run, 1);
 
     private final Executor executor;
     private final int threads;
+    private final BooleanSupplier unwanted;
 
     /**
      * @param executor where others help
      * @param threads at work at a time, the caller's included
      */
     public Parallel(Executor executor, int threads) {
+        this(executor, threads, NEVER);
+    }
+
+    private Parallel(Executor executor, int threads, BooleanSupplier unwanted) {
         this.executor = executor;
         this.threads = threads;
+        this.unwanted = unwanted;
+    }
+
+    /**
+     * The same threads, for work that ends early once nobody wants it.
+     *
+     * @param unwanted asked often, by all threads
+     */
+    public Parallel until(BooleanSupplier unwanted) {
+        return new Parallel(executor, threads, unwanted);
+    }
+
+    /**
+     * For the middle of a long task, about once a millisecond.
+     *
+     * @throws NeuralCoreException {@link ErrorCode#TIMEOUT} if nobody wants the result any more
+     */
+    public void check() {
+        if (unwanted.getAsBoolean()) {
+            throw new NeuralCoreException(
+                    ErrorCode.TIMEOUT,
+                    "Given up: the caller's time had passed, or the caller had gone.");
+        }
     }
 
     /** The calling thread alone. */
@@ -43,7 +78,14 @@ public final class Parallel {
      * those not yet begun are left out, and what the first threw is thrown.
      */
     public void run(int tasks, IntConsumer task) {
-        Run run = new Run(tasks, task);
+        check();
+        Run run =
+                new Run(
+                        tasks,
+                        number -> {
+                            check();
+                            task.accept(number);
+                        });
         try {
             for (int helper = 1; helper < Math.min(threads, tasks); helper++) {
                 executor.execute(run::work);

@@ -111,7 +111,7 @@ final class Scan {
                     int from = (int) (blocks * range / ranges) * BLOCK_ROWS;
                     int to = Math.min(rowCount, (int) (blocks * (range + 1) / ranges) * BLOCK_ROWS);
                     Sink sink = sinks.apply(task);
-                    new Task(group, rows, to - from, sink).scan(from, to);
+                    new Task(group, rows, to - from, sink).scan(from, to, parallel);
                 });
     }
 
@@ -144,9 +144,10 @@ final class Scan {
             this.values = new float[BLOCK_ROWS * (group == null ? size : group.stride())];
         }
 
-        void scan(int from, int to) {
+        void scan(int from, int to, Parallel parallel) {
             int next;
             for (int row = from; row < to; row = next) {
+                parallel.check();
                 next = Math.min(Math.min(row + BLOCK_ROWS, to), rows.end(row));
                 block(row, next - row);
                 sink.take(firstNeedle, size, row, next - row, values, needleStride, rowStride);

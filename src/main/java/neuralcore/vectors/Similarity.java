@@ -28,6 +28,11 @@ public final class Similarity {
         this.parallel = parallel;
     }
 
+    /** The same on other threads. */
+    public Similarity on(Parallel other) {
+        return new Similarity(kernels, other);
+    }
+
     /**
      * The score of each query with each document: float32, queries × documents.
      *

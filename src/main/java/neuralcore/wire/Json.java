@@ -155,34 +155,49 @@ public final class Json {
     }
 
     private static void write(JsonGenerator generator, @Nullable Object value) throws IOException {
-        switch (value) {
-            case null -> generator.writeNull();
-            case Map<?, ?> map -> {
-                generator.writeStartObject();
-                for (Map.Entry<?, ?> entry : map.entrySet()) {
-                    generator.writeFieldName(String.valueOf(entry.getKey()));
-                    write(generator, entry.getValue());
-                }
-                generator.writeEndObject();
+        // A switch over types is code that the JVM writes at each start, before the door is open.
+        if (value == null) {
+            generator.writeNull();
+        } else if (value instanceof String text) {
+            generator.writeString(text);
+        } else if (value instanceof Map<?, ?> map) {
+            generator.writeStartObject();
+            for (Map.Entry<?, ?> entry : map.entrySet()) {
+                generator.writeFieldName(String.valueOf(entry.getKey()));
+                write(generator, entry.getValue());
             }
-            case Iterable<?> items -> {
-                generator.writeStartArray();
-                for (Object item : items) {
-                    write(generator, item);
-                }
-                generator.writeEndArray();
+            generator.writeEndObject();
+        } else if (value instanceof Iterable<?> items) {
+            generator.writeStartArray();
+            for (Object item : items) {
+                write(generator, item);
             }
-            case String text -> generator.writeString(text);
-            case Integer number -> generator.writeNumber(number);
-            case Long number -> generator.writeNumber(number);
-            case Float number -> generator.writeNumber(number);
-            case Double number -> generator.writeNumber(number);
-            case Boolean bool -> generator.writeBoolean(bool);
-            case Enum<?> constant -> generator.writeString(constant.name());
-            default ->
-                    throw new IllegalArgumentException(
-                            "JSON has no form for " + value.getClass().getName());
+            generator.writeEndArray();
+        } else if (value instanceof Number number) {
+            writeNumber(generator, number);
+        } else if (value instanceof Boolean bool) {
+            generator.writeBoolean(bool);
+        } else if (value instanceof Enum<?> constant) {
+            generator.writeString(constant.name());
+        } else {
+            throw noForm(value);
         }
+    }
+
+    private static void writeNumber(JsonGenerator generator, Number number) throws IOException {
+        if (number instanceof Integer || number instanceof Long) {
+            generator.writeNumber(number.longValue());
+        } else if (number instanceof Double) {
+            generator.writeNumber(number.doubleValue());
+        } else if (number instanceof Float) {
+            generator.writeNumber(number.floatValue());
+        } else {
+            throw noForm(number);
+        }
+    }
+
+    private static IllegalArgumentException noForm(Object value) {
+        return new IllegalArgumentException("JSON has no form for " + value.getClass().getName());
     }
 
     private static String firstLine(IOException e) {

@@ -39,6 +39,7 @@ class FilesOfTheDaemonTest {
                 .containsEntry("socket", "/run/daemon.sock")
                 .containsEntry("host", "127.0.0.1")
                 .containsEntry("port", 40123L)
+                .containsEntry("http_host", "::1")
                 .containsEntry("http_port", 40124L)
                 .containsEntry("token_file", "/run/token")
                 .containsEntry("version", Version.NUMBER)
@@ -46,7 +47,7 @@ class FilesOfTheDaemonTest {
                 .containsEntry("started", "2026-11-21T12:00:00Z")
                 .containsEntry("open", true)
                 .containsEntry("model_ready", true)
-                .hasSize(11);
+                .hasSize(12);
         assertThat(PrivateFiles.mode(file)).isEqualTo("600");
 
         ready.close();
@@ -67,11 +68,11 @@ class FilesOfTheDaemonTest {
                                 () -> {
                                     while (!done.get()) {
                                         try {
-                                            assertThat(read(file)).hasSize(11);
+                                            assertThat(read(file)).hasSize(12);
                                             seen.incrementAndGet();
                                         } catch (NoSuchFileException e) {
                                             Thread.onSpinWait();
-                                        } catch (IOException | RuntimeException e) {
+                                        } catch (IOException | RuntimeException | Error e) {
                                             seen.set(Integer.MIN_VALUE);
                                             return;
                                         }
@@ -178,6 +179,7 @@ class FilesOfTheDaemonTest {
                 Path.of("/run/daemon.sock"),
                 "127.0.0.1",
                 40123,
+                "::1",
                 40124,
                 Path.of("/run/token"),
                 Instant.parse("2026-11-21T12:00:00Z"),

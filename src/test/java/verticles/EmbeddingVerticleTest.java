@@ -22,6 +22,7 @@ import java.util.Map;
 import neuralcore.config.RuntimeConfig;
 import neuralcore.embedding.Golden;
 import neuralcore.embedding.TestModel;
+import neuralcore.embedding.TinyModel;
 import neuralcore.eventbus.Addresses;
 import neuralcore.eventbus.Services;
 import neuralcore.wire.ErrorCode;
@@ -57,6 +58,10 @@ class EmbeddingVerticleTest {
     }
 
     private static RuntimeConfig.Embedding config(String model, int maxQueued) {
+        return config(model, maxQueued, 0);
+    }
+
+    private static RuntimeConfig.Embedding config(String model, int maxQueued, long memoryLimit) {
         return new RuntimeConfig.Embedding(
                 model,
                 Path.of("target/no-models"),
@@ -67,7 +72,7 @@ class EmbeddingVerticleTest {
                 1024,
                 maxQueued,
                 1 << 20,
-                0,
+                memoryLimit,
                 "cpu",
                 0,
                 0,
@@ -245,6 +250,44 @@ class EmbeddingVerticleTest {
         Future<Reply> next = embed("c-2", Map.of(), words(30));
         assertFails(waiting, ErrorCode.UNAVAILABLE, "left");
         assertThat(next.await().tensors().getFirst().rows()).isEqualTo(30);
+    }
+
+    /** Waits until models are in these states. */
+    private void awaitStates(Map<String, String> expected) throws InterruptedException {
+        long end = System.nanoTime() + TIMEOUT.toNanos();
+        Map<String, String> states = new HashMap<>();
+        while (!states.entrySet().containsAll(expected.entrySet())) {
+            assertThat(System.nanoTime()).as("%s", states).isLessThan(end);
+            Thread.sleep(20);
+            Reply reply = call(Addresses.EMBEDDING_MODELS, Map.of(), "").await();
+            for (Object entry : (List<?>) reply.result().get("models")) {
+                Map<?, ?> model = (Map<?, ?>) entry;
+                states.put((String) model.get("name"), (String) model.get("state"));
+            }
+        }
+    }
+
+    @Test
+    void underALimitTheModelNotUsedForLongestMakesRoom(@TempDir Path folder) throws Exception {
+        TinyModel.write(folder.resolve("tiny"));
+        vertx.deployVerticle(new EmbeddingVerticle(config(MODEL, 100, 1), TestModel.CACHE, meters))
+                .await();
+        embed("c", Map.of(), "a text").await();
+        Map<String, Object> given =
+                Map.of(
+                        "path",
+                        folder.resolve("tiny").toString(),
+                        "config",
+                        Map.of("dimension", 2L));
+        Reply loaded = call(Addresses.EMBEDDING_LOAD, given, "c").await();
+        String tiny = (String) ((Map<?, ?>) loaded.result().get("model")).get("name");
+        awaitStates(Map.of(MODEL, "unloaded", tiny, "ready"));
+        Reply reply = embed("c", Map.of("model", tiny), "two").await();
+        assertThat(reply.tensors().getFirst().toFloatArray()).containsExactly(0, 1);
+        Reply again = embed("c", Map.of(), "another text").await();
+        assertThat(again.tensors().getFirst().columns()).isEqualTo(384);
+        awaitStates(Map.of(MODEL, "ready", tiny, "unloaded"));
+        assertThat(embed("c", Map.of("model", tiny), "one").await().tensors()).hasSize(1);
     }
 
     @Test

@@ -4,11 +4,14 @@ import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.stream.IntStream;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.NeuralCoreException;
 
@@ -24,6 +27,7 @@ import neuralcore.wire.NeuralCoreException;
  * limit than for one at it if it has a place to cut.
  */
 public final class Tokenizer implements AutoCloseable {
+    private static final int SEVERAL_THREADS = 16;
     private static final TokenizersLibrary LIBRARY = TokenizersLibrary.LIB;
 
     private final ReadWriteLock lock = new ReentrantReadWriteLock();
@@ -75,12 +79,25 @@ public final class Tokenizer implements AutoCloseable {
         }
     }
 
-    /** The ids of each text. Equal texts are tokenized once and share their array. */
+    /**
+     * The ids of each text. Equal texts are tokenized once and share their array; many texts are
+     * tokenized by several threads, since no batch begins before all have their lengths.
+     */
     public int[][] encode(List<String> texts) {
-        Map<String, int[]> known = HashMap.newHashMap(texts.size());
+        Map<String, Integer> places = HashMap.newHashMap(texts.size());
+        List<String> distinct = new ArrayList<>();
+        for (String text : texts) {
+            if (places.putIfAbsent(text, distinct.size()) == null) {
+                distinct.add(text);
+            }
+        }
+        int[][] made = new int[distinct.size()][];
+        IntStream range = IntStream.range(0, made.length);
+        (made.length < SEVERAL_THREADS ? range : range.parallel())
+                .forEach(i -> made[i] = encode(distinct.get(i)));
         int[][] ids = new int[texts.size()][];
         for (int i = 0; i < ids.length; i++) {
-            ids[i] = known.computeIfAbsent(texts.get(i), this::encode);
+            ids[i] = made[Objects.requireNonNull(places.get(texts.get(i)))];
         }
         return ids;
     }

@@ -21,6 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / "target" / "checks"
 BIN = Path(sys.executable).parent
+TRACE_LINES = 12
 PYTHON_FOLDERS = ["python-client", "benchmarks", ".ci"]
 
 
@@ -30,6 +31,7 @@ class Outcome:
 
     passed: int = 0
     failed: list[str] = field(default_factory=list)
+    traces: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
 
     def add_reports(self, files: Iterable[Path]) -> None:
@@ -43,6 +45,10 @@ class Outcome:
                 if failure is not None:
                     place = place_of(case.get("classname") or "", failure.text or "")
                     self.failed.append(f"{place}: {name}" if place else name)
+                    # Java's reports begin the text with what threw; pytest's with source code.
+                    reason = failure.text if failure.get("type") else failure.get("message")
+                    lines = (reason or "").strip().splitlines()
+                    self.traces.append("\n".join([self.failed[-1], *lines[:TRACE_LINES]]))
                 elif skip is not None:
                     self.skipped.append(f"{name}: {skip.get('message') or 'no reason given'}")
                 else:
@@ -116,8 +122,10 @@ def check(
         counts += f", {len(outcome.skipped)} skipped"
     print(f"{verdict:<5} {name:<10} {counts} ({time.monotonic() - started:.0f} s)", flush=True)
     if outcome.failed and not verbose:
+        # A failed test says more than the end of a log, which is often of what ran after it.
         tail = log.read_text(errors="replace").splitlines()[-60:]
-        print("\n".join(f"      | {line}" for line in tail), flush=True)
+        told = "\n".join(outcome.traces).splitlines() or tail
+        print("\n".join(f"      | {line}" for line in told), flush=True)
         print(f"      all of it: {log.relative_to(ROOT)}", flush=True)
     return outcome
 

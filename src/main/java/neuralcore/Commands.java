@@ -55,7 +55,17 @@ final class Commands {
 
     /** For the build; not in the help. */
     static final Command TRAIN =
-            new Command("train", "Records classes for an AOT cache.", CONFIGURATION);
+            new Command(
+                    "train",
+                    "Walks through a start, for an AOT cache.",
+                    Stream.concat(
+                                    CONFIGURATION.stream(),
+                                    Stream.of(
+                                            new Option(
+                                                    "--prepare",
+                                                    "FOLDER",
+                                                    "Leave unpacked libraries and the model there.")))
+                            .toList());
 
     static final List<Command> SHOWN = List.of(SERVE, DOCTOR, VERSION);
 

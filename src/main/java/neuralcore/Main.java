@@ -132,7 +132,13 @@ public final class Main {
             try {
                 Given data = Given.text("data.folder", folder.toString(), "train");
                 Service service = Service.prepare();
-                return service.run(load(command, List.of(data)), null, true);
+                LoadedConfig loaded = load(command, List.of(data));
+                ExitCode code = service.run(loaded, null, true);
+                String prepared = command.last("--prepare");
+                if (prepared != null) {
+                    Files.move(loaded.config().data().cache(), Path.of(prepared));
+                }
+                return code;
             } finally {
                 deleteTree(folder);
             }

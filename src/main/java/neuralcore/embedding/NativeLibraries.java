@@ -67,17 +67,19 @@ final class NativeLibraries {
      */
     private static Path unpack(CacheFolder cache, String name, List<String> resources) {
         String folder = "native/" + name + "-" + version(name);
+        List<Path> files = new ArrayList<>();
         for (String resource : resources) {
             String fileName = resource.substring(resource.lastIndexOf('/') + 1);
-            cache.place(
-                    folder + "/" + fileName,
-                    target -> {
-                        try (InputStream in = open(resource)) {
-                            Files.copy(in, target, StandardCopyOption.REPLACE_EXISTING);
-                        }
-                    });
+            files.add(
+                    cache.place(
+                            folder + "/" + fileName,
+                            target -> {
+                                try (InputStream in = open(resource)) {
+                                    Files.copy(in, target, StandardCopyOption.REPLACE_EXISTING);
+                                }
+                            }));
         }
-        return cache.resolve(folder);
+        return Objects.requireNonNull(files.getFirst().getParent());
     }
 
     private static String version(String library) {

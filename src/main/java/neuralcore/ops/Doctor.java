@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Map;
 import neuralcore.config.LoadedConfig;
 import neuralcore.config.RuntimeConfig;
+import neuralcore.embedding.CacheFolder;
 import neuralcore.wire.Json;
 import neuralcore.wire.NeuralCoreException;
 import org.jspecify.annotations.Nullable;
@@ -55,6 +56,7 @@ public final class Doctor {
         java();
         vectorModule();
         aotCache();
+        prepared();
         configuration();
         dataFolder(config.data().folder());
         disk(config.data().folder());
@@ -110,6 +112,19 @@ public final class Doctor {
         } else {
             add(Verdict.OK, "AOT cache", cache);
         }
+    }
+
+    private void prepared() {
+        CacheFolder.prepared()
+                .ifPresentOrElse(
+                        folder -> add(Verdict.OK, "prepared", folder.toString()),
+                        () ->
+                                add(
+                                        Verdict.WARN,
+                                        "prepared",
+                                        "nothing beside the jar, so the first start in a data folder"
+                                                + " unpacks the model; './neuralcore build' does it"
+                                                + " in advance"));
     }
 
     private void configuration() {

@@ -79,6 +79,9 @@ __all__ = [
     "vectors",
 ]
 
+_config: dict[str, Any] | None = None
+"""What ``neuralcore.compat.config.apply_config`` was given."""
+
 _MODULES = ("embedding", "errors", "messaging", "vectors")
 _HOMES = {
     "AsyncClient": "aio",

@@ -61,6 +61,8 @@ class EmbeddingType(str, Enum):
 
     DOCUMENT = "document"
     QUERY = "query"
+    PLAIN = "plain"
+    """Neither: the text as it is, without a prefix."""
 
     @classmethod
     def _missing_(cls, value: object) -> EmbeddingType | None:
@@ -225,7 +227,7 @@ class EmbeddingEngine:
     def embed_with_type(
         self, texts: str | Iterable[str], kind: EmbeddingType | str
     ) -> NDArray[Any]:
-        """As :meth:`embed`, for texts of this kind: ``EmbeddingType.QUERY`` or ``DOCUMENT``."""
+        """As :meth:`embed`, for texts of this kind: QUERY, DOCUMENT or PLAIN."""
         kind = _kind(kind)
         if not isinstance(texts, str):
             return self._embed(texts, kind)
@@ -282,12 +284,22 @@ class EmbeddingEngine:
                 for future in under_way:
                     future.cancel()
 
-    def count_tokens(self, texts: str | Iterable[str]) -> Any:
-        """Tokens that the model sees, special ones included: an int, or an int array (n)."""
+    def count_tokens(
+        self, texts: str | Iterable[str], kind: EmbeddingType | str = EmbeddingType.DOCUMENT
+    ) -> Any:
+        """Tokens that the model sees, special ones and those of the kind's prefix included: an int,
+        or an int array (n)."""
+        import numpy as np
+
+        kind = _kind(kind)
         one = isinstance(texts, str)
         checked = _texts([texts] if isinstance(texts, str) else texts)
         client = resolve(self._client)
-        _, (counts,) = self._call(client, _TOKENS, {}, [checked])
+        parts = [
+            self._call(client, _TOKENS, {"kind": kind.value}, [checked[start:end]])[1][0]
+            for start, end in _portions(checked, frame_room(client))
+        ]
+        counts = parts[0] if len(parts) == 1 else np.concatenate(parts)
         return int(counts[0]) if one else counts
 
     async def embed_async(self, texts: str | Iterable[str]) -> NDArray[Any]:
@@ -316,9 +328,11 @@ class EmbeddingEngine:
         """:meth:`embed_documents` without blocking the event loop."""
         return await asyncio.to_thread(self.embed_documents, texts)
 
-    async def count_tokens_async(self, texts: str | Iterable[str]) -> Any:
+    async def count_tokens_async(
+        self, texts: str | Iterable[str], kind: EmbeddingType | str = EmbeddingType.DOCUMENT
+    ) -> Any:
         """:meth:`count_tokens` without blocking the event loop."""
-        return await asyncio.to_thread(self.count_tokens, texts)
+        return await asyncio.to_thread(self.count_tokens, texts, kind)
 
     async def stream_async(
         self, texts: Iterable[str], kind: EmbeddingType | str = EmbeddingType.DOCUMENT
@@ -454,7 +468,9 @@ def _kind(given: EmbeddingType | str) -> EmbeddingType:
     try:
         return EmbeddingType(given)
     except ValueError:
-        raise InvalidRequest(f"kind is {given!r}; it must be 'document' or 'query'.") from None
+        raise InvalidRequest(
+            f"kind is {given!r}; it must be 'document', 'query' or 'plain'."
+        ) from None
 
 
 def _plain(name: str) -> str:

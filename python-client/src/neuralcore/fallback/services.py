@@ -87,8 +87,8 @@ class Services:
         (texts,) = _attached(tensors, "texts")
         check_model(params.get("model"))
         kind = params.get("kind", "document")
-        if kind not in ("document", "query"):
-            raise InvalidRequest(f"kind is {kind!r}; it must be 'document' or 'query'.")
+        if kind not in ("document", "query", "plain"):
+            raise InvalidRequest(f"kind is {kind!r}; it must be 'document', 'query' or 'plain'.")
         if params.get("normalize") is False or params.get("precision") in ("int8", "fp16"):
             raise NotSupported("The fallback embeds in fp32, to vectors of length one.")
         vectors = self._embedder.embed(texts)

@@ -88,9 +88,15 @@ public record EmbedCall(
         return ids;
     }
 
+    /** What the model wants before each of the texts; "" if they are to be taken as they are. */
+    String prefix(ModelSpec spec) {
+        boolean plain = TextKind.PLAIN.equals(request.params().string("kind", ""));
+        return plain ? "" : spec.prefix(kind);
+    }
+
     /** How many tokens the model sees of each text, prefix and special ones included. */
     public int[] count(EmbeddingModel model) {
-        String prefix = model.spec().prefix(kind);
+        String prefix = prefix(model.spec());
         List<String> texts = texts().stream().map(prefix::concat).toList();
         return Arrays.stream(model.encode(texts)).mapToInt(ids -> ids.length).toArray();
     }

@@ -35,7 +35,7 @@ public final class PreparedTexts {
         if (given != null) {
             return of(given);
         }
-        String prefix = model.spec().prefix(call.kind());
+        String prefix = call.prefix(model.spec());
         List<String> texts = call.texts();
         if (!prefix.isEmpty()) {
             texts = texts.stream().map(prefix::concat).toList();

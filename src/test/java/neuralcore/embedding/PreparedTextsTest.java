@@ -108,4 +108,23 @@ class PreparedTextsTest {
         EmbedCall call = call(Map.of("texts", List.of("one", "one two three one two")));
         assertThat(call.count(Holder.MODEL)).containsExactly(1, 4);
     }
+
+    @Test
+    void onlyTextsOfAKindGetItsPrefix() {
+        ModelSpec spec =
+                ModelCatalog.describe(
+                        "e5",
+                        new Params(
+                                Map.of(
+                                        "dimension", 2L,
+                                        "query_prefix", "query: ",
+                                        "document_prefix", "passage: ")),
+                        null);
+        assertThat(call(Map.of("texts", List.of())).prefix(spec)).isEqualTo("passage: ");
+        assertThat(call(Map.of("kind", "query", "texts", List.of())).prefix(spec))
+                .isEqualTo("query: ");
+        assertThat(call(Map.of("kind", "plain", "texts", List.of())).prefix(spec)).isEmpty();
+        assertThatThrownBy(() -> call(Map.of("kind", "verse", "texts", List.of())))
+                .hasMessageContaining("verse");
+    }
 }

@@ -1,0 +1,1 @@
+"""What stands in for ATLAS's configuration, embedding and vectors is made of."""

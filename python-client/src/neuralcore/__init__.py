@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from neuralcore._runtime import get_available_features, is_native_available, runtime_info
     from neuralcore.aio import AsyncClient, connect_async
     from neuralcore.client import Client, connect
+    from neuralcore.compat._adopt.running import disable, enable
     from neuralcore.embedding import (
         EmbeddingEngine,
         EmbeddingType,
@@ -65,10 +66,12 @@ __all__ = [
     "connect_async",
     "cosine_similarity",
     "cosine_similarity_batch",
+    "disable",
     "dot_product",
     "embed_batch",
     "embed_text",
     "embedding",
+    "enable",
     "errors",
     "euclidean_distance",
     "get_available_features",
@@ -98,9 +101,11 @@ _HOMES = {
     "connect_async": "aio",
     "cosine_similarity": "vectors",
     "cosine_similarity_batch": "vectors",
+    "disable": "compat._adopt.running",
     "dot_product": "vectors",
     "embed_batch": "embedding",
     "embed_text": "embedding",
+    "enable": "compat._adopt.running",
     "euclidean_distance": "vectors",
     "get_available_features": "_runtime",
     "is_native_available": "_runtime",

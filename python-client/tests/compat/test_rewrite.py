@@ -32,7 +32,8 @@ def rewritten(source: str, module: str = "app.main", is_package: bool = False) -
             "from neuralcore.compat.agent_bus import AgentBus  # why\n",
         ),
         (
-            "from core.messaging.agent_bus import (\n    AgentBus,  # a\n    Subscription as S\n)\n",
+            "from core.messaging.agent_bus import (\n"
+            "    AgentBus,  # a\n    Subscription as S\n)\n",
             "from neuralcore.compat.agent_bus import (\n"
             "    AgentBus,  # a\n    Subscription as S\n)\n",
         ),

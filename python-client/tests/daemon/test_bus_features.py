@@ -362,7 +362,6 @@ async def test_what_the_fallback_lacks_it_says():
 
     async with MessageBus(client=FallbackClient()) as bus:
         for options in (
-            {"ack": "auto"},
             {"group": "g"},
             {"filter": "priority < 3"},
             {"start": "first"},

@@ -1,11 +1,12 @@
 """The bus within one process, for when there is no daemon.
 
 It keeps the daemon's rules: strict priority, first come first served within a priority and across
-channels, a bounded queue and a credit for each subscription, at most one delivery, nothing stored.
+channels, a bounded queue and a credit for each subscription, nothing stored.
 ``src/main/java/neuralcore/bus`` is the original. Messages are encoded and decoded as if they
 travelled, so that a program behaves the same with the daemon. What it lacks it refuses with
-``NotSupported``: acknowledgements, durable groups, replay, patterns, filters, delays, and channels
-that are persistent unless the bus was made with ``allow_volatile=True``.
+``NotSupported``: groups, replay, patterns, filters, rates, delays, and channels that are persistent
+unless the bus was made with ``allow_volatile=True``. A message that was not acknowledged is tried
+again, but a process that ends takes it along.
 """
 
 from __future__ import annotations
@@ -23,20 +24,36 @@ from typing import Any, Literal
 from neuralcore._bus.backend import Listener, OnMessages
 from neuralcore._bus.batch import Batch, Rejected
 from neuralcore._bus.message import ABOUT, Message
-from neuralcore._wire import AnySettlement, Outgoing
-from neuralcore.errors import InvalidRequest, NotSupported
+from neuralcore._wire import ACK, BY_BACKOFF, EXTEND, NACK, AnySettlement, Outgoing
+from neuralcore.errors import InvalidRequest, NotFound, NotSupported
+from neuralcore.fallback._attempts import BUS, Attempts, Keys, key_of, letter, timers
 
 MAX_QUEUE_SIZE = 1000
 _DEFAULTS: dict[str, Any] = {"max_queue_size": MAX_QUEUE_SIZE, "drop_policy": "drop_new"}
+_UNDERSTOOD = {"ack", "name", "max_attempts", "backoff", "lease"}
+_KEY_SECONDS = 60.0
 
 
 class _Waiting:
-    """A message, and how many subscriptions still have it queued."""
+    """A message, and how many subscriptions still have it queued.
 
-    __slots__ = ("copies", "delivered", "expires_at", "message", "order", "publisher", "sequence")
+    :ivar publisher: None if it is the bus itself.
+    :ivar key: its idempotency key, while nobody has dealt with it.
+    """
+
+    __slots__ = (
+        "copies",
+        "delivered",
+        "expires_at",
+        "key",
+        "message",
+        "order",
+        "publisher",
+        "sequence",
+    )
 
     def __init__(
-        self, message: Outgoing, publisher: LocalBackend, order: int, sequence: int
+        self, message: Outgoing, publisher: LocalBackend | None, order: int, sequence: int
     ) -> None:
         self.message = message
         self.publisher = publisher
@@ -44,6 +61,7 @@ class _Waiting:
         self.sequence = sequence
         self.copies = 0
         self.delivered = False
+        self.key: str | None = None
         self.expires_at = (
             time.monotonic() + message.ttl_ms / 1000 if message.ttl_ms else float("inf")
         )
@@ -57,10 +75,25 @@ class _Waiting:
 
 
 class _Queue:
-    """One subscription: what waits for it, and how much it may be given."""
+    """One subscription: what waits for it, and how much it may be given.
 
-    def __init__(self, number: int, channel: _Channel, credit: int, deliver: OnMessages) -> None:
+    :ivar attempts: how often it gets what it fails at; None if it does not acknowledge.
+    :ivar held: delivered and not acknowledged, by their order, with the number of attempts.
+    :ivar tried: attempts of those that wait for another.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        channel: _Channel,
+        credit: int,
+        deliver: OnMessages,
+        attempts: Attempts | None,
+    ) -> None:
         self.number = number
+        self.attempts = attempts
+        self.held: dict[int, tuple[_Waiting, int]] = {}
+        self.tried: dict[int, int] = {}
         self.channel = channel
         self.credit = credit
         self.deliver = deliver
@@ -125,14 +158,19 @@ class _Queue:
         self.credit -= 1
         self.channel.counts["queued"] -= 1
         self.channel.counts["delivered"] += 1
+        attempt = self.tried.pop(waiting.order, 0) + 1
+        if self.attempts is not None:
+            self.held[waiting.order] = (waiting, attempt)
+        else:
+            self.channel.is_done(waiting)
         message = waiting.message
         return Message(
             message.channel,
             message.priority,
             waiting.order,
-            1,
+            attempt,
             ABOUT.pack(
-                waiting.publisher.publisher,
+                BUS if waiting.publisher is None else waiting.publisher.publisher,
                 message.sequence,
                 waiting.sequence,
                 message.timestamp_ns,
@@ -142,15 +180,46 @@ class _Queue:
             message.meta,
         )
 
+    def again(self, waiting: _Waiting, attempt: int) -> None:
+        """Queues what has been delivered once more; it had its place before, and needs none."""
+        self.tried[waiting.order] = attempt
+        heapq.heappush(self.heap, waiting)
+        waiting.copies += 1
+        self.channel.counts["queued"] += 1
+
 
 class _Channel:
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self.name = name
         self.options = dict(_DEFAULTS)
         self.configured = False
         self.queues: list[_Queue] = []
         self.last_sequence = 0
+        self.keys = Keys()
         names = ("published", "delivered", "dropped", "expired", "unrouted", "queued")
         self.counts = dict.fromkeys(names, 0)
+
+    def takes(self, waiting: _Waiting) -> bool:
+        """Whether its idempotency key is free, if there is one."""
+        field = self.options.get("idempotency_key_field")
+        key = key_of(waiting.message, field) if field else None
+        if key is None:
+            return True
+        if not self.keys.take(key):
+            return False
+        waiting.key = key
+        return True
+
+    def is_done(self, waiting: _Waiting) -> None:
+        """A subscription has dealt with it."""
+        if waiting.key is not None:
+            seconds = float(self.options.get("idempotency_ttl") or _KEY_SECONDS)
+            self.keys.done(waiting.key, seconds)
+
+    def is_lost(self, waiting: _Waiting) -> None:
+        """It has been given up, and may be sent again."""
+        if waiting.key is not None and not waiting.copies:
+            self.keys.release(waiting.key)
 
 
 class _Namespace:
@@ -165,7 +234,10 @@ class _Namespace:
         self.orders = itertools.count()
 
     def channel(self, name: str) -> _Channel:
-        return self.channels.setdefault(name, _Channel())
+        found = self.channels.get(name)
+        if found is None:
+            found = self.channels[name] = _Channel(name)
+        return found
 
     def publish(self, publisher: LocalBackend, batch: Sequence[Outgoing]) -> list[Rejected]:
         """Queues a batch; which of it found no room. Others' losses are told to them."""
@@ -180,19 +252,87 @@ class _Namespace:
                     channel.counts["unrouted"] += 1
                     continue
                 waiting = _Waiting(message, publisher, next(self.orders), channel.last_sequence)
-                for queue in channel.queues:
-                    displaced = queue.offer(waiting)
-                    touched[queue] = None
-                    if displaced is not None and displaced is not waiting and displaced.is_lost():
-                        _note_lost(lost, displaced)
-                if waiting.is_lost():
+                if not channel.takes(waiting):
                     channel.last_sequence -= 1
-                    _note_lost(lost, waiting)
+                    _note_lost(lost, waiting, "DUPLICATE")
+                    continue
+                self._queue(channel, waiting, touched, lost)
             self.deliver(list(touched))
         mine = lost.pop(publisher, [])
         for backend, rejected in lost.items():
             backend.listener.rejected(rejected)
         return mine
+
+    def _queue(
+        self,
+        channel: _Channel,
+        waiting: _Waiting,
+        touched: dict[_Queue, None],
+        lost: dict[LocalBackend, list[Rejected]],
+    ) -> None:
+        for queue in channel.queues:
+            displaced = queue.offer(waiting)
+            touched[queue] = None
+            if displaced is not None and displaced is not waiting and displaced.is_lost():
+                channel.is_lost(displaced)
+                _note_lost(lost, displaced)
+        if waiting.is_lost():
+            channel.last_sequence -= 1
+            channel.is_lost(waiting)
+            _note_lost(lost, waiting)
+
+    # What came of deliveries
+
+    def settle(self, queue: _Queue, settlements: Sequence[AnySettlement]) -> None:
+        """Ends deliveries, tries them again, or gives them up; each gives its credit back."""
+        assert queue.attempts is not None
+        with self.lock:
+            touched = {queue: None}
+            for _, kind, order, milliseconds, reason in settlements:
+                if kind == EXTEND or order not in queue.held:
+                    continue
+                waiting, attempt = queue.held.pop(order)
+                queue.credit += 1
+                if kind == ACK:
+                    queue.channel.is_done(waiting)
+                elif kind == NACK and queue.attempts.may_try_again(attempt):
+                    seconds = milliseconds / 1000
+                    if milliseconds == BY_BACKOFF:
+                        seconds = queue.attempts.wait(attempt)
+                    self._again_after(seconds, queue, waiting, attempt)
+                else:
+                    self._give_up(queue, waiting, reason, touched)
+            self.deliver(list(touched))
+
+    def _again_after(self, seconds: float, queue: _Queue, waiting: _Waiting, attempt: int) -> None:
+        def again() -> None:
+            with self.lock:
+                if queue in queue.channel.queues:
+                    queue.again(waiting, attempt)
+                    self.deliver([queue])
+
+        timers.after(seconds, again)
+
+    def _give_up(
+        self, queue: _Queue, waiting: _Waiting, reason: bytes, touched: dict[_Queue, None]
+    ) -> None:
+        """Writes a dead letter, if the channel has any; there is none of a dead letter."""
+        queue.channel.is_lost(waiting)
+        name = queue.channel.options.get("dead_letter_channel")
+        if not name or waiting.publisher is None:
+            return
+        letters = self.channel(name)
+        letters.counts["published"] += 1
+        letters.last_sequence += 1
+        if not letters.queues:
+            letters.counts["unrouted"] += 1
+            return
+        assert queue.attempts is not None
+        order = next(self.orders)
+        publisher = waiting.publisher.publisher
+        message = letter(name, order, waiting.message, publisher, queue.attempts.name, reason)
+        about = _Waiting(message, None, order, letters.last_sequence)
+        self._queue(letters, about, touched, {})
 
     def deliver(self, queues: list[_Queue]) -> None:
         """Hands out what credit allows, over all the queues the most urgent and oldest first."""
@@ -214,10 +354,12 @@ class _Namespace:
             queues[current].deliver(run)
 
 
-def _note_lost(lost: dict[LocalBackend, list[Rejected]], waiting: _Waiting) -> None:
-    message = waiting.message
-    rejected = Rejected(message.sequence, message.channel, "QUEUE_FULL")
-    lost.setdefault(waiting.publisher, []).append(rejected)
+def _note_lost(
+    lost: dict[LocalBackend, list[Rejected]], waiting: _Waiting, code: str = "QUEUE_FULL"
+) -> None:
+    if waiting.publisher is not None:
+        rejected = Rejected(waiting.message.sequence, waiting.message.channel, code)
+        lost.setdefault(waiting.publisher, []).append(rejected)
 
 
 _shared: weakref.WeakValueDictionary[str, _Namespace] = weakref.WeakValueDictionary()
@@ -266,13 +408,15 @@ class LocalBackend:
         options: dict[str, Any],
         timeout: float,
     ) -> None:
-        if options:
-            raise _lacks(f"a subscription with {', '.join(sorted(options))}")
+        lacking = sorted(options.keys() - _UNDERSTOOD)
+        if lacking:
+            raise _lacks(f"a subscription with {', '.join(lacking)}")
         if "*" in channel:
             raise _lacks(f"a pattern such as {channel!r}")
         with self._namespace.lock:
             of = self._namespace.channel(channel)
-            queue = _Queue(number, of, window(), on_messages)
+            attempts = Attempts.of(options) if options.get("ack") == "explicit" else None
+            queue = _Queue(number, of, window(), on_messages, attempts)
             of.queues.append(queue)
             self._queues[number] = queue
 
@@ -294,9 +438,34 @@ class LocalBackend:
                     self._namespace.deliver([queue])
 
     def settle(self, number: int, settlements: Sequence[AnySettlement]) -> Future[Any]:
-        raise _lacks("acknowledgement")
+        done: Future[Any] = Future()
+        with self._namespace.lock:
+            queue = self._queues.get(number)
+            if queue is None or queue.attempts is None:
+                done.set_exception(NotFound("The subscription has ended."))
+            else:
+                self._namespace.settle(queue, settlements)
+                done.set_result(None)
+        return done
 
     def create(self, channel: str, options: dict[str, Any], timeout: float) -> bool:
+        self._check(channel, options)
+        with self._namespace.lock:
+            of = self._namespace.channel(channel)
+            if of.configured:
+                return False
+            of.configured = True
+            of.options.update(options)
+            return True
+
+    def declare(self, channel: str, options: dict[str, Any]) -> None:
+        self._check(channel, options)
+        with self._namespace.lock:
+            of = self._namespace.channel(channel)
+            of.configured = True
+            of.options.update(options)
+
+    def _check(self, channel: str, options: dict[str, Any]) -> None:
         policy = options.get("drop_policy", "drop_new")
         if policy == "block":
             raise _lacks("drop_policy 'block'")
@@ -307,19 +476,12 @@ class LocalBackend:
                 f"the persistent channel {channel!r}",
                 hint="Pass allow_volatile=True to the bus if losing its messages is fine.",
             )
-        with self._namespace.lock:
-            of = self._namespace.channel(channel)
-            if of.configured:
-                return False
-            of.configured = True
-            of.options.update(options)
-            return True
 
     def call(self, verb: str, params: dict[str, Any], timeout: float) -> dict[str, Any]:
-        raise _lacks(f"neuralcore.messaging.{verb}")
-
-    def declare(self, channel: str, options: dict[str, Any]) -> None:
-        self.create(channel, options, 0.0)
+        if verb != "configure":
+            raise _lacks(f"neuralcore.messaging.{verb}")
+        self.declare(params["channel"], {k: v for k, v in params.items() if k != "channel"})
+        return {}
 
     def stats(self, timeout: float) -> dict[str, dict[str, int]]:
         with self._namespace.lock:

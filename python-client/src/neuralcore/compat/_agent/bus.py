@@ -20,7 +20,6 @@ from neuralcore.compat._agent.revival import Revival
 from neuralcore.compat._agent.typed import TypedMessages
 from neuralcore.compat._ncb.metrics import MetricsRegistry
 from neuralcore.compat._ncb.prometheus import Export
-from neuralcore.errors import NotSupported
 from neuralcore.messaging import Drop, MessageBus
 
 if TYPE_CHECKING:
@@ -93,7 +92,8 @@ class AgentBus(TypedMessages):
     async def start(self) -> None:
         """Connects, which may start a daemon, and makes ATLAS's channels; once.
 
-        :raises NotSupported: if there is no daemon, nor can one be started.
+        Where there is no daemon, nor can one be started, the bus is that of this process alone, and
+        keeps nothing; the log says so.
         """
         if self._bus is None:
             await self._begin()
@@ -126,18 +126,22 @@ class AgentBus(TypedMessages):
             client=self._client,
             on_full="none",
             on_drop=self._dropped,
+            allow_volatile=True,
         )
         self._bus = bus
 
         def work() -> None:
             try:
-                bus._core.start()
-                if bus.backend != "daemon":
-                    raise NotSupported(
-                        "AgentBus needs the daemon: the fallback can neither try again nor keep "
-                        "dead letters."
+                backend = bus._core.start()
+                if backend.kind == "daemon":
+                    backend.call("profile", {"name": "atlas"}, bus._core.timeout)
+                else:
+                    self._logger.warning(
+                        "AgentBus runs without the daemon: messages stay in this process, and "
+                        "nothing is kept."
                     )
-                bus._core.start().call("profile", {"name": "atlas"}, bus._core.timeout)
+                    for name, channel in CHANNEL_BY_NAME.items():
+                        backend.declare(name, _volatile(channel))
             except BaseException:
                 self._bus = None
                 bus._core.stop(0, inside=False)
@@ -371,3 +375,13 @@ class AgentBus(TypedMessages):
         return {
             channel: int(of.get("queued", 0)) for channel, of in bus._core.channel_stats().items()
         }
+
+
+def _volatile(channel: ChannelConfig) -> dict[str, Any]:
+    """A channel of the profile, as far as it matters without the daemon."""
+    return {
+        "max_queue_size": channel.maxsize,
+        "drop_policy": channel.drop_policy,
+        "default_priority": int(channel.default_priority),
+        "dead_letter_channel": channel.dead_letter_channel or "",
+    }

@@ -78,7 +78,13 @@ class NeuralCognitiveBus:
         client: Client | FallbackClient | None = None,
     ) -> None:
         def make() -> MessageBus:
-            return MessageBus(persistence_path, name=name, client=client, on_drop=self._on_drop)
+            return MessageBus(
+                persistence_path,
+                name=name,
+                client=client,
+                on_drop=self._on_drop,
+                allow_volatile=True,
+            )
 
         self.logger = logger or logging.getLogger("NCB")
         self.running = False

@@ -12,7 +12,7 @@ from neuralcore._bus.completion import Completion, on_running_loop, run
 from neuralcore._bus.core import Details
 from neuralcore._bus.subscription import Terms
 from neuralcore.compat._ncb.config import ChannelConfig
-from neuralcore.errors import ConnectionLost, NeuralCoreError, NotSupported
+from neuralcore.errors import ConnectionLost, NeuralCoreError
 from neuralcore.messaging import MessageBus
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class Link:
         self._loop = loop
         self._logger = logger
         self._bus: MessageBus | None = None
+        self._has_daemon = True
         self._sizes: dict[str, int] = {}
 
     @property
@@ -49,17 +50,14 @@ class Link:
         return self._bus is not None
 
     async def open(self) -> None:
-        """Connects; may start a daemon.
-
-        :raises NotSupported: if there is none, nor can one be started.
-        """
+        """Connects; may start a daemon. Without one, the bus is that of this process alone."""
         bus = self._make()
         await bus.start()
-        if bus.backend != "daemon":
-            await bus.stop(0)
-            raise NotSupported(
-                "This bus needs the daemon: what the fallback cannot do, such as trying again and "
-                "dead letters, is what it is for."
+        self._has_daemon = bus.backend == "daemon"
+        if not self._has_daemon:
+            self._logger.warning(
+                "The bus runs without the daemon: messages stay in this process, and nothing is "
+                "kept."
             )
         self._bus = bus
 
@@ -76,7 +74,12 @@ class Link:
         """Tells the daemon how a channel is set up, before whatever is published after this."""
         if self._bus is None:
             return
-        self._bus._core.start().declare(config.name, config.for_daemon())
+        options = config.for_daemon()
+        if not self._has_daemon:
+            options["persistent"] = False
+            if config.drop_policy == "block":  # as it is in ATLAS
+                options["drop_policy"] = "drop_new"
+        self._bus._core.start().declare(config.name, options)
 
     def send(self, channel: str, payload: Any, priority: int, meta: dict[str, Any]) -> str:
         """Publishes a message and returns its id.
@@ -101,7 +104,7 @@ class Link:
         subscription = self._bus._core.subscribe(
             subscriber.channel.name,
             subscriber.handle,
-            _terms(subscriber),
+            _terms(subscriber, keeps=self._has_daemon),
             self._loop or on_running_loop(),
         )
         subscriber.subscription = subscription
@@ -140,7 +143,7 @@ class Link:
         return dict(self._sizes)
 
 
-def _terms(subscriber: Subscriber) -> Terms:
+def _terms(subscriber: Subscriber, *, keeps: bool) -> Terms:
     config = subscriber.config
     delay = max(0.0, config.retry_delay)
     options: dict[str, Any] = {
@@ -150,7 +153,7 @@ def _terms(subscriber: Subscriber) -> Terms:
         "backoff": {"initial": delay, "max": delay, "multiplier": 1.0, "jitter": 0.0},
         "lease": _LEASE_SECONDS,
     }
-    if config.replay_on_register and subscriber.channel.config.persistent:
+    if keeps and config.replay_on_register and subscriber.channel.config.persistent:
         options["start"] = {"sequence": config.replay_after_seq}
     if config.rate_limit_per_sec and config.rate_limit_burst:
         options["rate_per_second"] = float(config.rate_limit_per_sec)

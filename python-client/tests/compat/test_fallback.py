@@ -168,3 +168,10 @@ async def test_messages_are_settled_by_hand():
             bus.publish("c", payload)
         await until(lambda: len(seen) == 4, "all")
     assert seen == [("again", 1), ("never", 1), ("once", 1), ("again", 2)]
+
+
+async def test_a_subscription_has_begun_before_what_is_published_in_the_same_turn(bus):
+    seen = Got()
+    bus.subscribe("c", seen)
+    bus.publish("c", 1)
+    await seen.wait(1)

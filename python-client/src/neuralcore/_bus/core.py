@@ -389,8 +389,12 @@ class Core:
         return subscription
 
     def establish(self, subscription: Subscription) -> None:
+        # Within the process it has begun when this returns, before what is published next.
+        backend = self.backend
         subscription.established = run(
-            lambda: self._establish(subscription), f"Subscribing to {subscription.channel!r}"
+            lambda: self._establish(subscription),
+            f"Subscribing to {subscription.channel!r}",
+            blocks=backend is None or backend.kind == "daemon",
         )
 
     def _establish(self, subscription: Subscription) -> None:

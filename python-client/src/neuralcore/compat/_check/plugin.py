@@ -69,7 +69,7 @@ def _note(nodeid: str, outcome: str, report: Any) -> None:
     _outcomes[nodeid] = min(before, outcome, key=_ORDER.index)
     if outcome in ("error", "failed"):
         lines = [line for line in str(report.longrepr).splitlines() if line.startswith("E ")]
-        _reasons[nodeid] = lines[-1][1:].strip() if lines else str(report.longrepr)[-200:]
+        _reasons[nodeid] = lines[0][1:].strip() if lines else str(report.longrepr)[-200:]
 
 
 def pytest_sessionfinish() -> None:

@@ -63,6 +63,8 @@ def run(python: str, file: str, how: How, seconds: float) -> Run:
             **{k: v for k, v in os.environ.items() if not k.startswith("NEURALCORE_CHECK_")},
             "NEURALCORE_CHECK_REPORT": str(report),
             "NEURALCORE_CHECK_PARTS": ",".join(how.parts),
+            # Those that ATLAS's tests need, not all that somebody has installed.
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONPATH": os.pathsep.join([str(how.root), str(_PACKAGE)]),
         }
@@ -70,6 +72,7 @@ def run(python: str, file: str, how: How, seconds: float) -> Run:
         if how.url is not None:
             environment["NEURALCORE_URL"] = how.url
         command = [python, "-m", "pytest", "-q", "-p", "neuralcore.compat._check.plugin"]
+        command += ["-p", "pytest_asyncio.plugin"]
         command += ["-p", "no:cacheprovider", "-o", "asyncio_default_fixture_loop_scope=function"]
         try:
             done = subprocess.run(

@@ -18,7 +18,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = ROOT / "neuralcore"
 VERBS = (
-    *("demo", "test", "serve", "stop", "status", "logs", "doctor", "bench", "atlas-tests"),
+    *("demo", "test", "serve", "stop", "status", "logs", "doctor", "bench", "check"),
     *("build", "clean"),
 )
 # What the script itself calls; a PATH of only these has no Java, Maven or Python.

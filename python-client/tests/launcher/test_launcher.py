@@ -54,12 +54,13 @@ def executable(path: Path, text: str) -> Path:
 
 
 def jdk(folder: Path, version: str, *, javac: bool = True, vector: bool = True) -> Path:
-    """A stand-in for a JDK: it writes an AOT cache if asked to, else prints its arguments."""
+    """A stand-in for a JDK: it makes what it is asked to, else prints its arguments."""
     executable(
         folder / "bin" / "java",
         "#!/usr/bin/env bash\n"
-        'for a in "$@"; do case $a in -XX:SharedArchiveFile=*)'
-        ' echo cache >"${a#*=}"; exit;; esac; done\n'
+        'last=""; for a in "$@"; do case $a in -XX:SharedArchiveFile=*)'
+        ' echo cache >"${a#*=}"; exit;; esac;\n'
+        '[ "$last" != --prepare ] || { mkdir -p "$a"; exit; }; last=$a; done\n'
         "printf '%s\\n' \"$@\"\nexit ${STUB_EXIT:-0}\n",
     )
     if javac:

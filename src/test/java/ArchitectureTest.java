@@ -14,7 +14,7 @@ class ArchitectureTest {
                     .importPackages("neuralcore", "verticles");
 
     private static final String[] ENGINES = {
-        "neuralcore.vectors..", "neuralcore.embedding..", "neuralcore.bus.."
+        "neuralcore.vectors..", "neuralcore.embedding..", "neuralcore.bus..", "neuralcore.relay.."
     };
 
     @Test
@@ -26,6 +26,7 @@ class ArchitectureTest {
                         "neuralcore.embedding..",
                         "neuralcore.bus..",
                         "neuralcore.journal..",
+                        "neuralcore.relay..",
                         "neuralcore.wire..")
                 .should()
                 .dependOnClassesThat()

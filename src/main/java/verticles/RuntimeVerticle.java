@@ -34,7 +34,9 @@ public final class RuntimeVerticle extends VerticleBase {
 
     @Override
     public Future<?> start() {
-        return deployAll(engines()).compose(engines -> deployAll(doors()));
+        return deployAll(engines())
+                .compose(engines -> deployAll(relays()))
+                .compose(relays -> deployAll(doors()));
     }
 
     /** Where the node can be reached, once started. */
@@ -63,6 +65,13 @@ public final class RuntimeVerticle extends VerticleBase {
             engines.add(new EmbeddingVerticle(config.embedding(), config.data().cache(), meters));
         }
         return engines;
+    }
+
+    /** After the bus, whose clients they are. */
+    private List<Deployable> relays() {
+        return config.roles().contains(Role.RELAY)
+                ? List.of(new RelayVerticle(config.relays(), config.data().folder()))
+                : List.of();
     }
 
     private List<Deployable> doors() {

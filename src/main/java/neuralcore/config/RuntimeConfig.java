@@ -18,6 +18,7 @@ public record RuntimeConfig(
         Bridge bridge,
         Web web,
         Bus bus,
+        Relays relays,
         Vectors vectors,
         Embedding embedding,
         Lifecycle lifecycle,
@@ -34,7 +35,8 @@ public record RuntimeConfig(
         VECTORS,
         EMBEDDING,
         BRIDGE,
-        WEB
+        WEB,
+        RELAY
     }
 
     /**
@@ -178,6 +180,18 @@ public record RuntimeConfig(
                 throw new IllegalArgumentException(
                         "a journal keeps " + retention + ", " + maxBytes);
             }
+        }
+    }
+
+    /**
+     * Relays to brokers outside.
+     *
+     * @param file that describes them; there need be none
+     * @param maxUnpacked bytes of a message from a broker at most
+     */
+    public record Relays(Path file, int maxUnpacked) {
+        public Relays {
+            requirePositive("relays.max_unpacked", maxUnpacked);
         }
     }
 

@@ -49,7 +49,7 @@ final class Settings {
                     "roles",
                     ValueType.roles(),
                     "[bus, vectors, embedding, bridge, web]",
-                    "Parts that this node runs.");
+                    "Parts that this node runs; there is also relay, to Redis.");
 
     static final Setting<Integer> EVENT_LOOPS =
             add(
@@ -151,7 +151,7 @@ final class Settings {
                     "bridge.inbound",
                     ValueType.texts("a list of " + ADDRESSES, ADDRESS),
                     "[neuralcore.system.*, neuralcore.embedding.*, neuralcore.vectors.*,"
-                            + " neuralcore.messaging.*, neuralcore.bus.*]",
+                            + " neuralcore.messaging.*, neuralcore.relay.*, neuralcore.bus.*]",
                     "Addresses that clients may send and publish to; " + ADDRESSES + ".");
     static final Setting<List<String>> BRIDGE_OUTBOUND =
             add(
@@ -244,6 +244,20 @@ final class Settings {
                     "false",
                     "Open damaged journals with what is left of them. For one start, by"
                             + " --accept-loss.");
+
+    static final Setting<Path> RELAYS_FILE =
+            add(
+                    "relays.file",
+                    ValueType.path(),
+                    DATA_FOLDER_MARK + "/relays.yaml",
+                    "What the role relay relays at its start, if this file is there; docs/relays.md"
+                            + " says what it holds.");
+    static final Setting<Long> RELAYS_MAX_UNPACKED =
+            add(
+                    "relays.max_unpacked",
+                    ValueType.bytes(1 << 10, FRAME_MOST),
+                    "16 MiB",
+                    "Largest message from a broker, once it is unpacked.");
 
     static final Setting<Integer> VECTORS_MAX_DIMENSION =
             add("vectors.max_dimension", count(1 << 20), "8192", "Largest vector.");

@@ -151,7 +151,7 @@ record ValueType<T>(String expected, Function<Given, T> parser, Function<T, Stri
 
     static ValueType<Set<RuntimeConfig.Role>> roles() {
         return new ValueType<>(
-                "some of bus, vectors, embedding, bridge, web",
+                "some of bus, vectors, embedding, bridge, web, relay",
                 given -> {
                     Set<RuntimeConfig.Role> roles = EnumSet.noneOf(RuntimeConfig.Role.class);
                     for (String role : given.list()) {

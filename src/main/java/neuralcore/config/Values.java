@@ -53,6 +53,9 @@ final class Values {
                                 get(Settings.JOURNAL_RETENTION),
                                 get(Settings.JOURNAL_MAX_BYTES),
                                 get(Settings.JOURNAL_ACCEPT_LOSS))),
+                new RuntimeConfig.Relays(
+                        get(Settings.RELAYS_FILE),
+                        Math.toIntExact(get(Settings.RELAYS_MAX_UNPACKED))),
                 new RuntimeConfig.Vectors(
                         get(Settings.VECTORS_MAX_DIMENSION),
                         get(Settings.VECTORS_MAX_BYTES),

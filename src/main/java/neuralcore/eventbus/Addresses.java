@@ -45,6 +45,16 @@ public final class Addresses {
     public static final String MESSAGING_IMPORT = "neuralcore.messaging.import";
     public static final String MESSAGING_CLOSE = "neuralcore.messaging.close";
 
+    public static final String RELAY_OPEN = "neuralcore.relay.open";
+    public static final String RELAY_CLOSE = "neuralcore.relay.close";
+    public static final String RELAY_LIST = "neuralcore.relay.list";
+    public static final String RELAY_HEALTH = "neuralcore.relay.health";
+    public static final String RELAY_ON = "neuralcore.relay.on";
+    public static final String RELAY_OFF = "neuralcore.relay.off";
+    public static final String RELAY_DRAIN = "neuralcore.relay.drain";
+    public static final String RELAY_REDRIVE = "neuralcore.relay.redrive";
+    public static final String RELAY_ROUTE = "neuralcore.relay.route";
+
     /** JSON clients publish to and register at {@code neuralcore.bus.<namespace>.<channel>}. */
     public static final String CHANNEL_PREFIX = "neuralcore.bus.";
 
@@ -75,6 +85,7 @@ public final class Addresses {
     /** A verticle's readiness changed: a JsonObject {@code {part, ready, detail}}. */
     public static final String READINESS = INTERNAL_PREFIX + "readiness";
 
+    private static final String RELAY = INTERNAL_PREFIX + "relay.";
     private static final String EMBEDDING_WORKER = INTERNAL_PREFIX + "embedding.worker.";
     private static final String CONNECTION = INTERNAL_PREFIX + "connection.";
 
@@ -86,6 +97,11 @@ public final class Addresses {
      */
     public static String deliveries(String connection) {
         return CONNECTION + connection;
+    }
+
+    /** Where one relay takes what {@code neuralcore.relay.*} asks of it. */
+    public static String relay(String name) {
+        return RELAY + name;
     }
 
     /** Where an embedding worker takes batches. */

@@ -81,6 +81,22 @@ public record Envelope(
                 payloadLength);
     }
 
+    /** The same message of another publisher. */
+    public Envelope withPublisher(long other) {
+        return new Envelope(
+                channel,
+                other,
+                sequence,
+                timestampNanos,
+                priority,
+                ttlMillis,
+                delayMillis,
+                payloadType,
+                metaType,
+                body,
+                payloadLength);
+    }
+
     public int metaLength() {
         return body.length - payloadLength;
     }

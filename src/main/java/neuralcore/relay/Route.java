@@ -1,0 +1,33 @@
+package neuralcore.relay;
+
+import org.jspecify.annotations.Nullable;
+
+/** Which messages take which way. */
+public sealed interface Route {
+    String namespace();
+
+    /** A name; of an outgoing route of volatile channels it may be a pattern. */
+    String channel();
+
+    Target target();
+
+    /**
+     * From the bus to the broker.
+     *
+     * @param filter which messages, in the bus's own words; null for all
+     * @param durable whether it leaves through the journal's cursor; null to do so if the channel
+     *     is persistent
+     */
+    record Out(
+            String namespace,
+            String channel,
+            Target target,
+            Serializer serializer,
+            Compression compression,
+            @Nullable String filter,
+            @Nullable Boolean durable)
+            implements Route {}
+
+    /** From the broker to a channel. */
+    record In(String namespace, String channel, Target target) implements Route {}
+}

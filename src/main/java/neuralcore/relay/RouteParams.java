@@ -1,0 +1,144 @@
+package neuralcore.relay;
+
+import java.util.LinkedHashMap;
+import java.util.Locale;
+import java.util.Map;
+import neuralcore.wire.NeuralCoreException;
+import org.jspecify.annotations.Nullable;
+
+/** Routes as a configuration or a call gives them, and back. */
+public final class RouteParams {
+    private static final String STANDARD_GROUP = "neuralcore";
+
+    private RouteParams() {}
+
+    /**
+     * @param namespace where the route says nothing
+     * @param prefix of the target's name
+     */
+    public static Route of(Map<String, @Nullable Object> values, String namespace, String prefix) {
+        Given given = new Given("A route", values);
+        String direction = given.text("direction");
+        boolean out = direction.equals("out");
+        if (!out && !direction.equals("in")) {
+            throw NeuralCoreException.invalid(
+                    "A route has 'direction' '%s'; it must be 'out' or 'in'.".formatted(direction));
+        }
+        String space = given.text("namespace", namespace);
+        String channel = given.text("channel");
+        Target target = target(given, out, prefix);
+        Route route =
+                out ? out(given, space, channel, target) : new Route.In(space, channel, target);
+        given.done();
+        if (!out && channel.indexOf('*') >= 0) {
+            throw NeuralCoreException.invalid(
+                    "An incoming route has 'channel' '%s'; it must be one channel."
+                            .formatted(channel));
+        }
+        return route;
+    }
+
+    private static Target target(Given given, boolean out, String prefix) {
+        String pubsub = given.optionalText("pubsub");
+        String stream = given.optionalText("stream");
+        if ((pubsub == null) == (stream == null)) {
+            throw NeuralCoreException.invalid(
+                    "A route needs either 'pubsub' or 'stream', the name of its place in Redis.");
+        }
+        if (pubsub != null) {
+            return new Target.PubSub(prefix + named("pubsub", pubsub));
+        }
+        String name = prefix + named("stream", stream);
+        if (out) {
+            return new Target.Stream(name, given.integer("trim_maxlen", 0, 0, Integer.MAX_VALUE));
+        }
+        String start = given.text("replay_start", "$");
+        if (!start.matches("\\$|\\d{1,20}(-\\d{1,20})?")) {
+            throw NeuralCoreException.invalid(
+                    "A route has 'replay_start' '%s'; it must be '$', '0-0' or an entry's id."
+                            .formatted(start));
+        }
+        return new Target.StreamGroup(
+                name,
+                given.text("group", STANDARD_GROUP),
+                given.text("consumer", ""),
+                start,
+                given.millis("auto_claim", 0, 0),
+                given.bool("delete_on_ack", false));
+    }
+
+    private static String named(String key, @Nullable String name) {
+        if (name == null || name.isEmpty() || name.length() > 512) {
+            throw NeuralCoreException.invalid(
+                    "A route's '%s' must have 1 to 512 characters.".formatted(key));
+        }
+        return name;
+    }
+
+    private static Route out(Given given, String namespace, String channel, Target target) {
+        Boolean durable = given.optionalBool("durable");
+        if (Boolean.TRUE.equals(durable) && channel.indexOf('*') >= 0) {
+            throw NeuralCoreException.invalid(
+                    "A route with 'durable' has 'channel' '%s'; only one channel has a cursor: make a route for each."
+                            .formatted(channel));
+        }
+        return new Route.Out(
+                namespace,
+                channel,
+                target,
+                given.choice("serializer", Serializer.class, Serializer.NCB),
+                given.choice("compression", Compression.class, Compression.NONE),
+                filter(given),
+                durable);
+    }
+
+    private static @Nullable String filter(Given given) {
+        StringBuilder all = new StringBuilder();
+        Long min = given.optionalInteger("priority_min");
+        Long max = given.optionalInteger("priority_max");
+        String more = given.text("filter", "");
+        if (min != null) {
+            and(all, "priority >= " + min);
+        }
+        if (max != null) {
+            and(all, "priority <= " + max);
+        }
+        if (!more.isEmpty()) {
+            and(all, "(" + more + ")");
+        }
+        return all.isEmpty() ? null : all.toString();
+    }
+
+    private static void and(StringBuilder all, String term) {
+        all.append(all.isEmpty() ? "" : " and ").append(term);
+    }
+
+    /** For people and clients to look at. */
+    public static Map<String, @Nullable Object> toMap(Route route) {
+        Map<String, @Nullable Object> map = new LinkedHashMap<>();
+        map.put("direction", route instanceof Route.Out ? "out" : "in");
+        map.put("namespace", route.namespace());
+        map.put("channel", route.channel());
+        switch (route.target()) {
+            case Target.PubSub pubsub -> map.put("pubsub", pubsub.name());
+            case Target.Stream stream -> {
+                map.put("stream", stream.name());
+                map.put("trim_maxlen", stream.trimMaxlen());
+            }
+            case Target.StreamGroup stream -> {
+                map.put("stream", stream.name());
+                map.put("group", stream.group());
+                map.put("consumer", stream.consumer());
+                map.put("replay_start", stream.replayStart());
+                map.put("auto_claim", stream.autoClaimMillis() / 1e3);
+                map.put("delete_on_ack", stream.deleteOnAck());
+            }
+        }
+        if (route instanceof Route.Out out) {
+            map.put("serializer", out.serializer().name().toLowerCase(Locale.ROOT));
+            map.put("compression", out.compression().name().toLowerCase(Locale.ROOT));
+            map.put("filter", out.filter());
+        }
+        return map;
+    }
+}

@@ -1,0 +1,96 @@
+package verticles.relay;
+
+import io.vertx.core.Future;
+import io.vertx.core.Promise;
+import io.vertx.core.Vertx;
+import io.vertx.core.net.NetClientOptions;
+import io.vertx.redis.client.Redis;
+import io.vertx.redis.client.RedisConnection;
+import io.vertx.redis.client.RedisOptions;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Consumer;
+import neuralcore.relay.RelayConfig;
+
+/**
+ * The connections of one attempt to reach a Redis server. They live and end together: if one is
+ * lost, all are closed, and nothing is heard of any of them again.
+ */
+final class RedisConnections {
+    /** Commands that may wait for their answers on one connection. */
+    static final int MOST_WAITING = 1 << 16;
+
+    private final Vertx vertx;
+    private final RelayConfig config;
+    private final Consumer<String> lost;
+    private final List<Redis> clients = new ArrayList<>();
+    private boolean closed;
+
+    /**
+     * @param lost told once, with the reason
+     */
+    RedisConnections(Vertx vertx, RelayConfig config, Consumer<String> lost) {
+        this.vertx = vertx;
+        this.config = config;
+        this.lost = lost;
+    }
+
+    /** One connection more; it fails if it is not ready within the time for answers. */
+    Future<RedisConnection> open() {
+        Promise<RedisConnection> ready = Promise.promise();
+        RedisOptions options =
+                new RedisOptions()
+                        .setConnectionString(config.url())
+                        .setMaxPoolSize(1)
+                        .setMaxPoolWaiting(1)
+                        .setPoolCleanerInterval(-1)
+                        .setMaxWaitingHandlers(MOST_WAITING)
+                        .setNetClientOptions(
+                                new NetClientOptions()
+                                        .setTcpNoDelay(true)
+                                        .setConnectTimeout((int) config.answerMillis()));
+        String password = config.password().read(System.getenv());
+        if (password != null) {
+            options.setPassword(password);
+        }
+        if (!config.user().isEmpty()) {
+            options.setUser(config.user());
+        }
+        Redis client = Redis.createClient(vertx, options);
+        clients.add(client);
+        // A server that takes the connection and says nothing would hold up the greeting for ever.
+        long timer =
+                vertx.setTimer(
+                        config.answerMillis(),
+                        fired ->
+                                ready.tryFail(
+                                        "%s did not answer within %d ms"
+                                                .formatted(config.url(), config.answerMillis())));
+        client.connect().onComplete(ready::tryComplete, ready::tryFail);
+        return ready.future()
+                .onComplete(outcome -> vertx.cancelTimer(timer))
+                .onSuccess(
+                        connection -> {
+                            connection.exceptionHandler(e -> end(String.valueOf(e.getMessage())));
+                            connection.endHandler(end -> end("the server closed the connection"));
+                        });
+    }
+
+    boolean isClosed() {
+        return closed;
+    }
+
+    /** Something is wrong with one of them. */
+    void end(String reason) {
+        if (!closed) {
+            close();
+            lost.accept(reason);
+        }
+    }
+
+    void close() {
+        closed = true;
+        clients.forEach(Redis::close);
+        clients.clear();
+    }
+}

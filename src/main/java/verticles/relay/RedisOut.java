@@ -1,0 +1,217 @@
+package verticles.relay;
+
+import io.vertx.core.Future;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import neuralcore.relay.Outbound;
+import neuralcore.relay.RelayCodec;
+import neuralcore.relay.RelayMetrics;
+import neuralcore.relay.Route;
+import neuralcore.relay.RouteParams;
+import neuralcore.relay.Target;
+import neuralcore.wire.Delivery;
+import neuralcore.wire.Envelope;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * An outgoing route: takes what the bus delivers, sends it in batches as the server answers, and
+ * tells the bus of what was answered. Without a connection it takes no more than its credit, so
+ * what waits waits in the bus.
+ */
+final class RedisOut {
+    private static final Logger log = LoggerFactory.getLogger(RedisOut.class);
+
+    private final RelayContext relay;
+    private final Route.Out route;
+    private final int subscription;
+    private Outbound outbound;
+    private @Nullable RedisCommands commands;
+    private boolean timerSet;
+    private boolean subscribed;
+
+    RedisOut(RelayContext relay, Route.Out route, int subscription) {
+        this.relay = relay;
+        this.route = route;
+        this.subscription = subscription;
+        this.outbound = new Outbound(false, relay.config().batchSize());
+    }
+
+    Map<String, @Nullable Object> describe() {
+        Map<String, @Nullable Object> map = RouteParams.toMap(route);
+        map.put("durable", outbound.isDurable());
+        map.put("backlog", outbound.size());
+        return map;
+    }
+
+    /** Becomes a subscriber of the bus. */
+    Future<Void> subscribe() {
+        if (subscribed) {
+            return Future.succeededFuture();
+        }
+        Boolean wanted = route.durable();
+        boolean single = route.channel().indexOf('*') < 0;
+        Future<Boolean> durable =
+                wanted != null || !single
+                        ? Future.succeededFuture(Boolean.TRUE.equals(wanted))
+                        : relay.bus().isPersistent(route.namespace(), route.channel());
+        return durable.compose(
+                kept -> {
+                    outbound = new Outbound(kept, relay.config().batchSize());
+                    subscribed = true;
+                    return relay.bus()
+                            .subscribe(
+                                    subscription,
+                                    route,
+                                    kept ? group() : null,
+                                    relay.config().window(),
+                                    this::take);
+                });
+    }
+
+    /** By target, too: two routes of a channel go on from places of their own. */
+    private String group() {
+        return "relay." + relay.config().name() + "." + route.target().name();
+    }
+
+    /**
+     * @param forget whether what it has not relayed is given up for good
+     */
+    Future<Void> unsubscribe(boolean forget) {
+        if (!subscribed) {
+            return Future.succeededFuture();
+        }
+        subscribed = false;
+        return relay.bus().unsubscribe(subscription, forget);
+    }
+
+    int size() {
+        return outbound.size();
+    }
+
+    boolean isDurable() {
+        return outbound.isDurable();
+    }
+
+    private void take(List<Delivery> deliveries) {
+        outbound.offer(deliveries);
+        pump(true);
+    }
+
+    void connected(RedisCommands to) {
+        commands = to;
+        pump(true);
+    }
+
+    void disconnected() {
+        commands = null;
+        giveUp(outbound.lost());
+    }
+
+    private void giveUp(int messages) {
+        if (messages > 0) {
+            relay.metrics().lost += messages;
+            relay.bus().credit(subscription, messages);
+        }
+    }
+
+    private void pump(boolean patient) {
+        RedisCommands to = commands;
+        while (to != null && to == commands && outbound.hasWaiting()) {
+            if (!relay.breaker().allows(RelayContext.nowMillis())) {
+                again(relay.config().reconnectMillis());
+                return;
+            }
+            Outbound.Batch batch = outbound.next(patient, System.nanoTime());
+            if (batch == null) {
+                if (patient && !outbound.isDurable()) {
+                    again(relay.config().batchMillis());
+                }
+                return;
+            }
+            send(to, batch);
+        }
+    }
+
+    /** Looks again later, and does not wait for a full batch then. */
+    private void again(long millis) {
+        if (!timerSet) {
+            timerSet = true;
+            relay.vertx()
+                    .setTimer(
+                            Math.max(1, millis),
+                            timer -> {
+                                timerSet = false;
+                                pump(false);
+                            });
+        }
+    }
+
+    private void send(RedisCommands to, Outbound.Batch batch) {
+        List<RedisCommands.Item> items = new ArrayList<>(batch.deliveries().size());
+        RelayMetrics metrics = relay.metrics();
+        for (Delivery delivery : batch.deliveries()) {
+            Envelope message = delivery.envelope();
+            String target = route.target().name().replace(Target.CHANNEL_MARK, message.channel());
+            if (RelayCodec.origin(message).equals(RedisRelay.place(target))) {
+                continue; // Who is there has it.
+            }
+            RelayCodec.Packed packed =
+                    relay.codec().encode(message, route.serializer(), route.compression());
+            metrics.plainBytes += packed.plainLength();
+            metrics.sentBytes += packed.bytes().length;
+            items.add(new RedisCommands.Item(target, message.id(), packed.bytes()));
+        }
+        if (items.isEmpty()) {
+            answered(batch);
+            return;
+        }
+        metrics.batchSizes.record(items.size());
+        Future<?> answer =
+                switch (route.target()) {
+                    case Target.PubSub _ -> to.publish(items);
+                    case Target.Stream stream -> to.add(items, stream);
+                    case Target.StreamGroup _ ->
+                            throw new IllegalStateException("A group is only read from.");
+                };
+        answer.onComplete(done -> answered(batch), error -> failed(to, batch, error));
+    }
+
+    private void answered(Outbound.Batch batch) {
+        if (!outbound.answered(batch)) {
+            return; // Given up, or on its way again: the connection broke meanwhile.
+        }
+        relay.breaker().succeeded();
+        int size = batch.deliveries().size();
+        relay.metrics().published += size;
+        relay.metrics().latencyMicros.record((System.nanoTime() - batch.sentNanos()) / 1_000, size);
+        if (outbound.isDurable()) {
+            relay.bus().acknowledge(subscription, batch.deliveries());
+        } else {
+            relay.bus().credit(subscription, size);
+        }
+        pump(true);
+    }
+
+    private void failed(RedisCommands to, Outbound.Batch batch, Throwable error) {
+        if (to != commands) {
+            return; // The end of the connection has been dealt with as a whole.
+        }
+        String reason = String.valueOf(error.getMessage());
+        if (reason.contains("CONNECTION_CLOSED")) {
+            giveUp(outbound.failed(batch));
+            return; // Its end is about to be told, and is no answer.
+        }
+        relay.metrics().errors++;
+        log.warn(
+                "Relay {}: Redis did not take {} messages for {}: {}",
+                relay.config().name(),
+                batch.deliveries().size(),
+                route.target().name(),
+                reason.length() > 200 ? reason.substring(0, 200) + "…" : reason);
+        giveUp(outbound.failed(batch));
+        again(relay.breaker().failed(RelayContext.nowMillis()));
+    }
+}

@@ -1,0 +1,388 @@
+package verticles.relay;
+
+import io.vertx.core.Future;
+import io.vertx.core.Promise;
+import io.vertx.core.Vertx;
+import io.vertx.redis.client.RedisConnection;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SplittableRandom;
+import neuralcore.relay.CircuitBreaker;
+import neuralcore.relay.Link;
+import neuralcore.relay.RecentIds;
+import neuralcore.relay.RelayCodec;
+import neuralcore.relay.RelayConfig;
+import neuralcore.relay.RelayMetrics;
+import neuralcore.relay.RelayStatus;
+import neuralcore.relay.Route;
+import neuralcore.relay.RouteParams;
+import neuralcore.relay.Target;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A relay to Redis: keeps its connections, and gives its routes the work. Everything happens on the
+ * event loop of its verticle.
+ */
+public final class RedisRelay {
+    private static final Logger log = LoggerFactory.getLogger(RedisRelay.class);
+
+    private static final long BEAT_MILLIS = 500;
+    private static final int BREAKER_FAILURES = 5;
+    private static final long BREAKER_FIRST_MILLIS = 50;
+    private static final long BREAKER_MOST_MILLIS = 5_000;
+
+    /** How long a question about health may take, whatever the server does. */
+    private static final long HEALTH_MILLIS = 60;
+
+    private final Vertx vertx;
+    private final RelayContext relay;
+    private final Link link;
+    private final List<RedisOut> outs = new ArrayList<>();
+    private final List<RedisStreamIn> streams = new ArrayList<>();
+    private final RedisPubSubIn pubsub;
+
+    /** Of the attempt under way, one for each stream. */
+    private final List<RedisConnection> readers = new ArrayList<>();
+
+    private RelayConfig config;
+    private @Nullable RedisConnections connections;
+    private @Nullable RedisCommands commands;
+    private long beatTimer = -1;
+    private boolean draining;
+    private int subscriptions;
+    private long answeredNanos;
+
+    public RedisRelay(
+            Vertx vertx, RelayConfig config, String node, String client, int maxUnpacked) {
+        this.vertx = vertx;
+        this.config = config;
+        SplittableRandom random = new SplittableRandom();
+        this.relay =
+                new RelayContext(
+                        vertx,
+                        config,
+                        node,
+                        new BusPort(
+                                vertx,
+                                "relay:"
+                                        + config.name()
+                                        + ":"
+                                        + Long.toHexString(random.nextLong()),
+                                client.isEmpty() ? "relay:" + config.name() : client),
+                        new RelayCodec(node, maxUnpacked),
+                        new RelayMetrics(),
+                        new RecentIds(RelayContext.RECENT_IDS),
+                        new CircuitBreaker(
+                                BREAKER_FAILURES, BREAKER_FIRST_MILLIS, BREAKER_MOST_MILLIS));
+        this.link = new Link(config.reconnectMillis(), config.reconnectAttempts(), random);
+        this.pubsub = new RedisPubSubIn(relay);
+    }
+
+    /** How a place in Redis is called in messages' meta. */
+    static String place(String target) {
+        return "redis:" + target;
+    }
+
+    /** Takes up the routes; returns before the server is reached. */
+    public Future<Void> start() {
+        beatTimer = vertx.setPeriodic(BEAT_MILLIS, timer -> beat());
+        Future<Void> ready = Future.succeededFuture();
+        for (Route route : config.routes()) {
+            ready = ready.compose(done -> open(route));
+        }
+        return ready.onSuccess(
+                done -> {
+                    if (config.enabled()) {
+                        connect();
+                    }
+                });
+    }
+
+    public Future<Void> stop() {
+        vertx.cancelTimer(beatTimer);
+        disconnect();
+        return relay.bus().close();
+    }
+
+    private Future<Void> open(Route route) {
+        return switch (route) {
+            case Route.Out out -> {
+                RedisOut opened = new RedisOut(relay, out, ++subscriptions);
+                outs.add(opened);
+                yield config.enabled() || Boolean.TRUE.equals(out.durable())
+                        ? opened.subscribe()
+                        : Future.succeededFuture();
+            }
+            case Route.In in -> {
+                if (in.target() instanceof Target.StreamGroup group) {
+                    streams.add(new RedisStreamIn(relay, in, group));
+                } else {
+                    pubsub.add(in);
+                }
+                yield Future.succeededFuture();
+            }
+        };
+    }
+
+    // Connecting
+
+    private void connect() {
+        long attempt = link.begin();
+        RedisConnections opened =
+                new RedisConnections(vertx, config, reason -> lost(attempt, reason));
+        connections = opened;
+        open(opened)
+                .onComplete(
+                        done -> {
+                            if (link.isCurrent(attempt)) {
+                                connected();
+                            }
+                        },
+                        error -> opened.end(String.valueOf(error.getMessage())));
+    }
+
+    /** All connections that the routes need, and all that must be there before they work. */
+    private Future<Void> open(RedisConnections to) {
+        try {
+            return to.open()
+                    .compose(
+                            connection -> {
+                                RedisCommands opened = new RedisCommands(connection);
+                                return openStreams(to, opened)
+                                        .compose(done -> openPubSub(to))
+                                        .onSuccess(
+                                                done -> commands = to.isClosed() ? null : opened);
+                            });
+        } catch (RuntimeException e) {
+            return Future.failedFuture(e);
+        }
+    }
+
+    private Future<Void> openStreams(RedisConnections to, RedisCommands by) {
+        Future<Void> ready = Future.succeededFuture();
+        for (RedisStreamIn stream : streams) {
+            ready =
+                    ready.compose(done -> stream.prepare(by))
+                            .compose(done -> to.open())
+                            .map(
+                                    own -> {
+                                        readers.add(own);
+                                        return null;
+                                    });
+        }
+        return ready;
+    }
+
+    private Future<Void> openPubSub(RedisConnections to) {
+        return pubsub.isEmpty() ? Future.succeededFuture() : to.open().compose(pubsub::connected);
+    }
+
+    private void connected() {
+        RedisConnections all = connections;
+        RedisCommands by = commands;
+        if (all == null || by == null) {
+            return;
+        }
+        link.connected();
+        log.info("Relay {} is connected to {}", config.name(), config.url());
+        for (int i = 0; i < readers.size() && i < streams.size(); i++) {
+            streams.get(i).connected(all, by, readers.get(i));
+        }
+        readers.clear();
+        outs.forEach(out -> out.connected(by));
+    }
+
+    private void lost(long attempt, String reason) {
+        if (!link.isCurrent(attempt)) {
+            return;
+        }
+        boolean wasConnected = link.status() == RelayStatus.CONNECTED;
+        letGo();
+        long wait = link.lost(reason);
+        if (wasConnected) {
+            relay.metrics().errors++;
+            log.warn("Relay {} has lost {}: {}", config.name(), config.url(), reason);
+        }
+        if (wait < 0) {
+            log.error("Relay {} has given up {}: {}", config.name(), config.url(), reason);
+            return;
+        }
+        vertx.setTimer(
+                wait,
+                timer -> {
+                    if (link.isCurrent(attempt + 1)) {
+                        connect();
+                    }
+                });
+    }
+
+    private void letGo() {
+        if (commands != null) {
+            answeredNanos = commands.answeredNanos();
+        }
+        commands = null;
+        readers.clear();
+        outs.forEach(RedisOut::disconnected);
+        streams.forEach(RedisStreamIn::disconnected);
+        pubsub.disconnected();
+        if (connections != null) {
+            connections.close();
+            connections = null;
+        }
+    }
+
+    private void disconnect() {
+        link.disconnect();
+        letGo();
+    }
+
+    /** Asks the server for a sign of life, and ends connections on which none came. */
+    private void beat() {
+        RedisConnections all = connections;
+        RedisCommands by = commands;
+        if (all == null || by == null || link.status() != RelayStatus.CONNECTED) {
+            return;
+        }
+        long most = config.answerMillis() * 1_000_000;
+        long silent = by.silentNanos();
+        for (RedisStreamIn stream : streams) {
+            silent = Math.max(silent, stream.overdueNanos());
+        }
+        if (!pubsub.isEmpty()) {
+            silent = Math.max(silent, pubsub.silentNanos() - BEAT_MILLIS * 1_000_000);
+        }
+        if (silent > most) {
+            all.end("no answer for %d ms".formatted(silent / 1_000_000));
+            return;
+        }
+        if (pubsub.isEmpty()) {
+            by.ping();
+        } else {
+            pubsub.beat(by);
+        }
+        if (draining && backlog() == 0) {
+            draining = false;
+            off();
+        }
+    }
+
+    // What may be asked of it
+
+    /** Connects, if it is not connected or trying to. */
+    public Future<Void> on() {
+        draining = false;
+        streams.forEach(RedisStreamIn::resume);
+        pubsub.resume();
+        if (link.status() != RelayStatus.DISCONNECTED && link.status() != RelayStatus.FAILED) {
+            return Future.succeededFuture();
+        }
+        link.disconnect();
+        Future<Void> ready = Future.succeededFuture();
+        for (RedisOut out : outs) {
+            ready = ready.compose(done -> out.subscribe());
+        }
+        return ready.onSuccess(done -> connect());
+    }
+
+    /** Ends connections and subscriptions; what is persistent waits in the journal. */
+    public Future<Void> off() {
+        disconnect();
+        Future<Void> done = Future.succeededFuture();
+        for (RedisOut out : outs) {
+            done = done.compose(before -> out.unsubscribe(false));
+        }
+        return done;
+    }
+
+    /** Takes nothing in any more, sends what it has, then switches itself off. */
+    public void drain() {
+        draining = true;
+        streams.forEach(RedisStreamIn::stop);
+        pubsub.stop();
+    }
+
+    /** Gives up the places of durable routes in the journal, for good. */
+    public Future<Void> forget() {
+        Future<Void> done = Future.succeededFuture();
+        for (RedisOut out : outs) {
+            done = done.compose(before -> out.unsubscribe(true));
+        }
+        return done;
+    }
+
+    /** One route more. An incoming one needs new connections, and so begins with a reconnect. */
+    public Future<Void> add(Route route) {
+        config = config.with(route);
+        return open(route)
+                .onSuccess(
+                        done -> {
+                            RedisCommands by = commands;
+                            if (route instanceof Route.Out && by != null) {
+                                outs.getLast().connected(by);
+                            } else if (connections != null) {
+                                connections.end("a route was added");
+                            }
+                        });
+    }
+
+    private int backlog() {
+        return outs.stream().mapToInt(RedisOut::size).sum()
+                + streams.stream().mapToInt(RedisStreamIn::size).sum();
+    }
+
+    public Map<String, @Nullable Object> describe() {
+        Map<String, @Nullable Object> map = new LinkedHashMap<>();
+        map.put("name", config.name());
+        map.put("broker", config.brokerWord());
+        map.put("url", config.url());
+        map.put("status", draining ? "draining" : link.status().word());
+        map.put("reason", link.reason());
+        map.put("circuit", relay.breaker().isOpen() ? "open" : "closed");
+        map.put("reconnects", link.reconnects());
+        map.put("backlog", backlog());
+        List<@Nullable Object> routes = new ArrayList<>();
+        outs.forEach(out -> routes.add(out.describe()));
+        config.routes().stream()
+                .filter(route -> route instanceof Route.In)
+                .forEach(route -> routes.add(RouteParams.toMap(route)));
+        map.put("routes", routes);
+        map.put("metrics", relay.metrics().toMap());
+        return map;
+    }
+
+    /**
+     * Asks the server, and answers in any case within {@value #HEALTH_MILLIS} ms: {@code healthy}
+     * if the server did, and {@code answer_age}, seconds since it last said anything; -1 if it
+     * never has.
+     */
+    public Future<Map<String, @Nullable Object>> health() {
+        RedisCommands by = commands;
+        if (by == null || link.status() != RelayStatus.CONNECTED) {
+            return Future.succeededFuture(health(false, answeredNanos));
+        }
+        Promise<Map<String, @Nullable Object>> answer = Promise.promise();
+        long timer =
+                vertx.setTimer(
+                        HEALTH_MILLIS,
+                        fired -> answer.tryComplete(health(false, by.answeredNanos())));
+        by.ping()
+                .onComplete(
+                        pong -> answer.tryComplete(health(true, by.answeredNanos())),
+                        error -> answer.tryComplete(health(false, by.answeredNanos())));
+        return answer.future().onComplete(done -> vertx.cancelTimer(timer));
+    }
+
+    private Map<String, @Nullable Object> health(boolean healthy, long lastNanos) {
+        Map<String, @Nullable Object> map = new LinkedHashMap<>();
+        map.put("name", config.name());
+        map.put("healthy", healthy);
+        map.put("status", link.status().word());
+        map.put("reason", link.reason());
+        map.put("answer_age", lastNanos == 0 ? -1.0 : (System.nanoTime() - lastNanos) / 1e9);
+        return map;
+    }
+}

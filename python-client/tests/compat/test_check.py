@@ -42,7 +42,7 @@ import there_is_no_such_library
 
 
 def check(root: Path, *more: str) -> int:
-    options = ["--python", sys.executable, "--backend", "fallback", "--part", "bus", *more]
+    options = ["--python", sys.executable, "--backend", "fallback", "--part", "messaging", *more]
     return main(["--atlas-root", str(root), *options])
 
 

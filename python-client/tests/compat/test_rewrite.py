@@ -14,7 +14,7 @@ METHOD = Swap("vectors", "pack.mod", "Cache._similarity", "ours.vectors:cosine",
 
 
 def rewritten(source: str, module: str = "app.main", is_package: bool = False) -> str:
-    swaps = [*(s for s in SWAPS if s.part == "bus"), HALF, METHOD]
+    swaps = [*(s for s in SWAPS if s.part == "messaging"), HALF, METHOD]
     source = textwrap.dedent(source)
     once = rewrite(source.encode(), module, is_package, swaps)
     again = rewrite(once.source, module, is_package, swaps)
@@ -156,6 +156,27 @@ def test_a_module_without_docstring_gets_the_import_first():
     ours = "from ours.vectors import cosine as _neuralcore_cosine\n"
     ours += "@staticmethod\ndef similarity(a, b):\n    return _neuralcore_cosine(a, b)\n"
     assert rewritten(source, "pack.mod") == ours
+
+
+def test_a_registry_gets_ours_at_its_end():
+    swaps = [
+        Swap("vectors", "pack.mod", "add", "ours.vectors:make", "register"),
+        Swap("vectors", "pack.mod", "known_as", "ours.vectors:Provider", "decorate"),
+    ]
+    source = b"def add(name, factory): ...\n\ndef known_as(name): ..."
+    once = rewrite(source, "pack.mod", False, swaps)
+    assert once.source.startswith(source)
+    assert once.source[len(source) :].decode().split() == [
+        *["from", "ours.vectors", "import", "make", "as", "_neuralcore_make"],
+        *['add("neuralcore",', "_neuralcore_make)"],
+        *["from", "ours.vectors", "import", "Provider", "as", "_neuralcore_Provider"],
+        'known_as("neuralcore")(_neuralcore_Provider)',
+    ]
+    again = rewrite(once.source, "pack.mod", False, swaps)
+    assert again.source == once.source
+    told = rewrite(b"x = 1\n", "pack.mod", False, swaps)
+    assert told.source == b"x = 1\n"
+    assert len(told.notes) == 2
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 An ``import`` of a replaced name becomes one of ours, where nothing but the module changes by as
 little as the module's name. A statement that imports both kinds becomes two. A replaced function
-keeps its head and its docstring and calls ours. What cannot be rewritten with certainty is left as
+keeps its head and its docstring and calls ours. A registry gets ours at the end of its module. What
+cannot be rewritten with certainty is left as
 it is, and told.
 """
 
@@ -14,7 +15,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from neuralcore.compat._adopt.table import MODULES, Swap
+from neuralcore.compat._adopt.table import MODULES, NAME, Swap
 
 _LINE = 100
 _HEAD = re.compile(rb"from[ \t\\\r\n]+[.\w \t]+?[ \t\\\r\n]+import\b")
@@ -60,6 +61,9 @@ class _Rewriter:
         own = {s.module for s in swaps if s.how == "import"}
         self._modules = {theirs: ours for theirs, ours in MODULES.items() if theirs in own}
         self._is_replaced = module in own
+        self._registered = [
+            s for s in swaps if s.how in ("register", "decorate") and s.module == module
+        ]
         self._bodies = {s.name: s for s in swaps if s.how == "body" and s.module == module}
         self._tree = ast.parse(source)
         self._starts = [0]
@@ -83,11 +87,14 @@ class _Rewriter:
                 elif isinstance(node, ast.Constant):
                     self._text(node)
         self._functions(self._tree.body, "")
+        for swap in self._registered:
+            self._register(swap)
         changes = len(self._edits)
         if self._needed:
             self._add_imports()
         source = self._source
-        for edit in sorted(self._edits, reverse=True):
+        # From the end on; those at one place are told in their order.
+        for edit in sorted(reversed(self._edits), key=lambda e: e.start, reverse=True):
             source = source[: edit.start] + edit.text + source[edit.end :]
         return Rewritten(source, changes, sorted(self._notes))
 
@@ -232,6 +239,26 @@ class _Rewriter:
         call = f"return {alias}({', '.join(arguments)})"
         self._edits.append(_Edit(start, end, call.encode()))
         self._needed[alias] = f"from {module} import {name} as {alias}"
+
+    def _register(self, swap: Swap) -> None:
+        """At the end of the module, where all that ours derives from is there."""
+        module, _, name = swap.ours.partition(":")
+        alias = _ALIAS + name
+        for node in self._tree.body:
+            if isinstance(node, ast.ImportFrom) and any(a.asname == alias for a in node.names):
+                return
+        if not any(isinstance(n, _Function) and n.name == swap.name for n in self._tree.body):
+            self._notes.append(Note(1, f"has no {swap.name}: left as it is"))
+            return
+        call = f'{swap.name}("{NAME}", {alias})'
+        if swap.how == "decorate":
+            call = f'{swap.name}("{NAME}")({alias})'
+        lines = ["", "", f"from {module} import {name} as {alias}", "", call, ""]
+        end = len(self._source)
+        text = self._newline.join(line.encode() for line in lines)
+        if not self._source.endswith((b"\n", b"\r")):
+            text = self._newline + text
+        self._edits.append(_Edit(end, end, text))
 
     def _add_imports(self) -> None:
         """After the docstring and what must come first, so that it is there for all."""

@@ -12,24 +12,26 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from neuralcore.compat._adopt.table import PARTS, Swap, swaps_of
+from neuralcore.compat._adopt.table import NAME, PARTS, Swap, swaps_of
 
 logger = logging.getLogger("neuralcore")
 
 
 class _Change(NamedTuple):
-    """Where something was put: a module or class, its attribute, what it was, and what it is."""
+    """Where something was put: a module, class or table, the name, what it was, and what it is."""
 
     owner: Any
-    name: str
+    name: Any
     before: Any
     now: Any
 
+
+_PACKAGES = ("core", "modules", "server")
 
 _lock = threading.RLock()
 _pending: dict[str, list[Swap]] = {}
@@ -37,15 +39,26 @@ _changes: list[_Change] = []
 _enabled: set[str] = set()
 
 
-def enable(*, bus: bool = True, embedding: bool = True, vectors: bool = True) -> tuple[str, ...]:
+def enable(
+    *,
+    messaging: bool | None = None,
+    embedding: bool | None = None,
+    vectors: bool | None = None,
+) -> tuple[str, ...]:
     """Has ATLAS use ours from now on, in this process; its files stay as they are.
 
     Call it first in the program, before it makes anything: objects that exist keep their classes.
     May be called again, for other parts. Thread-safe.
 
+    :param messaging: as the others, whether that part is ours; by default what the configuration
+        says (``neuralcore.enabled``, ``neuralcore.messaging`` …, after ``apply_config``), which
+        is yes if it says nothing.
     :returns: the parts that are enabled now.
     """
-    wanted = [name for name, on in zip(PARTS, (bus, embedding, vectors), strict=True) if on]
+    from neuralcore.compat.config import is_enabled
+
+    given = dict(zip(PARTS, (messaging, embedding, vectors), strict=True))
+    wanted = [part for part, on in given.items() if (is_enabled(part) if on is None else on)]
     with _lock:
         for swap in swaps_of([part for part in wanted if part not in _enabled]):
             _pending.setdefault(swap.module, []).append(swap)
@@ -55,7 +68,7 @@ def enable(*, bus: bool = True, embedding: bool = True, vectors: bool = True) ->
         for name in list(_pending):
             module = sys.modules.get(name)
             if module is not None and not _is_being_imported(module):
-                _apply(module, everywhere=True)
+                _apply(module)
         return enabled()
 
 
@@ -71,15 +84,16 @@ def disable() -> tuple[str, ...]:
         if _finder in sys.meta_path:
             sys.meta_path.remove(_finder)
         for change in reversed(_changes):
-            if vars(change.owner).get(change.name) is change.now:
-                setattr(change.owner, change.name, change.before)
+            holder = _names_of(change.owner)
+            if holder.get(change.name) is change.now:
+                _set(change.owner, change.name, change.before)
         # Whoever of ATLAS has imported ours meanwhile took it from there.
         for change in _changes:
             root = _root_of(change.owner)
             if root is not None:
-                for module, name in _holders(change.now):
+                for module, owner, name in _holders(change.now):
                     if str(getattr(module, "__file__", None) or "").startswith(root):
-                        setattr(module, name, change.before)
+                        _set(owner, name, change.before)
         _changes.clear()
         return before
 
@@ -93,42 +107,69 @@ def _is_being_imported(module: ModuleType) -> bool:
     return bool(getattr(getattr(module, "__spec__", None), "_initializing", False))
 
 
-def _apply(module: ModuleType, *, everywhere: bool) -> None:
-    """Replaces what is to be in a module that has been executed.
-
-    :param everywhere: and in all others that have taken it from there.
-    """
+def _apply(module: ModuleType) -> None:
+    """Replaces what is to be in a module that has been executed, and in all who have it from it."""
     for swap in _pending.pop(module.__name__, ()):
+        if swap.how in ("register", "decorate"):
+            _register(module, swap)
+            continue
         owner: Any = module
         *classes, name = swap.name.split(".")
         for each in classes:
-            owner = getattr(owner, each, None)
+            owner = vars(owner).get(each)
         before = vars(owner).get(name) if owner is not None else None
         if before is None:
             logger.debug("%s has no %s: nothing to replace", module.__name__, swap.name)
             continue
         ours = swap.resolve()
-        now = staticmethod(ours) if classes else ours
-        _put(owner, name, before, now)
-        if everywhere and not classes:
-            for holder, called in _holders(before):
-                _put(holder, called, before, ours)
+        if classes:
+            _put(owner, name, before, staticmethod(ours))
+            continue
+        _put(module, name, before, ours)
+        for _, holder, called in _holders(before):
+            _put(holder, called, before, ours)
 
 
-def _put(owner: Any, name: str, before: Any, now: Any) -> None:
-    setattr(owner, name, now)
+def _register(module: ModuleType, swap: Swap) -> None:
+    """Stays after :func:`disable`: nobody gets it who does not ask for our name."""
+    function = getattr(module, swap.name, None)
+    if function is None:
+        logger.debug("%s has no %s: nothing to register", module.__name__, swap.name)
+    elif swap.how == "register":
+        function(NAME, swap.resolve())
+    else:
+        function(NAME)(swap.resolve())
+
+
+def _put(owner: Any, name: Any, before: Any, now: Any) -> None:
+    _set(owner, name, now)
     _changes.append(_Change(owner, name, before, now))
 
 
-def _holders(value: Any) -> list[tuple[ModuleType, str]]:
-    """Who has it, and under which name; but for this package."""
-    return [
-        (module, name)
-        for module in list(sys.modules.values())
-        if isinstance(module, ModuleType) and module.__name__.partition(".")[0] != "neuralcore"
-        for name, held in list(vars(module).items())
-        if held is value
-    ]
+def _set(owner: Any, name: Any, value: Any) -> None:
+    if isinstance(owner, dict):
+        owner[name] = value
+    else:
+        setattr(owner, name, value)
+
+
+def _names_of(owner: Any) -> Mapping[Any, Any]:
+    return owner if isinstance(owner, dict) else vars(owner)
+
+
+def _holders(value: Any) -> list[tuple[ModuleType, Any, Any]]:
+    """Who has it: module, the module again or a table in it such as a registry, and the name."""
+    found: list[tuple[ModuleType, Any, Any]] = []
+    for module in list(sys.modules.values()):
+        if not isinstance(module, ModuleType) or module.__name__.partition(".")[0] == "neuralcore":
+            continue
+        is_atlas = module.__name__.partition(".")[0] in _PACKAGES
+        for name, held in list(vars(module).items()):
+            if held is value:
+                found.append((module, module, name))
+            elif is_atlas and type(held) is dict and not name.startswith("__"):
+                found += [(module, held, key) for key, each in held.items() if each is value]
+    return found
 
 
 def _root_of(owner: Any) -> str | None:
@@ -158,7 +199,7 @@ class _Loader(importlib.abc.Loader):
             module.__spec__.loader = self._loader
         self._loader.exec_module(module)
         with _lock:
-            _apply(module, everywhere=False)
+            _apply(module)
 
 
 class _Finder(importlib.abc.MetaPathFinder):

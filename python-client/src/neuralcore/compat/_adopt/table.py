@@ -6,7 +6,10 @@ import importlib
 from collections.abc import Collection, Iterable
 from typing import Any, Literal, NamedTuple
 
-PARTS = ("bus", "embedding", "vectors")
+NAME = "neuralcore"
+"""What ours are called in ATLAS's registries."""
+
+PARTS = ("messaging", "embedding", "vectors")
 
 
 class Swap(NamedTuple):
@@ -17,14 +20,15 @@ class Swap(NamedTuple):
     :ivar name: in that module; ``Class.method`` for a method.
     :ivar ours: ``module:name``.
     :ivar how: "import": whoever imports the name imports ours. "body": the function stays, and
-        calls ours with its arguments, without ``self``.
+        calls ours with its arguments, without ``self``. "register": the function is called with
+        our name and ours; "decorate": with our name, and what it gives is called with ours.
     """
 
     part: str
     module: str
     name: str
     ours: str
-    how: Literal["import", "body"] = "import"
+    how: Literal["import", "body", "register", "decorate"] = "import"
 
     def resolve(self) -> Any:
         """Ours, imported."""
@@ -38,7 +42,7 @@ def _of(part: str, module: str, ours: str, names: Iterable[str]) -> list[Swap]:
 
 SWAPS: tuple[Swap, ...] = (
     *_of(
-        "bus",
+        "messaging",
         "core.messaging.agent_bus",
         "neuralcore.compat.agent_bus",
         (
@@ -50,7 +54,7 @@ SWAPS: tuple[Swap, ...] = (
         ),
     ),
     *_of(
-        "bus",
+        "messaging",
         "core.messaging.NCB",
         "neuralcore.compat.atlas_ncb",
         (
@@ -63,7 +67,81 @@ SWAPS: tuple[Swap, ...] = (
         ),
     ),
     # Of other versions, and of the planning documents.
-    Swap("bus", "core.messaging.NCB", "NCB", "neuralcore.compat.atlas_ncb:NeuralCoreNCB"),
+    Swap("messaging", "core.messaging.NCB", "NCB", "neuralcore.compat.atlas_ncb:NeuralCoreNCB"),
+    Swap(
+        "embedding",
+        "modules.storage.embeddings.huggingface",
+        "HuggingFaceEmbeddingProvider",
+        "neuralcore.compat.atlas_embedding:HuggingFaceEmbeddingProvider",
+    ),
+    # Its providers have no embed(), so that it never finds anything; ours have, and it would answer
+    # from other knowledge bases.
+    Swap(
+        "embedding",
+        "modules.storage.retrieval.cache",
+        "QueryResultCache",
+        "neuralcore.compat.atlas_vectors:QueryResultCache",
+    ),
+    Swap(
+        "embedding",
+        "modules.storage.embeddings.base",
+        "register_embedding_provider",
+        "neuralcore.compat.atlas_embedding:AtlasEmbeddingProvider",
+        "decorate",
+    ),
+    Swap(
+        "vectors",
+        "modules.storage.vectors.base",
+        "register_vector_provider",
+        "neuralcore.compat.atlas_vectors:NeuralCoreVectorProvider",
+        "decorate",
+    ),
+    Swap(
+        "vectors",
+        "modules.Tools.Base_Tools.vector_store",
+        "register_vector_store_adapter",
+        "neuralcore.compat.atlas_vectors:make_adapter",
+        "register",
+    ),
+    *(
+        Swap("vectors", module, name, f"neuralcore.compat.atlas_vectors:{ours}", "body")
+        for module, name, ours in (
+            (
+                "modules.storage.retrieval.cache",
+                "QueryResultCache._cosine_similarity",
+                "zero_if_different",
+            ),
+            ("modules.storage.chunking.semantic", "cosine_similarity", "chunking"),
+            (
+                "modules.Tools.providers.vector_store.in_memory",
+                "_cosine_similarity",
+                "validated",
+            ),
+            ("modules.Tools.providers.vector_store.faiss", "_cosine_score", "truncating"),
+            ("modules.Tools.providers.vector_store.faiss", "_l2_score", "l2_score"),
+            (
+                "modules.conversation_store.vector_pipeline",
+                "_cosine_similarity",
+                "zero_if_different",
+            ),
+            ("modules.Server.conversation_routes", "_cosine_similarity", "zero_if_different"),
+            (
+                "core.services.conversations",
+                "ConversationService._cosine_similarity",
+                "never_raising",
+            ),
+            (
+                "modules.storage.evaluation.evaluator",
+                "RelevancyCalculator._cosine_similarity",
+                "truncating",
+            ),
+            (
+                "modules.Tools.Base_Tools.clip_embeddings",
+                "CLIPEmbeddings.cosine_similarity",
+                "clip",
+            ),
+        )
+    ),
 )
 
 MODULES = {

@@ -18,7 +18,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from neuralcore.compat._adopt import files, journal
+from neuralcore.compat._adopt import files, journal, vectors
 from neuralcore.compat._adopt.files import MigrationError
 from neuralcore.compat._adopt.table import PARTS, swaps_of
 from neuralcore.errors import NeuralCoreError
@@ -62,6 +62,20 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="messages kept by ATLAS's bus (its persistence_path); ATLAS must not run",
     )
+    parser.add_argument(
+        "--vectors",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help='vectors kept by ATLAS\'s "faiss" adapter (its index_path); the file stays',
+    )
+    parser.add_argument(
+        "--index", default="default", help="the index_name that the vectors get (default: default)"
+    )
+    parser.add_argument(
+        "--metric", choices=("cosine", "l2"), default="cosine", help="of the vectors"
+    )
     return parser
 
 
@@ -78,6 +92,7 @@ def _migrate(root: Path, options: argparse.Namespace) -> int:
             raise MigrationError(f"{path} is no file of ATLAS's message bus.")
         else:
             journals.append((path, rows))
+    stores = {path: vectors.read(path) for path in options.vectors}
     if options.apply:
         unclean = files.dirty(root)
         if unclean:
@@ -105,6 +120,14 @@ def _migrate(root: Path, options: argparse.Namespace) -> int:
             )
         else:
             print(f"{path}: {rows} messages would be taken over")
+    for path, namespaces in stores.items():
+        count = sum(map(len, namespaces.values()))
+        if options.apply:
+            done = vectors.migrate(path, options.index, options.metric)
+            if str(path.absolute()) not in migrated:
+                files.record(root, done)
+        verb = "taken over" if options.apply else "would be taken over"
+        print(f"{path}: {count} vectors in {len(namespaces)} namespaces {verb}")
     did = "changed" if options.apply else "would change"
     places = sum(changed.changes for changed in plan.changed)
     print(f"{plan.scanned} files read; {did} {places} places in {len(plan.changed)} files.")
@@ -126,6 +149,8 @@ def _revert(root: Path) -> int:
         if each["kind"] == "journal":
             left = journal.revert(Path(each["path"]))
             print(f"{each['path']} is ATLAS's again; the journal is {left}")
+        elif each["kind"] == "vectors":
+            print(f"{each['path']} is as it was; index {each['index']!r} is still in the daemon")
     files.forget(root)
     print(f"{len(reverted)} files are as they were.")
     return 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import sqlite3
 import subprocess
@@ -15,6 +17,7 @@ from compat.atlas_tree import commit, contents, make_tree
 from neuralcore._default import set_default_client
 from neuralcore.client import Client
 from neuralcore.compat._adopt import files
+from neuralcore.compat.atlas_vectors import NeuralCoreVectorStoreAdapter
 from neuralcore.messaging import MessageBus
 from neuralcore.migrate import main
 
@@ -169,6 +172,45 @@ def test_a_journal_is_taken_over_and_given_back(tree, tmp_path, client: Client, 
         assert path.read_bytes() == original
     finally:
         set_default_client(before)
+
+
+def test_vectors_are_taken_over(tree, tmp_path, client: Client, capsys):
+    path = tmp_path / "vectors.json"
+    records = {
+        f"r{i}": {"id": f"r{i}", "values": [float(i), 1.0, 0.0], "metadata": {"n": i}}
+        for i in range(5)
+    }
+    path.write_text(json.dumps({"docs": records, "more": {"x": {"values": [1, 2]}}}))
+    original = path.read_bytes()
+    more = ("--vectors", str(path), "--index", "migrated")
+    before = set_default_client(client)
+    try:
+        assert run(tree, "--dry-run", *more) == 0
+        assert "6 vectors in 2 namespaces would be taken over" in capsys.readouterr().out
+        for _ in range(2):
+            assert run(tree, "--apply", *more) == 0
+            assert "6 vectors in 2 namespaces taken over" in capsys.readouterr().out
+        adapter = NeuralCoreVectorStoreAdapter(index_name="migrated", client=client)
+        found = asyncio.run(adapter.query_vectors("docs", [4.0, 1.0, 0.0], top_k=9))
+        assert [match.id for match in found.matches] == ["r4", "r3", "r2", "r1", "r0"]
+        assert found.matches[0].metadata["n"] == 4
+        other = asyncio.run(adapter.query_vectors("more", [1.0, 2.0], top_k=9))
+        assert [match.id for match in other.matches] == ["x"]
+        assert run(tree, "--revert") == 0
+        assert path.read_bytes() == original
+    finally:
+        set_default_client(before)
+
+
+@pytest.mark.parametrize(
+    "content", ["[]", "{", '{"a": 1}', '{"a": {"r": {"values": ["x"]}}}', '{"a": {"r": 1}}']
+)
+def test_no_vectors_are_no_vectors(tree, tmp_path, capsys, content):
+    path = tmp_path / "vectors.json"
+    path.write_text(content)
+    assert run(tree, "--apply", "--vectors", str(path)) == 1
+    assert str(path) in capsys.readouterr().err
+    assert files.read_manifest(tree) is None
 
 
 def test_no_journal_is_no_journal(tree, tmp_path, capsys):

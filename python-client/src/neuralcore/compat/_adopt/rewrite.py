@@ -92,10 +92,12 @@ class _Rewriter:
         changes = len(self._edits)
         if self._needed:
             self._add_imports()
-        source = self._source
-        # From the end on; those at one place are told in their order.
-        for edit in sorted(reversed(self._edits), key=lambda e: e.start, reverse=True):
-            source = source[: edit.start] + edit.text + source[edit.end :]
+        parts: list[bytes] = []
+        at = 0
+        for edit in sorted(self._edits, key=lambda e: e.start):
+            parts += (self._source[at : edit.start], edit.text)
+            at = edit.end
+        source = b"".join((*parts, self._source[at:]))
         return Rewritten(source, changes, sorted(self._notes))
 
     # Places in the text. The columns of the tree count bytes of UTF-8.

@@ -1,0 +1,1 @@
+"""Old and new side by side; ``neuralcore.compat.shadow`` is what applications use."""

@@ -17,21 +17,26 @@ def atlas_module(name: str) -> ModuleType | None:
 
     Nothing is imported unless the file is where ATLAS has it: packages called ``modules`` and
     ``core`` are found in other applications too. If it is there and cannot be imported, as a
-    library of ATLAS's is missing, the log says which.
+    library of ATLAS's is missing, the log says which, once.
     """
     if name in sys.modules:
         return sys.modules[name]
-    if not is_there(name):
+    file = _file(name)
+    if file is None or file in _failed:
         return None
     try:
         return importlib.import_module(name)
     except Exception as error:
+        _failed.add(file)
         _logger.warning("ATLAS's %s cannot be imported, so ours stands in: %s", name, error)
         return None
 
 
-def is_there(name: str) -> bool:
-    """Whether there is a file for this module. Imports nothing."""
+_failed: set[Path] = set()
+
+
+def _file(name: str) -> Path | None:
+    """Where this module is; imports nothing."""
     top, _, rest = name.partition(".")
     try:
         spec = importlib.util.find_spec(top)
@@ -39,5 +44,9 @@ def is_there(name: str) -> bool:
         folders = list(getattr(sys.modules[top], "__path__", ()))
     else:
         folders = list(spec.submodule_search_locations or ()) if spec is not None else []
-    relative = Path(*rest.split("."))
-    return any((Path(folder) / relative).with_suffix(".py").is_file() for folder in folders)
+    for folder in folders:
+        place = Path(folder, *rest.split("."))
+        for file in (place.with_suffix(".py"), place / "__init__.py"):
+            if file.is_file():
+                return file
+    return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import math
+import random
 import sys
 
 import numpy as np
@@ -288,3 +289,40 @@ def test_pairwise_distances_have_a_zero_diagonal(metric):
         "dot_product": -(a @ b),
     }[metric]
     assert found[2, 9] == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("form", [list, tuple])
+@pytest.mark.parametrize("length", [1, 64, 384, 20_000])
+def test_lists_give_what_arrays_give(form, length):
+    seed = random.randrange(1 << 30)
+    chance = np.random.default_rng(seed)
+    rows = chance.standard_normal((3, length))
+    lists = form(form(row.tolist()) for row in rows)
+    for function in (vectors.cosine_similarity, vectors.euclidean_distance, vectors.dot_product):
+        expected = function(rows[0], rows[1])
+        assert function(lists[0], lists[1]) == pytest.approx(expected), f"seed {seed}"
+    matrix = vectors.matrix(lists)
+    np.testing.assert_array_equal(matrix, rows.astype(np.float32))
+    assert matrix.flags.writeable
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [[1, True], [np.float32(2), 3.5]],
+        [[1e300, 1.0]],
+        [[np.float64(1), 2], np.array([3, 4])],
+        [range(2), [3, 4]],
+    ],
+    ids=str,
+)
+def test_lists_of_all_kinds_of_numbers(rows):
+    with np.errstate(over="ignore"):
+        expected = np.array([list(row) for row in rows], dtype=np.float64).astype(np.float32)
+        np.testing.assert_array_equal(vectors.matrix(rows), expected)
+
+
+@pytest.mark.parametrize("rows", [[["a", 1.0]], [[1.0, 2.0], [1.0]], [[1.0], "x"], [[[1.0]], 3]])
+def test_lists_of_other_things_are_refused(rows):
+    with pytest.raises((ValueError, TypeError)):
+        vectors.matrix(rows)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 from neuralcore.errors import InvalidRequest, NotSupported, RequestTimeout
+from neuralcore.fallback.vectors import packed_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -84,8 +85,9 @@ def matrix(value: ArrayLike, what: str) -> tuple[NDArray[np.float32], bool]:
     """
     import numpy as np
 
+    packed = packed_rows(value)
     try:
-        array = np.asarray(value, dtype=np.float32)
+        array = np.asarray(value, dtype=np.float32) if packed is None else packed
     except (ValueError, TypeError) as e:
         raise InvalidRequest(
             f"{what} cannot be made a matrix: {e}.", code="DIMENSION_MISMATCH"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import struct
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -24,8 +25,13 @@ METRICS = ("cosine", "euclidean", "squared_euclidean", "dot_product")
 
 LONG_LIST = 1024
 """From this length on a list is worth importing NumPy and converting it to an array."""
-_MEDIUM_LIST = 128
+_MEDIUM_LIST = 64
 """From this length on converting is worth it if NumPy is there and Python's sums are slow."""
+
+_PLAIN = (list, tuple)
+_PACKABLE = 1 << 14
+"""Up to this length a list's numbers are packed by ``struct``, in a quarter of the time that NumPy
+takes to look at each."""
 
 _FEW = 4
 """Queries up to which one pass over the documents beats a product of matrices."""
@@ -79,21 +85,52 @@ def _is_short(length: int) -> bool:
 
 
 def _array_pair(a: Any, b: Any, metric: str) -> float:
-    import numpy as np
-
-    x = np.asarray(a, dtype=np.float64)
-    y = np.asarray(b, dtype=np.float64)
+    x, y = _doubles(a), _doubles(b)
     if metric == "dot_product":
-        return float(np.dot(x, y))
+        return float(x.dot(y))
     if metric == "cosine":
-        xx, yy = float(np.dot(x, x)), float(np.dot(y, y))
+        xx, yy = float(x.dot(x)), float(y.dot(y))
         low, high = _purepython.SAFE_SQUARE_MIN, _purepython.SAFE_SQUARE_MAX
         if low < xx < high and low < yy < high:
-            return _purepython.clip(float(np.dot(x, y)) / (xx**0.5 * yy**0.5))
+            return _purepython.clip(float(x.dot(y)) / (xx**0.5 * yy**0.5))
         return _purepython.cosine(x.tolist(), y.tolist())
     difference = x - y
-    square = float(np.dot(difference, difference))
+    square = float(difference.dot(difference))
     return square if metric == "squared_euclidean" else square**0.5
+
+
+@functools.lru_cache(maxsize=64)
+def _packer(length: int, number: str) -> Callable[..., bytes]:
+    return struct.Struct(f"{length}{number}").pack
+
+
+def _doubles(v: Any) -> NDArray[np.float64]:
+    import numpy as np
+
+    if v.__class__ in _PLAIN and 0 < len(v) <= _PACKABLE:
+        try:
+            return np.frombuffer(_packer(len(v), "d")(*v), dtype=np.float64)
+        except (struct.error, OverflowError):  # NumPy says what is wrong, or knows what it is
+            pass
+    return np.asarray(v, dtype=np.float64)
+
+
+def packed_rows(rows: Any) -> Matrix | None:
+    """A list of lists of numbers as a matrix; None if it is anything else."""
+    import numpy as np
+
+    if rows.__class__ not in _PLAIN or not rows or rows[0].__class__ not in _PLAIN:
+        return None
+    dimension = len(rows[0])
+    if not 0 < dimension <= _PACKABLE:
+        return None
+    pack = _packer(dimension, "f")
+    try:
+        packed = bytearray().join([pack(*row) for row in rows])
+    except (struct.error, OverflowError, TypeError):
+        return None
+    matrix: Matrix = np.frombuffer(packed, dtype=np.float32).reshape(len(rows), dimension)
+    return matrix
 
 
 def pair_kernel() -> tuple[Any, Any]:
@@ -301,4 +338,5 @@ def as_matrix(vectors: Sequence[Any] | NDArray[Any]) -> Matrix:
     """
     import numpy as np
 
-    return np.ascontiguousarray(vectors, dtype=np.float32)
+    packed = packed_rows(vectors)
+    return np.ascontiguousarray(vectors, dtype=np.float32) if packed is None else packed

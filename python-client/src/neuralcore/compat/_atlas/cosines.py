@@ -14,6 +14,8 @@ from typing import Any, NamedTuple, NoReturn
 from neuralcore.fallback import vectors as _local
 from neuralcore.vectors import cosine_similarity
 
+_PLAIN = (list, tuple)
+
 
 def zero_if_different(a: Any, b: Any) -> float:
     """Cosine; 0.0 if the lengths differ."""
@@ -76,7 +78,9 @@ def l2_score(a: Any, b: Any) -> float:
 
 
 def _cosine(a: Any, b: Any) -> float:
-    """Ours refuses NaN and infinity; ATLAS's callers get NaN, as arithmetic has it."""
+    """Of what is not finite NaN, as arithmetic has it; ours would refuse it."""
+    if a.__class__ in _PLAIN and b.__class__ in _PLAIN:
+        return _local.pair(a, b, "cosine")
     try:
         return cosine_similarity(a, b)
     except ValueError:

@@ -13,7 +13,9 @@ def main() -> int:
         description="Measures, prints a table and writes benchmarks/results/NAME-DATE.json.",
     )
     verbs = parser.add_subparsers(
-        dest="verb", metavar="rtt|cold|vectors|hnsw|bus|embedding|engine|journal", required=True
+        dest="verb",
+        metavar="rtt|cold|vectors|hnsw|bus|embedding|engine|journal|relays",
+        required=True,
     )
     rtt_parser = verbs.add_parser("rtt", help="round trips: daemon, stock bridge, bare socket")
     rtt_parser.add_argument("--rounds", type=int, default=5)
@@ -67,6 +69,9 @@ def main() -> int:
     journal_parser.add_argument(
         "--rows", nargs="+", type=int, default=[1_000_000, 2_000_000, 5_000_000, 10_000_000]
     )
+    relays_parser = verbs.add_parser("relays", help="messages to and from a Redis server")
+    relays_parser.add_argument("--rounds", type=int, default=3)
+    relays_parser.add_argument("--count", type=int, default=100_000, help="messages a figure")
     options = parser.parse_args()
     # The user's own daemon must not answer for the one measured.
     for name in ("NEURALCORE_URL", "NEURALCORE_HOME", "NEURALCORE_DATA_FOLDER"):
@@ -75,6 +80,10 @@ def main() -> int:
         import rtt
 
         rtt.run(options.rounds, options.requests)
+    elif options.verb == "relays":
+        import relays
+
+        relays.run(options.rounds, options.count)
     elif options.verb == "vectors":
         import vectors_python
 

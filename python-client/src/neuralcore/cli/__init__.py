@@ -29,7 +29,7 @@ from neuralcore.errors import NeuralCoreError
 
 OK, FAILED, USAGE, NOT_RUNNING, INTERRUPTED = 0, 1, 2, 3, 130
 
-VERBS = ("status", "info", "embed", "models", "demo", "check")
+VERBS = ("status", "info", "embed", "models", "relay", "demo", "check")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

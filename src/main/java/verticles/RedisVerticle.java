@@ -53,6 +53,7 @@ public final class RedisVerticle extends VerticleBase {
                 yield Future.succeededFuture(described());
             }
             case "forget" -> relay.forget().map(done -> described());
+            case "publish" -> relay.publish(params).map(Reply::of);
             case "route" -> {
                 var route = params.optionalObject("route");
                 if (route == null) {

@@ -3,18 +3,19 @@ package verticles;
 import io.vertx.core.Future;
 import io.vertx.core.VerticleBase;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.function.Function;
@@ -29,6 +30,8 @@ import neuralcore.wire.Params;
 import neuralcore.wire.Reply;
 import neuralcore.wire.Request;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The relays of this node: opens those of the configuration and those that clients ask for, one
@@ -36,16 +39,22 @@ import org.jspecify.annotations.Nullable;
  * first.
  */
 public final class RelayVerticle extends VerticleBase {
+    private static final Logger log = LoggerFactory.getLogger(RelayVerticle.class);
     private static final Duration PATIENCE = Duration.ofSeconds(30);
     private static final int MOST_RELAYS = 100;
 
     private final RuntimeConfig.Relays config;
     private final Path folder;
 
-    /** The deployments of relays by name; an empty one is on its way. */
-    private final SortedMap<String, String> relays = new TreeMap<>();
+    /**
+     * A relay that is open, or about to be.
+     *
+     * @param owners connections at whose end it ends, as the last of them goes; none if it stays
+     */
+    private record Open(RelayConfig config, Set<String> owners, Future<String> deployment) {}
 
-    private RelayNode node = new RelayNode("", 1);
+    private final SortedMap<String, Open> relays = new TreeMap<>();
+    private @Nullable Future<RelayNode> node;
 
     /**
      * @param folder the data folder, which keeps the node's name
@@ -65,36 +74,45 @@ public final class RelayVerticle extends VerticleBase {
         offer(Addresses.RELAY_OFF, request -> pass(request, "off"));
         offer(Addresses.RELAY_DRAIN, request -> pass(request, "drain"));
         offer(Addresses.RELAY_ROUTE, request -> pass(request, "route"));
+        offer(Addresses.RELAY_PUBLISH, request -> pass(request, "publish"));
         offer(Addresses.RELAY_REDRIVE, this::redrive);
-        return vertx.executeBlocking(() -> new Beginning(nodeName(), RelayFile.read(config.file())))
-                .compose(found -> openAll(Objects.requireNonNull(found)));
+        vertx.eventBus()
+                .<String>localConsumer(
+                        Addresses.CONNECTION_CLOSED, message -> ownerLeft(message.body()));
+        return Future.succeededFuture();
     }
 
-    /** What the disk says before anything else. */
-    private record Beginning(String node, List<RelayConfig> relays) {}
-
-    private Future<Void> openAll(Beginning found) {
-        node = new RelayNode(found.node(), config.maxUnpacked());
-        return Future.all(found.relays().stream().map(relay -> deploy(relay, "")).toList())
-                .mapEmpty();
+    /** Opens the relays that the configuration's file describes. */
+    Future<?> openDescribed() {
+        if (!Files.exists(config.file())) {
+            return Future.succeededFuture();
+        }
+        return vertx.executeBlocking(() -> RelayFile.read(config.file()))
+                .compose(
+                        found ->
+                                Future.all(
+                                        Objects.requireNonNull(found).stream()
+                                                .map(relay -> open(relay, "", Set.of()))
+                                                .toList()));
     }
 
     /** The same over restarts, so that a message that comes back after one is known. */
-    private String nodeName() {
+    private RelayNode readNode() throws IOException {
         Path file = folder.resolve("relay-node");
-        try {
-            if (Files.exists(file)) {
-                return Files.readString(file).strip();
-            }
+        if (!Files.exists(file)) {
             byte[] random = new byte[8];
             new SecureRandom().nextBytes(random);
-            String name = HexFormat.of().formatHex(random);
             Files.createDirectories(folder);
-            Files.writeString(file, name);
-            return name;
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
+            Files.writeString(file, HexFormat.of().formatHex(random));
         }
+        return new RelayNode(Files.readString(file).strip(), config.maxUnpacked());
+    }
+
+    private Future<RelayNode> node() {
+        if (node == null) {
+            node = vertx.executeBlocking(this::readNode).map(Objects::requireNonNull);
+        }
+        return node;
     }
 
     private void offer(String address, Function<Request, Future<Reply>> service) {
@@ -103,32 +121,56 @@ public final class RelayVerticle extends VerticleBase {
 
     private Future<Reply> open(Request request) {
         Map<String, @Nullable Object> values = new HashMap<>(request.params().values());
+        boolean owned = Boolean.TRUE.equals(values.remove("owned"));
         RelayConfig relay = RelayConfig.of(values);
+        return open(relay, request.client(), owned ? Set.of(request.connection()) : Set.of())
+                .compose(done -> ask(relay.name(), "describe"));
+    }
+
+    /** One that is open with the same configuration gets its owners in addition. */
+    private Future<String> open(RelayConfig relay, String client, Set<String> owners) {
+        Open known = relays.get(relay.name());
+        if (known != null) {
+            if (!known.config().equals(relay)) {
+                throw new NeuralCoreException(
+                        ErrorCode.ALREADY_EXISTS,
+                        "There is another relay '%s'; close it first, or choose another name."
+                                .formatted(relay.name()));
+            }
+            if (!known.owners().isEmpty()) {
+                known.owners().addAll(owners);
+            }
+            return known.deployment();
+        }
         if (relays.size() >= MOST_RELAYS) {
             throw new NeuralCoreException(
                     ErrorCode.LIMIT_EXCEEDED,
                     "There are %d relays; close one first.".formatted(MOST_RELAYS));
         }
-        return deploy(relay, request.client()).compose(done -> ask(relay.name(), "describe"));
+        Future<String> deployment =
+                node().compose(
+                                ready ->
+                                        vertx.deployVerticle(
+                                                switch (relay.broker()) {
+                                                    case REDIS ->
+                                                            new RedisVerticle(relay, ready, client);
+                                                }))
+                        .onFailure(error -> relays.remove(relay.name()));
+        relays.put(relay.name(), new Open(relay, new HashSet<>(owners), deployment));
+        return deployment;
     }
 
-    private Future<Void> deploy(RelayConfig relay, String client) {
-        if (relays.putIfAbsent(relay.name(), "") != null) {
-            throw new NeuralCoreException(
-                    ErrorCode.ALREADY_EXISTS,
-                    "There is a relay '%s'; close it first, or choose another name."
-                            .formatted(relay.name()));
+    private void ownerLeft(String connection) {
+        for (Open relay : List.copyOf(relays.values())) {
+            if (relay.owners().remove(connection) && relay.owners().isEmpty()) {
+                end(relay).onFailure(error -> log.warn("A relay did not end", error));
+            }
         }
-        return vertx.deployVerticle(
-                        switch (relay.broker()) {
-                            case REDIS -> new RedisVerticle(relay, node, client);
-                        })
-                .onFailure(error -> relays.remove(relay.name()))
-                .<Void>map(
-                        id -> {
-                            relays.put(relay.name(), id);
-                            return null;
-                        });
+    }
+
+    private Future<Void> end(Open relay) {
+        relays.remove(relay.config().name(), relay);
+        return relay.deployment().compose(vertx::undeploy);
     }
 
     private Future<Reply> close(Request request) {
@@ -138,24 +180,22 @@ public final class RelayVerticle extends VerticleBase {
                         ? ask(name, "forget")
                         : Future.succeededFuture();
         return forgotten
-                .compose(done -> vertx.undeploy(relays.getOrDefault(name, "")))
-                .map(
-                        done -> {
-                            relays.remove(name);
-                            return Reply.of(Map.of());
-                        });
+                .compose(done -> end(Objects.requireNonNull(relays.get(name))))
+                .map(done -> Reply.of(Map.of()));
     }
 
     private Future<Reply> list(Request request) {
         List<Future<Reply>> asked =
-                relays.keySet().stream().map(name -> ask(name, "describe")).toList();
+                relays.values().stream()
+                        .filter(relay -> relay.deployment().succeeded())
+                        .map(relay -> ask(relay.config().name(), "describe"))
+                        .toList();
         return Future.all(asked)
                 .map(
                         all -> {
                             List<@Nullable Object> described = new ArrayList<>();
                             asked.forEach(reply -> described.add(reply.result().result()));
                             Map<String, @Nullable Object> result = new LinkedHashMap<>();
-                            result.put("node", node.name());
                             result.put("relays", described);
                             return Reply.of(result);
                         });
@@ -228,7 +268,8 @@ public final class RelayVerticle extends VerticleBase {
 
     private String known(Params params) {
         String name = params.string("name");
-        if (relays.getOrDefault(name, "").isEmpty()) {
+        Open relay = relays.get(name);
+        if (relay == null || !relay.deployment().succeeded()) {
             throw new NeuralCoreException(
                     ErrorCode.NOT_FOUND,
                     "There is no relay '%s' here; there are %s.".formatted(name, relays.keySet()));

@@ -25,6 +25,7 @@ public final class RuntimeVerticle extends VerticleBase {
     private final PrometheusMeterRegistry meters;
     private @Nullable BridgeVerticle bridge;
     private @Nullable WebVerticle web;
+    private @Nullable RelayVerticle relay;
 
     public RuntimeVerticle(RuntimeConfig config, String token, PrometheusMeterRegistry meters) {
         this.config = config;
@@ -35,7 +36,7 @@ public final class RuntimeVerticle extends VerticleBase {
     @Override
     public Future<?> start() {
         return deployAll(engines())
-                .compose(engines -> deployAll(relays()))
+                .compose(engines -> relays())
                 .compose(relays -> deployAll(doors()));
     }
 
@@ -64,14 +65,16 @@ public final class RuntimeVerticle extends VerticleBase {
         if (config.roles().contains(Role.EMBEDDING)) {
             engines.add(new EmbeddingVerticle(config.embedding(), config.data().cache(), meters));
         }
+        if (config.roles().contains(Role.RELAY)) {
+            relay = new RelayVerticle(config.relays(), config.data().folder());
+            engines.add(relay);
+        }
         return engines;
     }
 
-    /** After the bus, whose clients they are. */
-    private List<Deployable> relays() {
-        return config.roles().contains(Role.RELAY)
-                ? List.of(new RelayVerticle(config.relays(), config.data().folder()))
-                : List.of();
+    /** Those that are described begin after the bus, whose clients they are. */
+    private Future<?> relays() {
+        return relay == null ? Future.succeededFuture() : relay.openDescribed();
     }
 
     private List<Deployable> doors() {

@@ -400,9 +400,9 @@ class RedisRelayTest extends JournalFixture {
                             routes: [{direction: out, channel: news, pubsub: news}]
                         """
                                 .formatted(redis.url()));
-        await(
-                vertx.deployVerticle(
-                        new RelayVerticle(new RuntimeConfig.Relays(file, 1 << 20), folder)));
+        RelayVerticle relays = new RelayVerticle(new RuntimeConfig.Relays(file, 1 << 20), folder);
+        await(vertx.deployVerticle(relays));
+        await(relays.openDescribed());
         awaitTrue(() -> health("filed").equals(true));
         Map<String, @Nullable Object> mine = new HashMap<>();
         mine.put("name", "mine");
@@ -411,7 +411,10 @@ class RedisRelayTest extends JournalFixture {
 
         create("a", Map.of());
         call(Addresses.RELAY_OPEN, mine);
-        assertFails(ErrorCode.ALREADY_EXISTS, () -> call(Addresses.RELAY_OPEN, mine));
+        call(Addresses.RELAY_OPEN, mine);
+        Map<String, @Nullable Object> other = new HashMap<>(mine);
+        other.put("batch_size", 7L);
+        assertFails(ErrorCode.ALREADY_EXISTS, () -> call(Addresses.RELAY_OPEN, other));
         assertThat((List<?>) call(Addresses.RELAY_LIST, Map.of()).get("relays")).hasSize(2);
         call(Addresses.RELAY_OFF, Map.of("name", "mine"));
         assertThat(health("mine")).isEqualTo(false);
@@ -419,9 +422,43 @@ class RedisRelayTest extends JournalFixture {
         awaitTrue(() -> health("mine").equals(true));
         assertThat(call(Addresses.RELAY_REDRIVE, Map.of("name", "mine")))
                 .containsEntry("requeued", 0L);
+        Map<String, @Nullable Object> sent =
+                call(
+                        Addresses.RELAY_PUBLISH,
+                        Map.of(
+                                "name",
+                                "mine",
+                                "to",
+                                Map.of("stream", "direct"),
+                                "messages",
+                                List.of(
+                                        Map.of("channel", "x", "payload", 1L),
+                                        Map.of("payload", "no channel"))));
+        assertThat((List<?>) sent.get("results")).first().isNull();
+        assertThat((List<?>) sent.get("results")).last().isNotNull();
+        assertThat(lengthOf("direct")).isEqualTo(1);
         call(Addresses.RELAY_CLOSE, Map.of("name", "mine", "forget", true));
         assertFails(
                 ErrorCode.NOT_FOUND, () -> call(Addresses.RELAY_HEALTH, Map.of("name", "mine")));
+    }
+
+    @Test
+    void aRelayEndsWithTheLastOfItsOwners() throws Exception {
+        await(
+                vertx.deployVerticle(
+                        new RelayVerticle(
+                                new RuntimeConfig.Relays(folder.resolve("none.yaml"), 1 << 20),
+                                folder)));
+        Map<String, @Nullable Object> owned = new HashMap<>();
+        owned.put("name", "owned");
+        owned.put("url", redis.url());
+        owned.put("owned", true);
+
+        call(Addresses.RELAY_OPEN, owned);
+        assertThat((List<?>) call(Addresses.RELAY_LIST, Map.of()).get("relays")).hasSize(1);
+        vertx.eventBus().publish(Addresses.CONNECTION_CLOSED, "c-1");
+
+        awaitTrue(() -> ((List<?>) call(Addresses.RELAY_LIST, Map.of()).get("relays")).isEmpty());
     }
 
     private Object health(String name) {

@@ -1,5 +1,6 @@
 package verticles;
 
+import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
@@ -8,10 +9,13 @@ import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 
 /** A real redis-server with its files in a folder, to be killed and started again. */
@@ -42,7 +46,7 @@ final class RedisServer implements AutoCloseable {
     void start() throws Exception {
         List<String> command =
                 List.of(
-                        "redis-server",
+                        program(),
                         "--port",
                         String.valueOf(port),
                         "--bind",
@@ -67,6 +71,36 @@ final class RedisServer implements AutoCloseable {
             }
             Thread.sleep(20);
         }
+    }
+
+    /** The machine's own, else the one that comes with a test library for this platform. */
+    private static String program() throws IOException {
+        for (String folder : System.getenv("PATH").split(File.pathSeparator)) {
+            if (Files.isExecutable(Path.of(folder, "redis-server"))) {
+                return "redis-server";
+            }
+        }
+        boolean arm = System.getProperty("os.arch").equals("aarch64");
+        boolean mac = System.getProperty("os.name").startsWith("Mac");
+        String name =
+                mac
+                        ? "redis-server-6.2.6-v5-darwin-" + (arm ? "arm64" : "amd64")
+                        : arm
+                                ? "redis-server-6.2.7-linux-arm64"
+                                : "redis-server-6.2.6-v5-linux-amd64";
+        Path program = Path.of("target", name).toAbsolutePath();
+        if (!Files.isExecutable(program)) {
+            try (InputStream in = RedisServer.class.getResourceAsStream("/" + name)) {
+                Files.copy(
+                        Objects.requireNonNull(in, name),
+                        program,
+                        StandardCopyOption.REPLACE_EXISTING);
+            }
+            if (!program.toFile().setExecutable(true)) {
+                throw new IOException(program + " cannot be made executable");
+            }
+        }
+        return program.toString();
     }
 
     private boolean answers() {

@@ -130,12 +130,14 @@ class NeuralCognitiveBus:
     ) -> None:
         """Connects, may start a daemon; then messages flow, those published before first.
 
-        :raises NotSupported: if a relay to Redis or Kafka is wanted.
+        :param redis_url: has the daemon relay channels with ``redis_in`` and ``redis_out``, those
+            that are there by now. A server that does not answer is tried for on and on.
+        :raises NotSupported: if a relay to Kafka is wanted, or to Redis and there is no daemon.
         """
-        if redis_url or kafka_bootstrap_servers:
+        if kafka_bootstrap_servers:
             raise NotSupported(
-                "This version relays neither to Redis nor to Kafka: "
-                "start the bus without redis_url and kafka_bootstrap_servers."
+                "This version does not relay to Kafka: "
+                "start the bus without kafka_bootstrap_servers."
             )
         if others:
             self.logger.warning("start() passes over %s", ", ".join(sorted(others)))
@@ -149,6 +151,9 @@ class NeuralCognitiveBus:
                     self._link.declare(channel.config)
                     for subscriber in channel.subscribers:
                         await self._link.subscribe(subscriber)
+                if redis_url:
+                    configs = [channel.config for channel in self._channels.values()]
+                    await self._link.relay(redis_url, configs)
             except BaseException:
                 await self._link.close(0)
                 raise

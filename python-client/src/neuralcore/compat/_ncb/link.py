@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import math
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from neuralcore._bus.completion import Completion, on_running_loop, run
 from neuralcore._bus.core import Details
@@ -14,9 +15,11 @@ from neuralcore._bus.subscription import Terms
 from neuralcore.compat._ncb.config import ChannelConfig
 from neuralcore.errors import ConnectionLost, NeuralCoreError
 from neuralcore.messaging import MessageBus
+from neuralcore.relays import RedisBridge
 
 if TYPE_CHECKING:
     from neuralcore._bus.message import Message as Received
+    from neuralcore.client import Client
     from neuralcore.compat._ncb.subscriber import Subscriber
 
 _SECONDS_FOR_SIZES = 1.0
@@ -44,6 +47,7 @@ class Link:
         self._bus: MessageBus | None = None
         self._has_daemon = True
         self._sizes: dict[str, int] = {}
+        self._bridge: RedisBridge | None = None
 
     @property
     def is_open(self) -> bool:
@@ -63,9 +67,12 @@ class Link:
 
     async def close(self, timeout: float) -> None:
         """Sends what was published and lets handlers finish, for so many seconds."""
-        bus = self._bus
+        bus, bridge, self._bridge = self._bus, self._bridge, None
         if bus is not None:
             try:
+                if bridge is not None:
+                    await bridge.flush(timeout)
+                    await bridge.close()
                 await bus.stop(timeout)
             finally:
                 self._bus = None
@@ -80,6 +87,34 @@ class Link:
             if config.drop_policy == "block":  # as it is in ATLAS
                 options["drop_policy"] = "drop_new"
         self._bus._core.start().declare(config.name, options)
+
+    async def relay(self, url: str, configs: Iterable[ChannelConfig]) -> None:
+        """Has the daemon carry these channels to and from a Redis server, as they say.
+
+        :raises NotSupported: if there is no daemon.
+        """
+        assert self._bus is not None
+        core = self._bus._core
+        # The same for all processes that share a namespace, and so one relay for all of them.
+        name = "ncb-" + hashlib.sha256(core.namespace.encode()).hexdigest()[:16]
+        bridge = RedisBridge(
+            url, name, namespace=core.namespace, client=cast("Client", self._bus._core._client)
+        )
+        for config in configs:
+            if config.redis_out:
+                packed = "zlib" if config.compress else "none"
+                form = "ncb" if config.serializer == "msgpack" else "json"
+                bridge.route(
+                    "out",
+                    config.name,
+                    pubsub=config.redis_out,
+                    serializer=form,
+                    compression=packed,
+                )
+            if config.redis_in:
+                bridge.route("in", config.name, pubsub=config.redis_in)
+        await bridge.open()
+        self._bridge = bridge
 
     def send(self, channel: str, payload: Any, priority: int, meta: dict[str, Any]) -> str:
         """Publishes a message and returns its id.

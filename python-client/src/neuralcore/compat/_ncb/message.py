@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 ID = "ncb_id"
 """In the meta of a message whose id was known before it was sent: the id."""
 
+_NOT_FROM_OUTSIDE = frozenset(("dlq", "published_by", "origin_msg_id", "relay_hops", ID))
+"""What a stranger may not say of a message."""
+
 
 @dataclass(frozen=True)
 class Message:
@@ -80,6 +83,8 @@ def meta_of(received: Received) -> dict[str, Any]:
     if isinstance(custom, dict):  # from a MessageBus
         del meta["custom"]
         meta.update(custom)
+    if "relay" in meta:
+        _take_over(meta)
     if not meta.get("trace_id"):
         # A message that was given no other trace is the first of its own; so are its dead letters.
         meta["trace_id"] = meta.get("origin_msg_id") or meta.get(ID) or received.id
@@ -89,6 +94,18 @@ def meta_of(received: Received) -> dict[str, Any]:
         meta["replay"] = True
         meta["persist_seq"] = received.namespace_sequence
     return meta
+
+
+def _take_over(meta: dict[str, Any]) -> None:
+    """What a sender beyond a broker said, beside what the daemon vouches for."""
+    origin, user = meta.pop("relay"), meta.pop("user", None)
+    if isinstance(user, dict):
+        for key, value in user.items():
+            if key not in _NOT_FROM_OUTSIDE:
+                meta.setdefault(key, value)
+    if isinstance(origin, dict):
+        meta["redis_in"] = str(origin.get("from", "")).partition(":")[2]
+        meta["relayed_id"] = origin.get("id")
 
 
 def _restore_letter(letter: dict[str, Any], meta: dict[str, Any]) -> None:

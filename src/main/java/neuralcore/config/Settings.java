@@ -48,8 +48,8 @@ final class Settings {
             add(
                     "roles",
                     ValueType.roles(),
-                    "[bus, vectors, embedding, bridge, web]",
-                    "Parts that this node runs; there is also relay, to Redis.");
+                    "[bus, vectors, embedding, bridge, web, relay]",
+                    "Parts that this node runs.");
 
     static final Setting<Integer> EVENT_LOOPS =
             add(
@@ -151,7 +151,7 @@ final class Settings {
                     "bridge.inbound",
                     ValueType.texts("a list of " + ADDRESSES, ADDRESS),
                     "[neuralcore.system.*, neuralcore.embedding.*, neuralcore.vectors.*,"
-                            + " neuralcore.messaging.*, neuralcore.relay.*, neuralcore.bus.*]",
+                            + " neuralcore.messaging.*, neuralcore.bus.*]",
                     "Addresses that clients may send and publish to; " + ADDRESSES + ".");
     static final Setting<List<String>> BRIDGE_OUTBOUND =
             add(
@@ -250,8 +250,7 @@ final class Settings {
                     "relays.file",
                     ValueType.path(),
                     DATA_FOLDER_MARK + "/relays.yaml",
-                    "What the role relay relays at its start, if this file is there; docs/relays.md"
-                            + " says what it holds.");
+                    "Relays to begin with, if this file is there; docs/relays.md says what it holds.");
     static final Setting<Long> RELAYS_MAX_UNPACKED =
             add(
                     "relays.max_unpacked",

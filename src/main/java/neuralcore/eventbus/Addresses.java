@@ -45,15 +45,16 @@ public final class Addresses {
     public static final String MESSAGING_IMPORT = "neuralcore.messaging.import";
     public static final String MESSAGING_CLOSE = "neuralcore.messaging.close";
 
-    public static final String RELAY_OPEN = "neuralcore.relay.open";
-    public static final String RELAY_CLOSE = "neuralcore.relay.close";
-    public static final String RELAY_LIST = "neuralcore.relay.list";
-    public static final String RELAY_HEALTH = "neuralcore.relay.health";
-    public static final String RELAY_ON = "neuralcore.relay.on";
-    public static final String RELAY_OFF = "neuralcore.relay.off";
-    public static final String RELAY_DRAIN = "neuralcore.relay.drain";
-    public static final String RELAY_REDRIVE = "neuralcore.relay.redrive";
-    public static final String RELAY_ROUTE = "neuralcore.relay.route";
+    public static final String RELAY_OPEN = "neuralcore.messaging.relay.open";
+    public static final String RELAY_CLOSE = "neuralcore.messaging.relay.close";
+    public static final String RELAY_LIST = "neuralcore.messaging.relay.list";
+    public static final String RELAY_HEALTH = "neuralcore.messaging.relay.health";
+    public static final String RELAY_ON = "neuralcore.messaging.relay.on";
+    public static final String RELAY_OFF = "neuralcore.messaging.relay.off";
+    public static final String RELAY_DRAIN = "neuralcore.messaging.relay.drain";
+    public static final String RELAY_REDRIVE = "neuralcore.messaging.relay.redrive";
+    public static final String RELAY_PUBLISH = "neuralcore.messaging.relay.publish";
+    public static final String RELAY_ROUTE = "neuralcore.messaging.relay.route";
 
     /** JSON clients publish to and register at {@code neuralcore.bus.<namespace>.<channel>}. */
     public static final String CHANNEL_PREFIX = "neuralcore.bus.";

@@ -19,6 +19,9 @@ import neuralcore.relay.RelayStatus;
 import neuralcore.relay.Route;
 import neuralcore.relay.RouteParams;
 import neuralcore.relay.Target;
+import neuralcore.wire.ErrorCode;
+import neuralcore.wire.NeuralCoreException;
+import neuralcore.wire.Params;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -31,6 +34,10 @@ public final class RedisRelay {
     private static final Logger log = LoggerFactory.getLogger(RedisRelay.class);
 
     private static final long BEAT_MILLIS = 500;
+
+    /** With nothing here for so long, the bus has nothing more either. */
+    private static final int DRAINED_BEATS = 2;
+
     private static final int BREAKER_FAILURES = 5;
     private static final long BREAKER_FIRST_MILLIS = 50;
     private static final long BREAKER_MOST_MILLIS = 5_000;
@@ -44,6 +51,7 @@ public final class RedisRelay {
     private final List<RedisOut> outs = new ArrayList<>();
     private final List<RedisStreamIn> streams = new ArrayList<>();
     private final RedisPubSubIn pubsub;
+    private final RedisDirect direct;
 
     /** Of the attempt under way, one for each stream. */
     private final List<RedisConnection> readers = new ArrayList<>();
@@ -53,6 +61,7 @@ public final class RedisRelay {
     private @Nullable RedisCommands commands;
     private long beatTimer = -1;
     private boolean draining;
+    private int quietBeats;
     private int subscriptions;
     private long answeredNanos;
 
@@ -80,6 +89,7 @@ public final class RedisRelay {
                                 BREAKER_FAILURES, BREAKER_FIRST_MILLIS, BREAKER_MOST_MILLIS));
         this.link = new Link(config.reconnectMillis(), config.reconnectAttempts(), random);
         this.pubsub = new RedisPubSubIn(relay);
+        this.direct = new RedisDirect(relay, random.nextLong());
     }
 
     /** How a place in Redis is called in messages' meta. */
@@ -264,9 +274,12 @@ public final class RedisRelay {
         } else {
             pubsub.beat(by);
         }
-        if (draining && backlog() == 0) {
-            draining = false;
-            off();
+        if (draining) {
+            quietBeats = backlog() == 0 ? quietBeats + 1 : 0;
+            if (quietBeats >= DRAINED_BEATS) {
+                draining = false;
+                off();
+            }
         }
     }
 
@@ -301,6 +314,7 @@ public final class RedisRelay {
     /** Takes nothing in any more, sends what it has, then switches itself off. */
     public void drain() {
         draining = true;
+        quietBeats = 0;
         streams.forEach(RedisStreamIn::stop);
         pubsub.stop();
     }
@@ -327,6 +341,22 @@ public final class RedisRelay {
                                 connections.end("a route was added");
                             }
                         });
+    }
+
+    /**
+     * Sends messages straight to the server, past the bus, each with its outcome: null, or what
+     * went wrong.
+     */
+    public Future<Map<String, @Nullable Object>> publish(Params params) {
+        RedisCommands by = commands;
+        if (by == null || link.status() != RelayStatus.CONNECTED) {
+            throw new NeuralCoreException(
+                    ErrorCode.UNAVAILABLE,
+                    "Relay '%s' is %s: %s"
+                            .formatted(config.name(), link.status().word(), link.reason()),
+                    config.reconnectMillis() / 1e3);
+        }
+        return direct.publish(by, params);
     }
 
     private int backlog() {

@@ -242,6 +242,7 @@ final class RedisStreamIn {
         long now = RelayContext.nowMillis();
         if (by == null
                 || stream.autoClaimMillis() == 0
+                || inbound.size() > 0 // Our own that wait for the bus are idle as well.
                 || now - claimedMillis < stream.autoClaimMillis() / 2) {
             return;
         }
@@ -264,6 +265,9 @@ final class RedisStreamIn {
                             }
                             claimCursor = answer.get(0).toString();
                             for (Response entry : answer.get(1)) {
+                                if (entry == null) {
+                                    continue; // Deleted; older servers say so.
+                                }
                                 String id = entry.get(0).toString();
                                 // Older than what was taken by number: each on its own account.
                                 add(

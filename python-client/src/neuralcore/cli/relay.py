@@ -1,0 +1,76 @@
+"""``neuralcore relay``: the daemon's relays to brokers: list them, switch them, add a route"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from typing import Any
+
+from neuralcore.cli import output
+from neuralcore.errors import InvalidRequest
+
+_RELAY = "neuralcore.messaging.relay."
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    output.add_common(
+        parser,
+        "Lists the relays of the daemon, asks after one's health, switches it on or off, lets it"
+        " send what it has (drain), puts dead letters back (redrive), or adds a route.",
+        "neuralcore relay route main direction=out channel=jobs stream=shop.jobs",
+    )
+    actions = ["list", "health", "on", "off", "drain", "redrive", "route", "close"]
+    parser.add_argument("action", choices=actions)
+    parser.add_argument("name", nargs="?", help="of the relay; for all but list")
+    parser.add_argument("keys", nargs="*", help="route: what it is, as KEY=VALUE")
+
+
+def run(options: Namespace) -> int:
+    from neuralcore.client import connect
+
+    params: dict[str, Any] = {}
+    if options.action != "list":
+        if not options.name:
+            raise InvalidRequest(f"relay {options.action} wants the name of a relay.")
+        params["name"] = options.name
+    if options.action == "route":
+        params["route"] = dict(_pair(given) for given in options.keys)
+    elif options.keys:
+        raise InvalidRequest(f"relay {options.action} wants a name and nothing else.")
+    with connect(options.url, require="daemon") as client:
+        said, _ = client.call(_RELAY + options.action, params, timeout=options.timeout)
+    if options.json:
+        output.as_json(said)
+    elif options.action == "list":
+        for relay in said["relays"]:
+            _show(relay)
+        if not said["relays"]:
+            print("There is no relay.")
+    elif "routes" in said:
+        _show(said)
+    elif said:
+        output.table(said)
+    return 0
+
+
+def _pair(given: str) -> tuple[str, Any]:
+    key, equals, value = given.partition("=")
+    if not equals:
+        raise InvalidRequest(f"{given!r} is not KEY=VALUE.")
+    if value in ("true", "false"):
+        return key, value == "true"
+    return key, int(value) if value.lstrip("-").isdigit() else value
+
+
+def _show(relay: dict[str, Any]) -> None:
+    counts = relay["metrics"]
+    print(f"{relay['name']}: {relay['status']}, {relay['url']}")
+    if relay["reason"] and relay["status"] != "connected":
+        print(f"  {relay['reason']}")
+    print(
+        f"  published {counts['published']}, received {counts['received']}, lost {counts['lost']},"
+        f" dropped {counts['dropped']}, errors {counts['errors']}, backlog {relay['backlog']}"
+    )
+    for route in relay["routes"]:
+        arrow = "->" if route["direction"] == "out" else "<-"
+        place = route.get("pubsub") or route.get("stream")
+        print(f"  {route['namespace']}/{route['channel']} {arrow} {place}")

@@ -1,0 +1,328 @@
+"""Relays: channels of the bus carried to and from a Redis server, by the daemon.
+
+::
+
+    bridge = RedisBridge("redis://localhost:6379/0", namespace="shop")
+    bridge.route("out", "jobs", stream="shop.jobs")
+    bridge.route("in", "results", stream="shop.results", group="first")
+    await bridge.connect()
+    await bridge.health_check()            # {"healthy": True, "answer_age": 0.0002, ...}
+    await bridge.close()
+
+Messages do not pass this process: the daemon relays them while this object is connected. What a
+route may say, and what is promised, is in ``docs/relays.md``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from neuralcore._bus.completion import Completion, run
+from neuralcore._bus.completion import log as _log
+from neuralcore.errors import (
+    ConnectError,
+    InvalidRequest,
+    NeuralCoreError,
+    NotSupported,
+    error_for,
+)
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from neuralcore.client import Client
+
+__all__ = ["RedisBridge"]
+
+_RELAY = "neuralcore.messaging.relay."
+_POLL_SECONDS = 0.02
+
+
+class RedisBridge:
+    """One relay of the daemon to a Redis server. Thread-safe.
+
+    Methods return at once what can be awaited, or asked for its ``result()``; without a running
+    event loop they do their work before they return.
+
+    The relay ends with this process, or with :meth:`close`. Another process that connects a bridge
+    of the same name and the same settings shares it. What a durable route has not sent yet stays
+    in the journal, and goes on when the bridge is connected again.
+
+    :param url: ``redis://[user[:password]@]host[:port][/database]``.
+    :param name: of the relay; durable routes' places in the journal carry it.
+    :param compress: pack with zlib what is sent by routes, and by :meth:`publish`.
+    :param namespace: of the routes' channels: ``MessageBus.namespace``.
+    :param serializer: "ncb" (MessagePack, as ATLAS's own bus writes it) or "json".
+    :param client: the client to use; by default the process's own, which may start a daemon.
+    :param timeout: seconds that a call of the daemon may take.
+    :param options: further keys of a relay, such as ``batch_size`` or ``reconnect_max``.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        name: str = "redis",
+        compress: bool = False,
+        *,
+        namespace: str = "default",
+        serializer: str = "ncb",
+        client: Client | None = None,
+        timeout: float = 10.0,
+        **options: Any,
+    ) -> None:
+        self.name = name
+        self.timeout = timeout
+        self._form = {"serializer": serializer, "compression": "zlib" if compress else "none"}
+        self._settings = {
+            **_split(url),
+            **options,
+            "name": name,
+            "namespace": namespace,
+            "owned": True,
+        }
+        self._routes: list[dict[str, Any]] = []
+        self._client = client
+        self._unregister: Any = None
+
+    # Life
+
+    def route(self, direction: str, channel: str, **where: Any) -> None:
+        """Adds a way for a channel's messages, at once if the bridge is connected.
+
+        :param direction: "out" to the server, or "in".
+        :param where: ``pubsub=`` or ``stream=`` the place, and further keys of a route.
+        :raises InvalidRequest: if the daemon refuses it.
+        """
+        given = {"direction": direction, "channel": channel, **where}
+        if direction == "out":
+            given = {**self._form, **given}
+        if self._unregister is not None:
+            self._call("route", {"name": self.name, "route": given})
+        self._routes.append(given)
+
+    def connect(self, timeout: float = 10.0) -> Completion[None]:
+        """Opens the relay and waits until the server answers.
+
+        :raises ConnectError: if it does not within ``timeout`` seconds; the relay is closed then.
+        :raises NotSupported: without a daemon, or if it lacks the role ``relay``.
+        """
+        return run(lambda: self._connect(timeout), f"Connecting relay {self.name!r}")
+
+    def open(self) -> Completion[None]:
+        """Opens the relay and does not wait for the server, which is tried for on and on.
+
+        :raises NotSupported: as :meth:`connect`.
+        """
+        return run(self._open, f"Opening relay {self.name!r}")
+
+    def _open(self) -> None:
+        self._call("open", self._wanted())
+        if self._unregister is None:
+            self._unregister = self._connection().on_reconnected(self._open_again)
+
+    def _connect(self, timeout: float) -> None:
+        deadline = time.monotonic() + timeout
+        self._open()
+        while True:
+            said = self._call("health", {"name": self.name})
+            if said["status"] == "connected":
+                return
+            if said["status"] == "failed" or time.monotonic() > deadline:
+                self._close()
+                raise ConnectError(
+                    f"Relay {self.name!r} does not reach {self._settings['url']}: "
+                    f"{said['reason'] or said['status']}"
+                )
+            time.sleep(_POLL_SECONDS)
+
+    def _wanted(self) -> dict[str, Any]:
+        return {**self._settings, "routes": self._routes}
+
+    def _open_again(self) -> None:
+        """On the I/O thread: the connection, and with it the relay, was gone."""
+
+        def log_failure(future: Future[Any]) -> None:
+            error = None if future.cancelled() else future.exception()
+            if error is not None:
+                _log.error("Relay %r is not open any more: %s", self.name, error)
+
+        future = self._connection().call_async(_RELAY + "open", self._wanted())
+        future.add_done_callback(log_failure)
+
+    def close(self, *, forget: bool = False) -> Completion[None]:
+        """Ends the relay.
+
+        :param forget: give up what durable routes have not sent, for good.
+        """
+        return run(lambda: self._close(forget), f"Closing relay {self.name!r}")
+
+    def _close(self, forget: bool = False) -> None:
+        if self._unregister is not None:
+            self._unregister()
+            self._unregister = None
+            self._call("close", {"name": self.name, "forget": forget})
+
+    async def __aenter__(self) -> RedisBridge:
+        await self.connect()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    # Messages
+
+    def publish(
+        self,
+        channel: str,
+        payload: Any,
+        *,
+        priority: int = 100,
+        meta: Mapping[str, Any] | None = None,
+        to: Mapping[str, Any] | None = None,
+    ) -> Completion[None]:
+        """Sends one message straight to the server; done when the server has answered.
+
+        :param channel: what the message says it is of, and where ``to`` is not given, the Pub/Sub
+            channel that it goes to.
+        :param payload: what JSON has a form for.
+        :param to: ``{"pubsub": name}`` or ``{"stream": name}``.
+        :raises NeuralCoreError: if the server does not have it.
+        """
+        message = {"channel": channel, "payload": payload, "priority": priority, "meta": meta}
+
+        def work() -> None:
+            error = self._produce([message], to)[0]
+            if error is not None:
+                raise error
+
+        return run(work, "A message past the bus")
+
+    def produce_batch(
+        self, messages: Sequence[Mapping[str, Any]], *, to: Mapping[str, Any] | None = None
+    ) -> Completion[list[NeuralCoreError | None]]:
+        """Sends messages straight to the server, in order; for each, None or what went wrong.
+
+        :param messages: each ``{"channel", "payload"}``, perhaps ``"priority"`` and ``"meta"``.
+        :param to: as for :meth:`publish`.
+        """
+        return run(lambda: self._produce(messages, to), "Messages past the bus")
+
+    def _produce(
+        self, messages: Sequence[Mapping[str, Any]], to: Mapping[str, Any] | None
+    ) -> list[NeuralCoreError | None]:
+        target = {**self._form, **(to or {"pubsub": "{channel}"})}
+        params = {"name": self.name, "to": target, "messages": [dict(each) for each in messages]}
+        results = self._call("publish", params)["results"]
+        return [
+            None if each is None else error_for(each["code"], each["message"]) for each in results
+        ]
+
+    def flush(self, timeout: float = 10.0) -> Completion[bool]:
+        """Waits until the relay holds no message that the server has not answered for.
+
+        What waits in channels, because the server is slow or away, is not among them.
+        """
+
+        def work() -> bool:
+            deadline = time.monotonic() + timeout
+            while self._described()["backlog"]:
+                if time.monotonic() > deadline:
+                    return False
+                time.sleep(_POLL_SECONDS)
+            return True
+
+        return run(work, "Flushing a relay")
+
+    # What it does
+
+    def status(self) -> str:
+        """disconnected, connecting, connected, reconnecting, draining or failed. Blocks briefly."""
+        if self._unregister is None:
+            return "disconnected"
+        status: str = self._described()["status"]
+        return status
+
+    def metrics(self) -> dict[str, Any]:
+        """The relay's counts since it was opened, and its reconnects. Blocks briefly."""
+        said = self._described()
+        return {**said["metrics"], "reconnects": said["reconnects"], "backlog": said["backlog"]}
+
+    def health_check(self) -> Completion[dict[str, Any]]:
+        """``healthy``, ``status``, ``answer_age`` (s), within 100 ms whatever the server does."""
+        return run(lambda: self._call("health", {"name": self.name}), "A health check")
+
+    def on(self) -> Completion[dict[str, Any]]:
+        """Connects again after :meth:`off`, or after it has given up."""
+        return self._switch("on")
+
+    def off(self) -> Completion[dict[str, Any]]:
+        """Disconnects; what is persistent waits in the journal."""
+        return self._switch("off")
+
+    def drain(self) -> Completion[dict[str, Any]]:
+        """Takes nothing in any more, sends what it has, then switches itself off."""
+        return self._switch("drain")
+
+    def redrive(self, limit: int = 1000) -> Completion[dict[str, Any]]:
+        """Puts dead letters of the durable routes' channels back into them."""
+        params = {"name": self.name, "limit": limit}
+        return run(lambda: self._call("redrive", params), "Redriving a relay")
+
+    def _switch(self, verb: str) -> Completion[dict[str, Any]]:
+        return run(lambda: self._call(verb, {"name": self.name}), f"Switching a relay {verb}")
+
+    def _described(self) -> dict[str, Any]:
+        for relay in self._call("list", {})["relays"]:
+            if relay["name"] == self.name:
+                found: dict[str, Any] = relay
+                return found
+        raise ConnectError(f"Relay {self.name!r} is not open: call connect() first.")
+
+    # The daemon
+
+    def _connection(self) -> Any:
+        if self._client is None:
+            from neuralcore._default import default_client
+
+            self._client = default_client()
+        if self._client.backend != "daemon":
+            raise NotSupported("Relays need the daemon, and there is none.")
+        return self._client.connection
+
+    def _call(self, verb: str, params: dict[str, Any]) -> dict[str, Any]:
+        connection = self._connection()
+        future = connection.call_async(_RELAY + verb, params, timeout=self.timeout)
+        try:
+            with connection.waiting():
+                result: dict[str, Any] = future.result()[0]
+        except NeuralCoreError as error:
+            if error.code == "UNKNOWN_ADDRESS":
+                raise NotSupported(
+                    "The daemon runs without the role relay; its setting 'roles' has the roles."
+                ) from error
+            raise
+        return result
+
+
+def _split(url: str) -> dict[str, Any]:
+    """A URL without what must not be shown, and that by itself."""
+    parts = urlsplit(url)
+    if parts.scheme != "redis" or not parts.hostname:
+        raise InvalidRequest("A RedisBridge's url must be redis://host[:port][/database].")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    place = f"{host}:{parts.port or 6379}"
+    split = {"url": urlunsplit(("redis", place, parts.path, "", ""))}
+    if parts.username:
+        split["user"] = unquote(parts.username)
+    if parts.password:
+        split["password"] = unquote(parts.password)
+    return split

@@ -1,0 +1,201 @@
+"""Relays from Python: over a real daemon and a real redis-server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis as redis_py
+import redis_server
+from msgspec import msgpack
+
+from neuralcore.cli import main
+from neuralcore.client import Client
+from neuralcore.compat.atlas_ncb import ChannelConfig, Message, NeuralCognitiveBus
+from neuralcore.errors import ConnectError, InvalidRequest, NeuralCoreError
+from neuralcore.messaging import MessageBus
+from neuralcore.relays import RedisBridge
+from neuralcore.testing import RunningDaemon
+
+PATIENCE = 60.0
+
+pytestmark = pytest.mark.skipif(redis_server.program() is None, reason="there is no redis-server")
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> Iterator[str]:
+    with redis_server.running(tmp_path, redis_server.free_port()) as answering:
+        yield answering
+
+
+@pytest.fixture
+def server(url: str) -> Iterator[redis_py.Redis]:
+    with redis_py.Redis.from_url(url) as connected:
+        yield connected
+
+
+async def until(check: Callable[[], Any], what: str) -> Any:
+    deadline = time.monotonic() + PATIENCE
+    while not (found := await asyncio.to_thread(check)):
+        assert time.monotonic() < deadline, f"never: {what}"
+        await asyncio.sleep(0.01)
+    return found
+
+
+async def test_a_channel_goes_to_a_stream_and_comes_back_to_another(client, url, server):
+    async with MessageBus(name="relays-stream", client=client) as bus:
+        await bus.create_channel("jobs", persistent=True)
+        await bus.create_channel("results", persistent=True)
+        got: list[Any] = []
+        await bus.subscribe("results", lambda m: got.append((m.payload, m.meta.custom["relay"])))
+        bridge = RedisBridge(url, "streams", namespace=bus.namespace, client=client)
+        bridge.route("out", "jobs", stream="jobs", serializer="json")
+        bridge.route("in", "results", stream="results", replay_start="0-0")
+        await bridge.connect(PATIENCE)
+        assert bridge.status() == "connected"
+        await until(lambda: bridge.health_check().result()["healthy"], "good health")
+
+        for i in range(50):
+            bus.publish("jobs", {"i": i})
+        await until(lambda: server.xlen("jobs") == 50, "fifty entries")
+        sent = [json.loads(fields[b"data"]) for _, fields in server.xrange("jobs")]
+        assert [each["payload"]["i"] for each in sent] == list(range(50))
+        server.xadd("results", {"data": b'{"payload": "done", "id": "x"}'})
+        await until(lambda: got, "the result")
+        assert got[0][0] == "done"
+        assert got[0][1]["id"] == "x"
+
+        await until(lambda: bridge.metrics()["received"] == 1, "the count")
+        await until(lambda: bridge.metrics()["published"] == 50, "the other count")
+        await bridge.close(forget=True)
+        assert bridge.status() == "disconnected"
+
+
+async def test_messages_past_the_bus_have_a_result_each(client, url, server):
+    async with RedisBridge(url, "direct", client=client, compress=True) as bridge:
+        await bridge.publish("x", {"a": 1}, to={"stream": "s"})
+        results = await bridge.produce_batch(
+            [{"channel": "x", "payload": 1}, {"payload": "of no channel"}], to={"stream": "s"}
+        )
+        assert results[0] is None
+        assert isinstance(results[1], InvalidRequest)
+        assert server.xlen("s") == 2
+        server.set("t", "no stream")
+        with pytest.raises(NeuralCoreError, match="WRONGTYPE"):
+            await bridge.publish("x", 1, to={"stream": "t"})
+        assert await bridge.flush(PATIENCE)
+
+
+async def test_a_server_that_is_not_there_is_an_error_and_leaves_no_relay(client):
+    nowhere = f"redis://127.0.0.1:{redis_server.free_port()}"
+    bridge = RedisBridge(nowhere, "nowhere", client=client)
+    with pytest.raises(ConnectError, match="nowhere"):
+        await bridge.connect(0.3)
+    assert bridge.status() == "disconnected"
+
+
+def test_a_url_is_taken_apart_so_that_its_password_is_not_shown():
+    bridge = RedisBridge("redis://ann:s%40cret@host/3")
+    assert bridge._settings["url"] == "redis://host:6379/3"
+    assert (bridge._settings["user"], bridge._settings["password"]) == ("ann", "s@cret")
+    with pytest.raises(InvalidRequest):
+        RedisBridge("rediss://host")
+
+
+async def test_a_bus_in_the_manner_of_atlas_speaks_with_others_over_redis(client, url, server):
+    bus = NeuralCognitiveBus(client=client)
+    bus.create_channel("llm", ChannelConfig(name="llm", redis_in="atlas.in", redis_out="atlas.out"))
+    got: list[Message] = []
+
+    async def take(message: Message) -> None:
+        got.append(message)
+
+    await bus.register_subscriber("llm", "s", take)
+    outside = server.pubsub(ignore_subscribe_messages=True)
+    outside.subscribe("atlas.out")
+    await until(lambda: server.pubsub_numsub("atlas.out")[0][1] == 1, "our subscription")
+    await bus.start(redis_url=url)
+    try:
+        theirs = {
+            "id": "their-id",
+            "channel": "llm",
+            "ts": 1.5,
+            "priority": 0,
+            "payload": {"text": "Gr\u00fc\u00dfe"},
+            "meta": {"trace_id": "t", "k": "v", "dlq": True},
+        }
+        packed = msgpack.encode(theirs)
+        await until(lambda: server.publish("atlas.in", packed) == 1, "the relay's subscription")
+        await until(lambda: got, "their message")
+        message = got[0]
+        assert (message.payload, message.priority) == (theirs["payload"], 0)
+        assert (message.meta["trace_id"], message.meta["k"]) == ("t", "v")
+        assert message.meta["redis_in"] == "atlas.in"
+        assert "dlq" not in message.meta
+
+        await bus.publish("llm", {"ours": [1, None]}, priority=7, meta={"m": 1})
+        while True:
+            heard = await until(lambda: outside.get_message(timeout=1), "our message")
+            ours = msgpack.decode(heard["data"])
+            if ours["payload"] == {"ours": [1, None]}:
+                break
+        assert ours["priority"] == 7
+        assert ours["meta"]["m"] == 1
+        assert ours["channel"] == "llm"
+    finally:
+        await bus.stop()
+
+
+def test_a_relay_is_there_again_after_the_daemon_was(url: str):
+    home = Path(tempfile.mkdtemp(prefix="neuralcore-test-"))
+    daemon = RunningDaemon(home)
+    try:
+        with daemon.client() as client:
+            bridge = RedisBridge(url, "again", client=client)
+            bridge.connect(PATIENCE).result()
+            daemon.kill()
+            _ = daemon.daemon
+            deadline = time.monotonic() + PATIENCE
+            while not _is_connected(bridge):
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+    finally:
+        daemon.stop()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _is_connected(bridge: RedisBridge) -> bool:
+    try:
+        return bridge.status() == "connected"
+    except NeuralCoreError:
+        return False
+
+
+def test_the_command_lists_and_switches_relays(
+    client: Client,
+    url: str,
+    neuralcore_daemon: RunningDaemon,
+    capsys: pytest.CaptureFixture[str],
+):
+    def command(*words: str) -> str:
+        assert main(["relay", *words, "--url", neuralcore_daemon.url]) == 0
+        return capsys.readouterr().out
+
+    bridge = RedisBridge(url, "shown", client=client)
+    bridge.connect(PATIENCE).result()
+    command("route", "shown", "direction=out", "channel=jobs", "stream=s", "trim_maxlen=10")
+    assert "default/jobs -> s" in command("list")
+    assert "healthy" in command("health", "shown")
+    assert "disconnected" in command("off", "shown")
+    command("on", "shown")
+    relays = json.loads(command("list", "--json"))["relays"]
+    assert [relay["name"] for relay in relays] == ["shown"]
+    bridge.close().result()
+    assert "no relay" in command("list")

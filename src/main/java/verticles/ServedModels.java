@@ -61,13 +61,12 @@ final class ServedModels {
             Precision.Choice precision,
             RuntimeConfig.Embedding config,
             Path cacheFolder) {
-        int cores = Runtime.getRuntime().availableProcessors();
         return new EmbeddingModel.Source(
                 spec,
                 config.models(),
                 config.cacheDir(),
                 cacheFolder,
-                config.threads() == 0 ? cores : config.threads(),
+                config.threads(),
                 precision,
                 new Provider(
                         Provider.Kind.of(config.provider()),

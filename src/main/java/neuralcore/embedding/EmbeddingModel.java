@@ -14,7 +14,7 @@ public interface EmbeddingModel extends AutoCloseable {
      * @param models folder with further models
      * @param hub folder with what Hugging Face's tools have downloaded
      * @param cache folder for what can be made again
-     * @param threads threads of a run that is alone; runs side by side have one each
+     * @param threads threads of a run that is alone, 0 to choose; runs side by side have one each
      * @param precision of its weights
      * @param provider what to run it on
      * @param isolation in which process
@@ -32,6 +32,17 @@ public interface EmbeddingModel extends AutoCloseable {
         /** The same with another description. */
         Source with(ModelSpec other) {
             return new Source(other, models, hub, cache, threads, precision, provider, isolation);
+        }
+
+        /**
+         * Threads of a run that is alone. In int8 a short text takes longer on two than on one (8
+         * tokens: 1.95 and 1.63 ms), in float32 a third less.
+         */
+        int threadsIn(Precision form) {
+            if (threads > 0) {
+                return threads;
+            }
+            return form == Precision.INT8 ? 1 : Runtime.getRuntime().availableProcessors();
         }
     }
 

@@ -90,7 +90,8 @@ record LocalModel(ModelSpec spec, Tokenizer tokenizer, OnnxModel network)
             CacheFolder cache,
             Source source,
             CompletableFuture<Tokenizer> tokenizer) {
-        OnnxModel network = OnnxModel.open(spec, store, cache, source.threads(), source.provider());
+        int threads = source.threadsIn(spec.precision());
+        OnnxModel network = OnnxModel.open(spec, store, cache, threads, source.provider());
         try {
             return new LocalModel(spec, tokenizer.join(), network);
         } catch (CompletionException e) {

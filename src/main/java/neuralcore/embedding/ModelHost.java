@@ -55,8 +55,8 @@ final class ModelHost {
         HostWire.writeText(out, model.spec().precision().name());
         HostWire.writeText(out, model.provider().kind().name());
         out.flush();
-        try (ExecutorService threads =
-                Executors.newFixedThreadPool(Math.max(2, source.threads()))) {
+        int count = Math.max(2, Runtime.getRuntime().availableProcessors());
+        try (ExecutorService threads = Executors.newFixedThreadPool(count)) {
             new ModelHost(model, out).serve(in, threads);
         }
         model.close();

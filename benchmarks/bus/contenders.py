@@ -226,12 +226,13 @@ class Redis:
         self._reader: Any = redis.asyncio.Redis.from_url(self._url, protocol=2)
         self._tasks: list[asyncio.Task[None]] = []
         self._pipe = self.client.pipeline(transaction=False)
+        self._reading = True
         await self.client.flushall()
 
     async def subscribe(self, channel: str, handle: Handler) -> None:
         async def read() -> None:
             last = "0"
-            while True:
+            while self._reading:
                 answer = await self._reader.xread({channel: last}, count=1000, block=1000)
                 for _, entries in answer:
                     for id, fields in entries:
@@ -249,6 +250,8 @@ class Redis:
         await asyncio.sleep(0)
 
     async def close(self) -> None:
+        # A cancellation alone may get lost in redis-py while it waits for an answer.
+        self._reading = False
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -91,8 +91,9 @@ def test_the_projects_own_documents_answer_the_own_questions(
     neuralcore_daemon: RunningDaemon,
 ) -> None:
     result = document(run("--json", "--url", neuralcore_daemon.url))
-    files = [answer["hits"][0]["file"] for answer in result["answers"]]
-    assert files == ["docs/decisions.md", "docs/protocol.md", "CONTRIBUTING.md"]
+    wanted = ["docs/decisions.md", "docs/protocol.md", "CONTRIBUTING.md"]
+    for answer, file in zip(result["answers"], wanted, strict=True):
+        assert file in [hit["file"] for hit in answer["hits"]]
 
 
 def test_questions_are_made_up_where_there_are_no_headings() -> None:

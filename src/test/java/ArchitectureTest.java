@@ -27,6 +27,7 @@ class ArchitectureTest {
                         "neuralcore.bus..",
                         "neuralcore.journal..",
                         "neuralcore.relay..",
+                        "neuralcore.cluster..",
                         "neuralcore.wire..")
                 .should()
                 .dependOnClassesThat()

@@ -14,6 +14,10 @@ final class Commands {
                     new Option("--http-port", "PORT", "HTTP port (web.port); 0 picks a free one."),
                     new Option("--data", "FOLDER", "Data folder (data.folder)."),
                     new Option("--roles", "LIST", "Parts to run (roles), such as bus,bridge."),
+                    new Option(
+                            "--join",
+                            "HOST:PORT",
+                            "Join the cluster of the node there (cluster.enabled, cluster.join)."),
                     new Option("--log-level", "LEVEL", "error, warn, info, debug, trace."));
 
     static final Command SERVE =

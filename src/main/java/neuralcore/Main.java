@@ -156,6 +156,12 @@ public final class Main {
 
     private LoadedConfig load(Command.Given command, List<Given> last) {
         List<Given> given = new ArrayList<>();
+        String join = command.last("--join");
+        if (join != null) {
+            given.add(Given.text("cluster.enabled", "true", "--join"));
+            given.add(Given.text("cluster.join", join, "--join"));
+            given.add(Given.text("cluster.port", "0", "--join"));
+        }
         for (String assignment : command.all("--set")) {
             given.add(Given.assignment(assignment));
         }

@@ -67,6 +67,11 @@ final class EmbeddingRequests {
         return requests.isEmpty();
     }
 
+    /** Texts that no worker has yet. */
+    int waitingTexts() {
+        return scheduler.waitingTexts();
+    }
+
     Future<Reply> embed(EmbedCall call) {
         VectorForm form = call.form(spec);
         if (call.count() == 0) {

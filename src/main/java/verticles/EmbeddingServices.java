@@ -38,10 +38,13 @@ final class EmbeddingServices {
         this.folder = folder;
     }
 
-    Future<?> offer() {
+    /**
+     * @param embed the address at which texts are embedded; in a cluster it is the node's own
+     */
+    Future<?> offer(String embed) {
         return Future.join(
                 List.of(
-                        Services.offer(vertx, Addresses.EMBEDDING_EMBED, this::embed),
+                        Services.offer(vertx, embed, this::embed),
                         Services.offer(vertx, Addresses.EMBEDDING_MODELS, this::describe),
                         Services.offer(vertx, Addresses.EMBEDDING_TOKENS, this::tokens),
                         Services.offer(vertx, Addresses.EMBEDDING_RERANK, this::rerank),

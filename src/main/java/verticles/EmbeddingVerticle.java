@@ -24,6 +24,7 @@ public final class EmbeddingVerticle extends VerticleBase implements ServedModel
     private final MeterRegistry meters;
     private @Nullable ServedModels models;
     private @Nullable ServedModel standard;
+    private @Nullable NodeAnnouncements announcements;
 
     public EmbeddingVerticle(
             RuntimeConfig.Embedding config, Path cacheFolder, MeterRegistry meters) {
@@ -48,13 +49,23 @@ public final class EmbeddingVerticle extends VerticleBase implements ServedModel
         vertx.eventBus()
                 .<String>consumer(
                         Addresses.CONNECTION_CLOSED, closed -> open.clientGone(closed.body()));
-        return new EmbeddingServices(vertx, open, config.models()).offer();
+        EmbeddingServices services = new EmbeddingServices(vertx, open, config.models());
+        if (!vertx.isClustered()) {
+            return services.offer(Addresses.EMBEDDING_EMBED);
+        }
+        NodeAnnouncements node = new NodeAnnouncements(vertx, ServedModel.capacity(config), open);
+        announcements = node;
+        return node.start()
+                .compose(started -> services.offer(Addresses.embeddingNode(node.node())));
     }
 
     @Override
     public void ready(ServedModel model) {
         if (models != null) {
             models.makeRoomBeside(model);
+        }
+        if (announcements != null && model == standard) {
+            announcements.ready(model.model().result().spec());
         }
         tell(model, true, model.spec().name());
     }

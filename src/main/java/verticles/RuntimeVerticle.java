@@ -69,12 +69,22 @@ public final class RuntimeVerticle extends VerticleBase {
             relay = new RelayVerticle(config.relays(), config.data().folder());
             engines.add(relay);
         }
+        if (vertx.isClustered() && hasDoor()) {
+            engines.add(
+                    new EmbeddingRouterVerticle(
+                            config.embedding().maxQueuedTexts(),
+                            config.roles().contains(Role.EMBEDDING)));
+        }
         return engines;
     }
 
     /** Those that are described begin after the bus, whose clients they are. */
     private Future<?> relays() {
         return relay == null ? Future.succeededFuture() : relay.openDescribed();
+    }
+
+    private boolean hasDoor() {
+        return config.roles().contains(Role.BRIDGE) || config.roles().contains(Role.WEB);
     }
 
     private List<Deployable> doors() {

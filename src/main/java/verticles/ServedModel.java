@@ -196,6 +196,15 @@ final class ServedModel {
                 : config.workers();
     }
 
+    /** Tokens that a model computes side by side. */
+    static int capacity(RuntimeConfig.Embedding config) {
+        return workers(config) * config.batchTokens();
+    }
+
+    int waitingTexts() {
+        return requests.waitingTexts();
+    }
+
     /** Frees its memory; the next request loads it again. For one that is loaded and idle. */
     void unload() {
         CompletableFuture<EmbeddingModel> loaded = loading;

@@ -27,7 +27,7 @@ import org.jspecify.annotations.Nullable;
  * loaded, those not used for longest are unloaded until the others fit. Used by {@link
  * EmbeddingVerticle}'s event loop alone.
  */
-final class ServedModels {
+final class ServedModels implements NodeAnnouncements.Work {
     private record Key(String name, Precision.Choice precision) {}
 
     private final Vertx vertx;
@@ -84,6 +84,16 @@ final class ServedModels {
 
     private Precision.Choice standard(Precision.@Nullable Choice wanted) {
         return wanted == null ? Precision.Choice.of(config.precision()) : wanted;
+    }
+
+    @Override
+    public int waitingTexts() {
+        return served.values().stream().mapToInt(ServedModel::waitingTexts).sum();
+    }
+
+    @Override
+    public boolean isIdle() {
+        return served.values().stream().allMatch(ServedModel::isIdle);
     }
 
     /** A model in a precision, which is the one of the settings if it is null. */

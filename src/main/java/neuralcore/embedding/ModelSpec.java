@@ -1,5 +1,7 @@
 package neuralcore.embedding;
 
+import java.nio.charset.StandardCharsets;
+import java.util.HexFormat;
 import java.util.List;
 
 /**
@@ -40,6 +42,25 @@ public record ModelSpec(
         String source) {
     static final List<String> BERT_INPUTS =
             List.of("input_ids", "attention_mask", "token_type_ids");
+
+    /**
+     * Of everything that makes its vectors what they are: two models with the same digest give the
+     * same vectors.
+     */
+    public String digest() {
+        String whole =
+                String.join(
+                        "\n",
+                        graph.sha256(),
+                        tokenizer.sha256(),
+                        precision.name(),
+                        pooling.name(),
+                        queryPrefix,
+                        documentPrefix,
+                        "%d %d %b".formatted(dimension, maxTokens, normalize));
+        return HexFormat.of()
+                .formatHex(ModelStore.sha256().digest(whole.getBytes(StandardCharsets.UTF_8)));
+    }
 
     public ModelSpec {
         if (!name.matches("[A-Za-z0-9][A-Za-z0-9._-]*")) {

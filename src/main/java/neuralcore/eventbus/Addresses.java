@@ -12,6 +12,7 @@ public final class Addresses {
     public static final String EMBEDDING_TOKENS = "neuralcore.embedding.tokens";
     public static final String EMBEDDING_RERANK = "neuralcore.embedding.rerank";
     public static final String EMBEDDING_LOAD = "neuralcore.embedding.load";
+    public static final String EMBEDDING_NODES = "neuralcore.embedding.nodes";
 
     public static final String VECTORS_SIMILARITY = "neuralcore.vectors.similarity";
     public static final String VECTORS_TOP_K = "neuralcore.vectors.topk";
@@ -87,6 +88,20 @@ public final class Addresses {
     public static final String READINESS = INTERNAL_PREFIX + "readiness";
 
     private static final String RELAY = INTERNAL_PREFIX + "relay.";
+
+    /** An {@code Announcement}, as a JsonObject, of a node that embeds, to all nodes. */
+    public static final String CLUSTER_ANNOUNCEMENT = INTERNAL_PREFIX + "cluster.announcement";
+
+    /** A node wants to know who embeds: those who do announce themselves now. No body. */
+    public static final String CLUSTER_WHO = INTERNAL_PREFIX + "cluster.who";
+
+    /** The name that the membership had for a node that is gone, a String; on this node only. */
+    public static final String CLUSTER_GONE = INTERNAL_PREFIX + "cluster.gone";
+
+    /** The node is to end: its embedding takes no more, and answers once it has nothing left. */
+    public static final String CLUSTER_LEAVE = INTERNAL_PREFIX + "cluster.leave";
+
+    private static final String EMBEDDING_NODE = INTERNAL_PREFIX + "embedding.node.";
     private static final String EMBEDDING_WORKER = INTERNAL_PREFIX + "embedding.worker.";
     private static final String CONNECTION = INTERNAL_PREFIX + "connection.";
 
@@ -103,6 +118,11 @@ public final class Addresses {
     /** Where one relay takes what {@code neuralcore.relay.*} asks of it. */
     public static String relay(String name) {
         return RELAY + name;
+    }
+
+    /** Where a node of a cluster embeds, asked as {@link #EMBEDDING_EMBED} is. */
+    public static String embeddingNode(String node) {
+        return EMBEDDING_NODE + node;
     }
 
     /** Where an embedding worker takes batches. */

@@ -65,13 +65,20 @@ public final class Services {
     public static Future<Void> offerUntil(
             Vertx vertx, String address, BiFunction<Request, Long, Future<Reply>> service) {
         return vertx.eventBus()
-                .<Request>consumer(
-                        address,
-                        message -> {
-                            long deadline = System.nanoTime() + patience(message).toNanos();
-                            answer(message, request -> service.apply(request, deadline));
-                        })
+                .<Request>consumer(address, message -> answerUntil(message, service))
                 .completion();
+    }
+
+    /** As {@link #offerUntil}, to callers on this node only. */
+    public static void offerLocallyUntil(
+            Vertx vertx, String address, BiFunction<Request, Long, Future<Reply>> service) {
+        vertx.eventBus().<Request>localConsumer(address, message -> answerUntil(message, service));
+    }
+
+    private static void answerUntil(
+            Message<Request> message, BiFunction<Request, Long, Future<Reply>> service) {
+        long deadline = System.nanoTime() + patience(message).toNanos();
+        answer(message, request -> service.apply(request, deadline));
     }
 
     /** How long the caller said it would wait; a clock of its own would not be ours. */

@@ -1,5 +1,7 @@
 package neuralcore.ops;
 
+import com.hazelcast.cluster.MembershipAdapter;
+import com.hazelcast.cluster.MembershipEvent;
 import com.hazelcast.config.Config;
 import com.hazelcast.config.JoinConfig;
 import com.hazelcast.config.MapConfig;
@@ -11,6 +13,9 @@ import io.vertx.core.VertxOptions;
 import io.vertx.core.eventbus.EventBusOptions;
 import io.vertx.spi.cluster.hazelcast.HazelcastClusterManager;
 import neuralcore.config.RuntimeConfig;
+import neuralcore.eventbus.Addresses;
+import neuralcore.eventbus.ClusterMember;
+import neuralcore.eventbus.Services;
 
 /**
  * Builds a Vert.x that shares its event bus with other nodes. Nodes are named, never searched for:
@@ -24,10 +29,30 @@ final class ClusteredVertx {
         System.setProperty("hazelcast.wait.seconds.before.join", "0");
         System.setProperty("hazelcast.shutdownhook.enabled", "false");
         options.setEventBusOptions(new EventBusOptions().setHost(cluster.host()));
+        HazelcastClusterManager manager = new HazelcastClusterManager(hazelcast(cluster));
         return Vertx.builder()
                 .with(options)
-                .withClusterManager(new HazelcastClusterManager(hazelcast(cluster)))
-                .buildClustered();
+                .withClusterManager(manager)
+                .buildClustered()
+                .onSuccess(vertx -> tellOfMembers(vertx, manager));
+    }
+
+    /** Who this node is to the membership, and who is no longer there. */
+    private static void tellOfMembers(Vertx vertx, HazelcastClusterManager manager) {
+        ClusterMember.set(vertx, manager.getNodeId());
+        manager.getHazelcastInstance()
+                .getCluster()
+                .addMembershipListener(
+                        new MembershipAdapter() {
+                            @Override
+                            public void memberRemoved(MembershipEvent event) {
+                                vertx.eventBus()
+                                        .publish(
+                                                Addresses.CLUSTER_GONE,
+                                                event.getMember().getUuid().toString(),
+                                                Services.local());
+                            }
+                        });
     }
 
     private static Config hazelcast(RuntimeConfig.Cluster cluster) {

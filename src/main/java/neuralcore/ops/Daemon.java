@@ -30,6 +30,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import verticles.EmbeddingVerticle;
 import verticles.Listening;
+import verticles.NodeAnnouncements;
 import verticles.RuntimeVerticle;
 import verticles.SystemVerticle;
 
@@ -174,6 +175,10 @@ public final class Daemon implements AutoCloseable {
         RuntimeVerticle runtime = new RuntimeVerticle(config, token, metrics.registry());
         String id = await(vertx.deployVerticle(runtime), START_DEADLINE);
         take("services", () -> await(vertx.undeploy(id), config.lifecycle().drain()));
+        if (vertx.isClustered() && config.roles().contains(RuntimeConfig.Role.EMBEDDING)) {
+            Duration drain = config.lifecycle().drain();
+            take("embedding for others", () -> await(NodeAnnouncements.leave(vertx, drain), drain));
+        }
         return runtime.listening();
     }
 

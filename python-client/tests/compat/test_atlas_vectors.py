@@ -182,11 +182,14 @@ async def test_getting_and_deleting(provider):
 async def test_many_are_got_in_the_order_asked_for(provider):
     await provider.create_collection("c", 2)
     given = documents(*([i, 1] for i in range(700)))
-    await provider.upsert("c", given)
+    for namespace in ("a", "b"):
+        await provider.upsert("c", given, namespace=namespace)
     ids = [document.id for document in reversed(given)]
-    for namespace in (None, "elsewhere"):
-        found = await provider.get("c", ids, namespace=namespace)
-        assert [document.id for document in found] == ([] if namespace else ids)
+    found = await provider.get("c", ids, namespace="b")
+    assert [document.id for document in found] == ids
+    everywhere = await provider.get("c", ids)
+    assert [document.id for document in everywhere] == [id_ for id_ in ids for _ in "ab"]
+    assert await provider.get("c", ids, namespace="elsewhere") == []
 
 
 async def test_namespaces(provider):

@@ -14,7 +14,7 @@ def main() -> int:
     )
     verbs = parser.add_subparsers(
         dest="verb",
-        metavar="rtt|cold|vectors|hnsw|bus|embedding|engine|journal|relays",
+        metavar="rtt|cold|vectors|hnsw|bus|embedding|atlas|engine|journal|relays",
         required=True,
     )
     rtt_parser = verbs.add_parser("rtt", help="round trips: daemon, stock bridge, bare socket")
@@ -61,6 +61,12 @@ def main() -> int:
     embedding_parser.add_argument("--varied", type=int, default=2000, help="texts compared")
     embedding_parser.add_argument("--texts", type=int, default=10_000, help="for memory")
     embedding_parser.add_argument("--precision", choices=["auto", "fp32", "int8"], default="auto")
+    atlas_parser = verbs.add_parser("atlas", help="ATLAS's own code with its parts and with ours")
+    atlas_parser.add_argument("--atlas-root", required=True, help="a checkout of ATLAS")
+    atlas_parser.add_argument("--rounds", type=int, default=3)
+    atlas_parser.add_argument(
+        "--parts", help="by commas: cosines, stores, embedding, bus, chunker, rag"
+    )
     verbs.add_parser("engine", help="the bus inside the daemon, without a socket")
     journal_parser = verbs.add_parser("journal", help="commits, reading and starts on this disk")
     journal_parser.add_argument(
@@ -118,6 +124,11 @@ def main() -> int:
 
         parts = set(options.parts.split(",")) if options.parts else set(embedding.PARTS)
         embedding.run(options.rounds, parts, options.varied, options.precision, options.texts)
+    elif options.verb == "atlas":
+        from atlas import run as atlas
+
+        atlas_parts = options.parts.split(",") if options.parts else atlas.PARTS
+        atlas.run(options.rounds, options.atlas_root, atlas_parts)
     elif options.verb == "engine":
         import engine
 

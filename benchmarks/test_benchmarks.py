@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 import report
 import rtt
+from atlas import bars
 from blocking import LENGTH, call_frame
 from neuralcore import _java, _wire
 from report import Figure, percentile
@@ -62,3 +64,22 @@ def test_rtt_runs_every_contender_and_leaves_its_figures(
             assert any(name.startswith(f"{size}: {contender}") for name in names), contender
     assert document["machine"]["cores"]
     assert all(figure["median"] > 0 for figure in document["figures"])
+
+
+def test_bars_are_as_long_as_their_ratios(tmp_path: Path) -> None:
+    path = tmp_path / "bars.svg"
+    bars.write(
+        path,
+        "as fast & more",
+        [
+            bars.Bar("ten", 10.0, 5.0),
+            bars.Bar("hundred", 100.0, 200.0),
+            bars.Bar("half", 0.5, None),
+        ],
+    )
+    drawn = ElementTree.parse(path).getroot()
+    boxes = [e for e in drawn if e.tag.endswith("rect") and e.get("fill") != "white"]
+    ten, hundred, half = (float(box.get("width", "0")) for box in boxes)
+    assert hundred == pytest.approx(2 * ten)
+    assert 0 < half < ten
+    assert [box.get("fill") for box in boxes] == ["#2da44e", "#d29922", "#d29922"]

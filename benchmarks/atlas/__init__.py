@@ -1,0 +1,1 @@
+"""`bench atlas`: ATLAS's own code, with its parts and with ours."""

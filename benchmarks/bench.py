@@ -67,6 +67,9 @@ def main() -> int:
     atlas_parser.add_argument(
         "--parts", help="by commas: cosines, stores, embedding, bus, chunker, rag"
     )
+    atlas_parser.add_argument(
+        "--documents", type=int, help="so many of its documents (default: all, which takes long)"
+    )
     verbs.add_parser("engine", help="the bus inside the daemon, without a socket")
     journal_parser = verbs.add_parser("journal", help="commits, reading and starts on this disk")
     journal_parser.add_argument(
@@ -128,7 +131,7 @@ def main() -> int:
         from atlas import run as atlas
 
         atlas_parts = options.parts.split(",") if options.parts else atlas.PARTS
-        atlas.run(options.rounds, options.atlas_root, atlas_parts)
+        atlas.run(options.rounds, options.atlas_root, atlas_parts, options.documents)
     elif options.verb == "engine":
         import engine
 

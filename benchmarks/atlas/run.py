@@ -99,8 +99,16 @@ class Side:
 
 
 class _Bench:
-    def __init__(self, rounds: int, root: Path, daemon: Daemon, sides: tuple[Side, Side]) -> None:
+    def __init__(
+        self,
+        rounds: int,
+        root: Path,
+        daemon: Daemon,
+        sides: tuple[Side, Side],
+        documents: int | None,
+    ) -> None:
         self._rounds = rounds
+        self._most = documents
         self._root = root
         self._daemon = daemon
         self._theirs, self._ours = sides
@@ -108,14 +116,22 @@ class _Bench:
         self.bars: list[Bar] = []
         self.details: dict[str, Any] = {}
 
-    def _both(self, do: str, **arguments: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """A round that does not count, then as many as are wanted, in turns."""
+    def _both(
+        self, do: str, *, warm_up: bool = True, **arguments: Any
+    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """A round that does not count, then as many as are wanted, in turns.
+
+        :param warm_up: without it a single text is embedded, where a round takes minutes.
+        """
+        if not warm_up:
+            for side in (self._theirs, self._ours):
+                side("embed", texts=["warm up"])
         theirs, ours = [], []
-        for _ in range(self._rounds + 1):
+        for _ in range(self._rounds + warm_up):
             theirs.append(self._theirs(do, **arguments))
             rest()
             ours.append(self._ours(do, **arguments))
-        return theirs[1:], ours[1:]
+        return theirs[warm_up:], ours[warm_up:]
 
     def _add(
         self,
@@ -155,8 +171,13 @@ class _Bench:
 
     def stores(self) -> None:
         with tempfile.TemporaryDirectory(prefix="nc-") as folder:
-            for name, count in (("in_memory", 2000), ("faiss", 1000)):
-                arguments = {"folder": folder, "count": count, "part": count // 4, "queries": 10}
+            for name, count in (("in_memory", 1000), ("faiss", 500)):
+                arguments: dict[str, Any] = {
+                    "folder": folder,
+                    "count": count,
+                    "part": count // 4,
+                    "queries": 10,
+                }
                 theirs, ours = self._both("store", name=name, **arguments)
                 for left, right in zip(theirs[0]["found"], ours[0]["found"], strict=True):
                     same = [id_ for id_, _ in left] == [id_ for id_, _ in right]
@@ -224,11 +245,11 @@ class _Bench:
     def _documents(self) -> list[Path]:
         found = sorted((self._root / "docs").rglob("*.md"))
         _check(bool(found), f"{self._root} has no docs")
-        return found
+        return found[: self._most]
 
     def chunker(self) -> None:
-        texts = [file.read_text(errors="replace") for file in self._documents()[:15]]
-        theirs, ours = self._both("chunk", texts=texts)
+        texts = [file.read_text(errors="replace") for file in self._documents()[:5]]
+        theirs, ours = self._both("chunk", warm_up=False, texts=texts)
         chunks = [[c for each in side[0]["chunks"] for c in each] for side in (theirs, ours)]
         shared = len(set(chunks[0]) & set(chunks[1])) / max(1, len(set(chunks[0])))
         self.details["chunker"] = {"documents": len(texts), "chunks that are the same": shared}
@@ -243,7 +264,7 @@ class _Bench:
     def rag(self) -> None:
         files = [str(file) for file in self._documents()]
         queries = [f"How does {Path(file).stem.replace('-', ' ')} work?" for file in files[:20]]
-        theirs, ours = self._both("rag", files=files, queries=queries)
+        theirs, ours = self._both("rag", warm_up=False, files=files, queries=queries)
         same = [
             len(set(a) & set(b)) / max(1, len(a))
             for a, b in zip(theirs[0]["found"], ours[0]["found"], strict=True)
@@ -278,7 +299,10 @@ class _Bench:
         self.bars.append(Bar("memory", self._theirs.peak_mib / ours, None))
 
 
-def run(rounds: int, atlas_root: str, parts: Sequence[str]) -> None:
+def run(rounds: int, atlas_root: str, parts: Sequence[str], documents: int | None = None) -> None:
+    """
+    :param documents: so many of ATLAS's documents, None for all.
+    """
     root = Path(atlas_root).resolve()
     if not (root / "core" / "messaging").is_dir():
         sys.exit(f"{root} is no checkout of ATLAS.")
@@ -290,7 +314,7 @@ def run(rounds: int, atlas_root: str, parts: Sequence[str]) -> None:
         sides = (Side("theirs", root, ""), Side("ours", root, url))
         for side in sides:
             stack.callback(side.close)
-        bench = _Bench(rounds, root, daemon, sides)
+        bench = _Bench(rounds, root, daemon, sides, documents)
         steps: dict[str, Callable[[], None]] = {
             "cosines": bench.cosines,
             "stores": bench.stores,

@@ -25,6 +25,15 @@ from core.messaging import AgentBus
 def test_fixed():
     assert AgentBus.publish_from_sync
 """,
+    "tests/test_chance.py": """
+import uuid
+import pytest
+from core.messaging import AgentBus
+
+@pytest.mark.parametrize("name", [uuid.uuid4().hex, uuid.uuid4().hex])
+def test_chance(name):
+    assert name
+""",
     "tests/test_worse.py": """
 from core.messaging import AgentBus
 
@@ -63,7 +72,7 @@ def test_it_finds_what_is_better_and_what_is_worse(tmp_path, capsys):
     files = {Path(each["file"]).stem: each for each in json.loads(report.read_text())}
     assert files["test_fixed"]["fixed"] == ["tests/test_fixed.py::test_fixed"]
     assert files["test_worse"]["regressed"] == {"fallback": ["tests/test_worse.py::test_worse"]}
-    assert files["test_same"]["regressed"] == {}
+    assert files["test_same"]["regressed"] == files["test_chance"]["regressed"] == {}
     assert files["test_far"]["after"] == {}
     assert "fixed: 1\n  tests/test_fixed.py::test_fixed" in said
     assert "regressed: 1\n  tests/test_worse.py::test_worse (fallback: " in said

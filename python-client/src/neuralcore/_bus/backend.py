@@ -54,6 +54,17 @@ class Backend(Protocol):
     ) -> None:
         """``window`` gives the credit to begin with, now and after each reconnection."""
 
+    def begin_subscribe(
+        self,
+        number: int,
+        channel: str,
+        window: Callable[[], int],
+        on_messages: OnMessages,
+        options: dict[str, Any],
+        timeout: float,
+    ) -> Future[Any]:
+        """:meth:`subscribe` without waiting: what is sent after it is published to it."""
+
     def unsubscribe(self, number: int, forget: bool, timeout: float) -> None: ...
 
     def grant(self, number: int, messages: int) -> None: ...

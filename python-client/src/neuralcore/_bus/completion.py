@@ -49,25 +49,19 @@ def on_running_loop() -> asyncio.AbstractEventLoop | None:
         return None
 
 
-def run(work: Callable[[], T], what: str, *, blocks: bool = True) -> Completion[T]:
-    """Does blocking work: here and now, or on a running event loop in a thread of its own.
-
-    :param blocks: false for work that never waits, and is done here in any case.
-    """
+def run(work: Callable[[], T], what: str) -> Completion[T]:
+    """Does blocking work: here and now, or on a running event loop in a thread of its own."""
     future: Future[T] = Future()
     if on_running_loop() is None:
         future.set_result(work())
         return Completion(future, what)
     completion = Completion(future, what)
 
-    def do() -> None:
+    def in_thread() -> None:
         try:
             future.set_result(work())
         except BaseException as error:
             future.set_exception(error)
 
-    if not blocks:
-        do()
-        return completion
-    threading.Thread(target=do, name="neuralcore-bus", daemon=True).start()
+    threading.Thread(target=in_thread, name="neuralcore-bus", daemon=True).start()
     return completion

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from neuralcore._bus.backend import Backend, Listener
 from neuralcore._bus.batch import Batch, Rejected
-from neuralcore._bus.completion import Completion, run
+from neuralcore._bus.completion import Completion, on_running_loop, run
 from neuralcore._bus.confirmation import Confirmation
 from neuralcore._bus.dispatch import LoopThread
 from neuralcore._bus.handlers import Handlers
@@ -389,20 +389,43 @@ class Core:
         return subscription
 
     def establish(self, subscription: Subscription) -> None:
-        # Within the process it has begun when this returns, before what is published next.
-        backend = self.backend
-        subscription.established = run(
-            lambda: self._establish(subscription),
-            f"Subscribing to {subscription.channel!r}",
-            blocks=backend is None or backend.kind == "daemon",
-        )
+        what = f"Subscribing to {subscription.channel!r}"
+        if self.backend is None or on_running_loop() is None:
+            subscription.established = run(lambda: self._establish(subscription), what)
+        else:
+            subscription.established = Completion(self._begin(subscription, self.backend), what)
+
+    def _begin(self, subscription: Subscription, backend: Backend) -> Future[None]:
+        """Has it on its way when this returns, so that it gets what is published next."""
+        begun: Future[None] = Future()
+
+        def answered(sent: Future[Any]) -> None:
+            try:
+                sent.result()
+                begun.set_result(None)
+            except BaseException as error:
+                self.subscriptions.pop(subscription.id, None)
+                begun.set_exception(error)
+
+        try:
+            self.check_open()
+            self._attach(subscription, backend)
+            backend.begin_subscribe(
+                subscription.id,
+                subscription.channel,
+                subscription.window,
+                subscription.deliver,
+                subscription.terms.options,
+                self.timeout,
+            ).add_done_callback(answered)
+        except BaseException as error:
+            self.subscriptions.pop(subscription.id, None)
+            begun.set_exception(error)
+        return begun
 
     def _establish(self, subscription: Subscription) -> None:
         backend = self.start()
-        self.subscriptions[subscription.id] = subscription
-        if subscription.loop is not None:
-            # Runs there before what follows from the subscription.
-            subscription.loop.call_soon_threadsafe(backend.attach, subscription.loop)
+        self._attach(subscription, backend)
         try:
             backend.subscribe(
                 subscription.id,
@@ -415,6 +438,12 @@ class Core:
         except BaseException:
             self.subscriptions.pop(subscription.id, None)
             raise
+
+    def _attach(self, subscription: Subscription, backend: Backend) -> None:
+        self.subscriptions[subscription.id] = subscription
+        if subscription.loop is not None:
+            # Runs there before what follows from the subscription.
+            subscription.loop.call_soon_threadsafe(backend.attach, subscription.loop)
 
     @property
     def hooks(self) -> Plugins | None:

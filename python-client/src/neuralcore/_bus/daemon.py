@@ -187,24 +187,38 @@ class DaemonBackend:
         options: dict[str, Any],
         timeout: float,
     ) -> None:
+        future = self.begin_subscribe(number, channel, window, on_messages, options, timeout)
+        with self._connection.waiting():
+            future.result()
+
+    def begin_subscribe(
+        self,
+        number: int,
+        channel: str,
+        window: Callable[[], int],
+        on_messages: OnMessages,
+        options: dict[str, Any],
+        timeout: float,
+    ) -> Future[Any]:
         wire_number = self._connection.next_id()
         entry = _Subscribed(wire_number, channel, window, options)
         with self._lock:
             self._subscribed[number] = entry
         self._connection.on_messages(wire_number, on_messages)
-        future = self._send_call("subscribe", self._subscription(entry), timeout)
-        # In the reading thread, so that it comes before whatever becomes of the connection.
-        future.add_done_callback(lambda done: self._note_established(number, done))
         try:
-            with self._connection.waiting():
-                future.result()
+            future = self._send_call("subscribe", self._subscription(entry), timeout)
         except BaseException:
             self._forget(number)
             raise
+        # In the reading thread, so that it comes before whatever becomes of the connection.
+        future.add_done_callback(lambda done: self._answered(number, done))
+        return future
 
-    def _note_established(self, number: int, done: Future[Any]) -> None:
+    def _answered(self, number: int, done: Future[Any]) -> None:
         if not done.cancelled() and done.exception() is None:
             self._established.add(number)
+        else:
+            self._forget(number)
 
     def unsubscribe(self, number: int, forget: bool, timeout: float) -> None:
         entry = self._forget(number)

@@ -25,7 +25,7 @@ from typing import Any
 from neuralcore.compat._adopt import files as migration
 from neuralcore.compat._adopt.table import PARTS, swaps_of
 from neuralcore.compat._check import environment
-from neuralcore.compat._check.runs import File, How, run
+from neuralcore.compat._check.runs import File, How, run, worse
 
 BUS_FILES = (
     "tests/messaging/test_message_bus.py",
@@ -132,7 +132,7 @@ def check(options: argparse.Namespace) -> int:
 def _run_with_us(python: str, file: File, how: How, seconds: float) -> None:
     """Once, and again if a test is worse than before: tests of timing fail now and then."""
     first = run(python, file.path, how, seconds)
-    lost = file.before.passed - first.passed
+    lost = worse(file.before, first)
     file.after[how.name] = first
     if lost:
         second = run(python, file.path, how, seconds)

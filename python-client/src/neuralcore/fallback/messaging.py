@@ -420,6 +420,20 @@ class LocalBackend:
             of.queues.append(queue)
             self._queues[number] = queue
 
+    def begin_subscribe(
+        self,
+        number: int,
+        channel: str,
+        window: Callable[[], int],
+        on_messages: OnMessages,
+        options: dict[str, Any],
+        timeout: float,
+    ) -> Future[Any]:
+        done: Future[Any] = Future()
+        self.subscribe(number, channel, window, on_messages, options, timeout)
+        done.set_result(None)
+        return done
+
     def unsubscribe(self, number: int, forget: bool, timeout: float) -> None:
         with self._namespace.lock:
             queue = self._queues.pop(number, None)

@@ -130,7 +130,10 @@ class File:
     def fixed(self) -> set[str]:
         """Tests that pass with us, however they are run, and not without."""
         passed = [run.passed for run in self.after.values()]
-        return set.intersection(*passed) - self.before.passed if passed else set()
+        better = set.intersection(*passed) - self.before.passed if passed else set()
+        if self.cannot_be_imported is not None:
+            return better
+        return better & self.before.outcomes.keys()
 
     @property
     def regressed(self) -> dict[str, set[str]]:

@@ -1,5 +1,6 @@
 package verticles;
 
+import io.micrometer.core.instrument.MeterRegistry;
 import io.vertx.core.Future;
 import io.vertx.core.Promise;
 import io.vertx.core.VerticleBase;
@@ -109,14 +110,16 @@ public final class EmbeddingRouterVerticle extends VerticleBase {
     }
 
     private final Fleet fleet;
+    private final ClusterMeters meters;
     private final Map<Long, Waiting> requests = new HashMap<>();
 
     /**
      * @param maxTexts texts that may wait here for a node
      * @param embeds whether this node embeds, too, so that a request waits for its model
      */
-    public EmbeddingRouterVerticle(int maxTexts, boolean embeds) {
+    public EmbeddingRouterVerticle(int maxTexts, boolean embeds, MeterRegistry registry) {
         this.fleet = new Fleet(maxTexts, embeds);
+        this.meters = new ClusterMeters(registry);
     }
 
     @Override
@@ -128,7 +131,12 @@ public final class EmbeddingRouterVerticle extends VerticleBase {
                         Addresses.CLUSTER_GONE, gone -> apply(fleet.memberGone(gone.body())));
         vertx.eventBus()
                 .<String>consumer(Addresses.CONNECTION_CLOSED, closed -> clientGone(closed.body()));
-        vertx.setPeriodic(TICK_MILLIS, timer -> apply(fleet.tick(nowMillis())));
+        vertx.setPeriodic(
+                TICK_MILLIS,
+                timer -> {
+                    apply(fleet.tick(nowMillis()));
+                    meters.update(fleet);
+                });
         return vertx.eventBus()
                 .<JsonObject>consumer(
                         Addresses.CLUSTER_ANNOUNCEMENT,
@@ -212,19 +220,23 @@ public final class EmbeddingRouterVerticle extends VerticleBase {
                         waiting.answer.fail(failed.reason());
                     }
                 }
-                case Effect.Accepted node ->
-                        log.info("Node {} embeds for this one from now on", node.node());
+                case Effect.Accepted node -> {
+                    meters.accepted(node.node());
+                    log.info("Node {} embeds for this one from now on", node.node());
+                }
                 case Effect.Refused node ->
                         log.warn(
                                 "Node {} is not sent anything to embed: {}",
                                 node.node(),
                                 node.reason());
-                case Effect.Lost node ->
-                        log.warn(
-                                "Node {} no longer embeds: {}. {} parts of requests go elsewhere",
-                                node.node(),
-                                node.reason(),
-                                node.parts());
+                case Effect.Lost node -> {
+                    meters.lost(node.node(), node.parts());
+                    log.warn(
+                            "Node {} no longer embeds: {}. {} parts of requests go elsewhere",
+                            node.node(),
+                            node.reason(),
+                            node.parts());
+                }
             }
         }
     }

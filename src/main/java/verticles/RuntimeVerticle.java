@@ -73,7 +73,8 @@ public final class RuntimeVerticle extends VerticleBase {
             engines.add(
                     new EmbeddingRouterVerticle(
                             config.embedding().maxQueuedTexts(),
-                            config.roles().contains(Role.EMBEDDING)));
+                            config.roles().contains(Role.EMBEDDING),
+                            meters));
         }
         return engines;
     }

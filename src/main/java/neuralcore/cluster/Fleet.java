@@ -52,6 +52,9 @@ public final class Fleet {
     /** A node that has been silent for so long is taken for gone. */
     static final long SILENCE_MILLIS = 5_000;
 
+    /** Whoever has not looked for so long was itself held up, and has heard nobody meanwhile. */
+    private static final long HELD_UP_MILLIS = 2_000;
+
     private static final double RATE_MEMORY = 0.8;
     private static final int TOKENS_OF_A_WAITING_TEXT = 16;
 
@@ -145,6 +148,7 @@ public final class Fleet {
     private boolean expecting;
     private int waitingTexts;
     private long lastId;
+    private long lastTickMillis = Long.MAX_VALUE;
 
     /**
      * @param maxTexts texts that may wait here before requests are refused
@@ -197,7 +201,10 @@ public final class Fleet {
     /** Time has passed: nodes may have been silent for too long, requests be too late. */
     public List<Effect> tick(long nowMillis) {
         List<Effect> effects = new ArrayList<>();
+        long heldUp = nowMillis - lastTickMillis;
+        lastTickMillis = nowMillis;
         for (Member one : List.copyOf(members.values())) {
+            one.heardMillis += heldUp > HELD_UP_MILLIS ? heldUp : 0;
             if (nowMillis - one.heardMillis > SILENCE_MILLIS) {
                 lose(
                         one.told.node(),

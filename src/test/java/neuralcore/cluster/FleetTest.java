@@ -123,6 +123,14 @@ class FleetTest {
     }
 
     @Test
+    void whoWasHeldUpItselfTakesNobodyForGone() {
+        fleet.heard(node("a", 1), 0);
+        fleet.tick(250);
+        assertThat(fleet.tick(60_000)).isEmpty();
+        assertThat(fleet.seen()).hasSize(1);
+    }
+
+    @Test
     void aPartMeetsEachNodeOnceAndFailsWhenAllHaveFailedIt() {
         fleet.heard(node("a", 1), 0);
         fleet.heard(node("b", 2), 0);
@@ -275,9 +283,12 @@ class FleetTest {
             }
         }
         for (int i = 0; i < 200 && ended.size() < sizes.size(); i++) {
-            now += Fleet.SILENCE_MILLIS + 1;
-            List<Effect> effects = new ArrayList<>(fleet.heard(node("late" + i, now), now));
-            effects.addAll(fleet.tick(now));
+            List<Effect> effects = new ArrayList<>();
+            for (int second = 0; second < 6; second++) {
+                now += 1_000;
+                effects.addAll(fleet.tick(now));
+            }
+            effects.addAll(fleet.heard(node("late" + i, now), now));
             while (!effects.isEmpty()) {
                 List<Effect> next = new ArrayList<>();
                 for (Effect effect : effects) {

@@ -4,8 +4,10 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import neuralcore.wire.Envelope;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.Frame;
@@ -80,9 +82,13 @@ public final class Inbound {
     public List<Envelope> offer(int most) {
         List<Entry> batch = new ArrayList<>();
         List<Envelope> messages = new ArrayList<>();
+        Set<String> here = new HashSet<>();
         while (batch.size() < most && !waiting.isEmpty()) {
             Entry entry = waiting.remove();
-            if (entry.message() != null && recent.contains(entry.key())) {
+            boolean again =
+                    recent.contains(entry.key())
+                            || (!entry.key().isEmpty() && !here.add(entry.key()));
+            if (entry.message() != null && again) {
                 entry = new Entry(entry.id(), "", null);
             }
             batch.add(entry);

@@ -48,6 +48,8 @@ def document(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
 
 def test_finds_what_was_asked_for(notes: Path, neuralcore_daemon: RunningDaemon) -> None:
     questions = ["--ask", "When should I prune the flowers?", "--ask", "Is the house dry?"]
+    with neuralcore_daemon.client() as client:
+        before = client.collections()
     result = document(run(str(notes), *questions, "--json", "--url", neuralcore_daemon.url))
     first, second = (answer["hits"][0] for answer in result["answers"])
     assert (first["file"], first["line"]) == ("garden.md", 1)
@@ -56,7 +58,7 @@ def test_finds_what_was_asked_for(notes: Path, neuralcore_daemon: RunningDaemon)
     assert result["backend"] == "daemon"
     assert result["received"] == {"console": result["published"], "audit": result["published"]}
     with neuralcore_daemon.client() as client:
-        assert client.collections() == [], "the demo's collection stayed behind"
+        assert client.collections() == before, "the demo's collection stayed behind"
 
 
 def test_what_people_see(notes: Path, neuralcore_daemon: RunningDaemon) -> None:

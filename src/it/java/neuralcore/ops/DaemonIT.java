@@ -63,7 +63,8 @@ class DaemonIT {
                 .containsEntry("version", Version.NUMBER)
                 .containsEntry("model_ready", true)
                 .containsEntry("connections", 1L)
-                .containsEntry("roles", List.of("bus", "vectors", "embedding", "bridge", "web"));
+                .containsEntry(
+                        "roles", List.of("bus", "vectors", "embedding", "bridge", "web", "relay"));
         assertThat((Long) info.get("memory_bytes")).isGreaterThan(1 << 20);
 
         ask("neuralcore.system.stop");

@@ -4,6 +4,7 @@
 
 Plain text from standard input; the first line of the picture is the prompt with the argument. The
 SVG holds text, no font and no address, so it can be searched and needs nothing from elsewhere.
+Its spaces are non-breaking ones: not every viewer keeps others.
 """
 
 from __future__ import annotations
@@ -13,15 +14,16 @@ from html import escape
 
 COLUMNS = 100
 LINE, CHARACTER, MARGIN, BAR = 18, 8.4, 16, 28
+_SPACE = "\N{NO-BREAK SPACE}"
 BACKGROUND, TEXT, PROMPT, NUMBER = "#1e2127", "#c8ccd4", "#98c379", "#61afef"
 
 
 def row(line: str, y: int) -> str:
     """One line; scores and counts at its beginning, after two spaces, stand out."""
     color = PROMPT if line.startswith("$ ") else TEXT
-    head, rest = "", line[:COLUMNS]
-    words = rest.split(maxsplit=1)
-    if rest.startswith("  ") and words and words[0].replace(".", "").isdigit():
+    head, rest = "", line[:COLUMNS].replace(" ", _SPACE)
+    words = line.split(maxsplit=1)
+    if line.startswith("  ") and words and words[0].replace(".", "").isdigit():
         cut = rest.index(words[0]) + len(words[0])
         head, rest = f'<tspan fill="{NUMBER}">{rest[:cut]}</tspan>', rest[cut:]
     return f'<text x="{MARGIN}" y="{y}" fill="{color}">{head}{escape(rest)}</text>'

@@ -75,7 +75,6 @@ _CLASS = "HuggingFaceEmbeddingProvider"
 _NAMES = ("huggingface", "neuralcore")
 
 _lock = threading.RLock()
-_classes: dict[Any, type[EmbeddingProviderCore]] = {}
 _replaced: list[tuple[Any, str, Any]] = []
 
 
@@ -102,7 +101,7 @@ def register(config: Mapping[str, Any] | None = None) -> bool:
             "There is no ATLAS to register with: modules.storage.embeddings cannot be imported."
             " Put ATLAS's folder on the path."
         )
-    ours = _class_for(base)
+    ours = provider_class(base)
     with _lock:
         if is_registered():
             return True
@@ -162,17 +161,9 @@ def _types() -> ModuleType:
     return atlas_module(_BASE) or embedding_types
 
 
-def _class_for(types: ModuleType) -> type[EmbeddingProviderCore]:
-    with _lock:
-        made = _classes.get(types)
-        if made is None:
-            made = _classes[types] = provider_class(types)
-        return made
-
-
 def __getattr__(name: str) -> Any:
     if name in ("AtlasEmbeddingProvider", _CLASS):
-        ours = _class_for(types := _types())
+        ours = provider_class(types := _types())
         if name == _CLASS and types is not embedding_types:
             # Importing ATLAS's class registers it, so importing it from here does.
             types._EMBEDDING_PROVIDERS.setdefault("huggingface", ours)

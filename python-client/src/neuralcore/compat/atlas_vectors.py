@@ -97,7 +97,6 @@ _STORAGE = frozenset(storage_types.__all__) & frozenset(__all__)
 _TOOL = frozenset(tool_types.__all__) & frozenset(__all__)
 
 _lock = threading.RLock()
-_classes: dict[Any, type[VectorProviderCore]] = {}
 _replaced: list[tuple[Any, str, Any]] = []
 
 
@@ -118,7 +117,7 @@ def register(config: Mapping[str, Any] | None = None) -> bool:
     if tool is not None:
         tool.register_vector_store_adapter(_NAME, make_adapter)
     if storage is not None:
-        storage.register_vector_provider(_NAME)(_class_for(storage))
+        storage.register_vector_provider(_NAME)(provider_class(storage))
     replace_cosines()
     return tool is not None or storage is not None
 
@@ -129,7 +128,7 @@ async def attach(storage_manager: Any, **options: Any) -> VectorProviderCore:
     :param options: of ``NeuralCoreVectorProvider``.
     :raises VectorStoreError: if there is no daemon and no fallback.
     """
-    provider = _class_for(_storage_types())(**options)
+    provider = provider_class(_storage_types())(**options)
     await provider.initialize()
     storage_manager._vector_provider = provider
     storage_manager._vector_registry.register_instance(provider.name, provider, default=True)
@@ -176,17 +175,9 @@ def _storage_types() -> Any:
     return atlas_module(storage_types.MODULE) or storage_types
 
 
-def _class_for(types: Any) -> type[VectorProviderCore]:
-    with _lock:
-        made = _classes.get(types)
-        if made is None:
-            made = _classes[types] = provider_class(types)
-        return made
-
-
 def __getattr__(name: str) -> Any:
     if name == "NeuralCoreVectorProvider":
-        return _class_for(_storage_types())
+        return provider_class(_storage_types())
     if name in _STORAGE:
         return getattr(_storage_types(), name)
     if name in _TOOL:

@@ -162,7 +162,8 @@ final class EmbeddingRequests {
         return Duration.ofNanos(System.nanoTime() - start);
     }
 
-    private static NeuralCoreException reason(Throwable failure) {
+    /** What the caller is told. */
+    static NeuralCoreException reason(Throwable failure) {
         return failure instanceof NeuralCoreException exception
                 ? exception
                 : new NeuralCoreException(

@@ -250,7 +250,11 @@ public final class EmbeddingRouterVerticle extends VerticleBase {
         Duration patience = Duration.ofNanos(Math.max(1_000_000, waiting.deadlineNanos - began));
         Services.call(vertx, waiting.part(part), patience)
                 .onSuccess(reply -> answered(part, waiting, reply, began))
-                .onFailure(failure -> apply(fleet.failed(part.part(), reason(failure))));
+                .onFailure(
+                        failure ->
+                                apply(
+                                        fleet.failed(
+                                                part.part(), EmbeddingRequests.reason(failure))));
     }
 
     private void answered(Effect.Send part, Waiting waiting, Reply reply, long began) {
@@ -269,13 +273,6 @@ public final class EmbeddingRouterVerticle extends VerticleBase {
                                     "Node %s answered %d texts with other vectors than they have."
                                             .formatted(part.node(), part.to() - part.from()))));
         }
-    }
-
-    private static NeuralCoreException reason(Throwable failure) {
-        return failure instanceof NeuralCoreException exception
-                ? exception
-                : new NeuralCoreException(
-                        ErrorCode.INTERNAL, "Embedding failed: " + failure, failure);
     }
 
     private Future<Reply> nodes() {

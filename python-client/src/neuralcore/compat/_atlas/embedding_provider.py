@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from neuralcore._calls import Caller
 from neuralcore.compat._atlas import embedding_types
 from neuralcore.compat._atlas.models import DEFAULT_MODEL, known
+from neuralcore.compat._atlas.modules import ClassOver
 from neuralcore.compat._atlas.seeds_provider import make_engine, vectors_of
 from neuralcore.compat.config import current_config
 from neuralcore.embedding import EmbeddingEngine, EmbeddingType
@@ -269,22 +270,12 @@ class EmbeddingProviderCore:
         return _KINDS.get(getattr(input_type, "value", input_type), EmbeddingType.PLAIN)
 
 
-def provider_class(types: Any) -> type[EmbeddingProviderCore]:
-    """The provider as a subclass of ``types.EmbeddingProvider``, with its results and errors.
-
-    :param types: ATLAS's ``modules.storage.embeddings.base``, or what stands in for it.
-    """
-    base = types.EmbeddingProvider
-    made: type[EmbeddingProviderCore] = type(base)(
-        "AtlasEmbeddingProvider",
-        (EmbeddingProviderCore, base),
-        {
-            "__doc__": EmbeddingProviderCore.__doc__,
-            "__module__": "neuralcore.compat.atlas_embedding",
-            "types": types,
-        },
-    )
-    return made
+provider_class = ClassOver(
+    EmbeddingProviderCore,
+    "EmbeddingProvider",
+    "AtlasEmbeddingProvider",
+    "neuralcore.compat.atlas_embedding",
+)
 
 
 def _counts(engine: EmbeddingEngine, texts: list[str], kind: EmbeddingType) -> list[int]:

@@ -6,9 +6,12 @@ import importlib
 import importlib.util
 import logging
 import sys
+import threading
 from pathlib import Path
 from types import ModuleType
+from typing import Any, Generic, TypeVar
 
+_Core = TypeVar("_Core")
 _logger = logging.getLogger("neuralcore.compat")
 
 
@@ -33,6 +36,36 @@ def atlas_module(name: str) -> ModuleType | None:
 
 
 _failed: set[Path] = set()
+
+
+class ClassOver(Generic[_Core]):
+    """Makes ``core`` a subclass of an abstract class of ATLAS's, one for each module given.
+
+    ``core`` finds the module, with the results and errors that go with that class, as ``types``.
+    Thread-safe.
+
+    :param base: name of ATLAS's class in the module.
+    :param name: what the class made is called.
+    :param place: the module that it says it is from.
+    """
+
+    def __init__(self, core: type[_Core], base: str, name: str, place: str) -> None:
+        self._core = core
+        self._base = base
+        self._name = name
+        self._place = place
+        self._made: dict[Any, type[_Core]] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, types: Any) -> type[_Core]:
+        """:param types: ATLAS's module, or what stands in for it."""
+        with self._lock:
+            made = self._made.get(types)
+            if made is None:
+                base = getattr(types, self._base)
+                body = {"__doc__": self._core.__doc__, "__module__": self._place, "types": types}
+                made = self._made[types] = type(base)(self._name, (self._core, base), body)
+            return made
 
 
 def _file(name: str) -> Path | None:

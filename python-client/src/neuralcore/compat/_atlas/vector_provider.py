@@ -16,6 +16,7 @@ from neuralcore._parts import Hit, Record
 from neuralcore.aio import AsyncClient
 from neuralcore.compat._atlas import storage_types
 from neuralcore.compat._atlas.filters import as_json
+from neuralcore.compat._atlas.modules import ClassOver
 from neuralcore.compat._atlas.store import nearest, open_store
 from neuralcore.compat.config import current_config
 from neuralcore.errors import NeuralCoreError
@@ -359,22 +360,12 @@ class VectorProviderCore:
         )
 
 
-def provider_class(types: Any) -> type[VectorProviderCore]:
-    """The provider as a subclass of ``types.VectorProvider``, with its documents and errors.
-
-    :param types: ATLAS's ``modules.storage.vectors.base``, or what stands in for it.
-    """
-    base = types.VectorProvider
-    made: type[VectorProviderCore] = type(base)(
-        "NeuralCoreVectorProvider",
-        (VectorProviderCore, base),
-        {
-            "__doc__": VectorProviderCore.__doc__,
-            "__module__": "neuralcore.compat.atlas_vectors",
-            "types": types,
-        },
-    )
-    return made
+provider_class = ClassOver(
+    VectorProviderCore,
+    "VectorProvider",
+    "NeuralCoreVectorProvider",
+    "neuralcore.compat.atlas_vectors",
+)
 
 
 def _by_namespace(documents: Sequence[Any], namespace: str | None) -> dict[str, _Stored]:

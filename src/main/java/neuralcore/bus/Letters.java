@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import neuralcore.wire.Envelope;
 import neuralcore.wire.Json;
+import neuralcore.wire.MessagePackWriter;
 import neuralcore.wire.NeuralCoreException;
 import org.jspecify.annotations.Nullable;
 import org.msgpack.core.MessageBufferPacker;
@@ -143,7 +144,7 @@ final class Letters {
     private static void meta(MessageBufferPacker body, Envelope message) throws IOException {
         body.packMapHeader(3);
         body.packString("trace_id");
-        pack(body, new Subject().of(message).meta(TRACE));
+        MessagePackWriter.write(body, new Subject().of(message).meta(TRACE));
         body.packString("dlq").packBoolean(true);
         text(body, "origin_msg_id", message.id());
     }
@@ -170,7 +171,7 @@ final class Letters {
         } catch (NeuralCoreException notJson) {
             value = new String(bytes, offset, length, StandardCharsets.UTF_8);
         }
-        pack(body, value);
+        MessagePackWriter.write(body, value);
     }
 
     private static boolean isOneValue(byte[] bytes, int offset, int length) {
@@ -179,29 +180,6 @@ final class Letters {
             return unpacker.getTotalReadBytes() == length;
         } catch (IOException | RuntimeException notMessagePack) {
             return false;
-        }
-    }
-
-    private static void pack(MessageBufferPacker body, @Nullable Object value) throws IOException {
-        switch (value) {
-            case null -> body.packNil();
-            case Boolean bool -> body.packBoolean(bool);
-            case Long number -> body.packLong(number);
-            case Number number -> body.packDouble(number.doubleValue());
-            case List<?> list -> {
-                body.packArrayHeader(list.size());
-                for (Object item : list) {
-                    pack(body, item);
-                }
-            }
-            case Map<?, ?> map -> {
-                body.packMapHeader(map.size());
-                for (Map.Entry<?, ?> entry : map.entrySet()) {
-                    body.packString(String.valueOf(entry.getKey()));
-                    pack(body, entry.getValue());
-                }
-            }
-            default -> body.packString(value.toString());
         }
     }
 

@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import neuralcore.wire.Envelope;
 import neuralcore.wire.Json;
+import neuralcore.wire.MessagePackWriter;
 import org.jspecify.annotations.Nullable;
 import org.msgpack.core.MessageBufferPacker;
 import org.msgpack.core.MessagePack;

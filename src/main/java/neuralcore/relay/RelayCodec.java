@@ -16,6 +16,7 @@ import java.util.Map;
 import java.util.zip.Deflater;
 import neuralcore.wire.Envelope;
 import neuralcore.wire.Json;
+import neuralcore.wire.MessagePackWriter;
 import neuralcore.wire.NeuralCoreException;
 import neuralcore.wire.Payloads;
 import org.jspecify.annotations.Nullable;

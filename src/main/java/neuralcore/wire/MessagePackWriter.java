@@ -1,4 +1,4 @@
-package neuralcore.relay;
+package neuralcore.wire;
 
 import java.io.IOException;
 import java.util.List;
@@ -6,11 +6,16 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.msgpack.core.MessagePacker;
 
-/** The values of JSON as MessagePack. */
-final class MessagePackWriter {
+/** The values of JSON as MessagePack: what {@link Json} and {@link Payloads} read. */
+public final class MessagePackWriter {
     private MessagePackWriter() {}
 
-    static void write(MessagePacker out, @Nullable Object value) throws IOException {
+    /**
+     * Appends a value.
+     *
+     * @throws IllegalArgumentException if it is none of JSON's
+     */
+    public static void write(MessagePacker out, @Nullable Object value) throws IOException {
         switch (value) {
             case null -> out.packNil();
             case String text -> out.packString(text);

@@ -4,7 +4,9 @@ import io.vertx.core.Future;
 import io.vertx.core.Vertx;
 import io.vertx.core.eventbus.DeliveryOptions;
 import io.vertx.core.eventbus.MessageConsumer;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -19,6 +21,7 @@ import neuralcore.relay.Route;
 import neuralcore.wire.Delivery;
 import neuralcore.wire.Envelope;
 import neuralcore.wire.Frame;
+import neuralcore.wire.Json;
 import neuralcore.wire.Params;
 import neuralcore.wire.Reply;
 import neuralcore.wire.Request;
@@ -139,16 +142,36 @@ public final class BusPort {
                 .map(message -> message.body());
     }
 
-    public void acknowledge(int subscription, List<Delivery> deliveries) {
-        List<Settlement> settlements =
-                deliveries.stream()
-                        .map(delivery -> Settlement.ack(subscription, delivery.sequence()))
-                        .toList();
+    /**
+     * @param dead why those among them that nobody will ever take go to the dead letters
+     */
+    public void settle(int subscription, List<Delivery> deliveries, Map<Delivery, String> dead) {
+        List<Settlement> settlements = new ArrayList<>(deliveries.size());
+        for (Delivery delivery : deliveries) {
+            String reason = dead.isEmpty() ? null : dead.get(delivery);
+            settlements.add(
+                    reason == null
+                            ? Settlement.ack(subscription, delivery.sequence())
+                            : refused(subscription, delivery, reason));
+        }
         vertx.eventBus()
                 .send(
                         Addresses.BUS_SETTLE,
                         new SettleBatch(connection, new Frame.Settle(1, false, settlements)),
                         Services.local());
+    }
+
+    private static Settlement refused(int subscription, Delivery delivery, String reason) {
+        Map<String, @Nullable Object> told = new LinkedHashMap<>();
+        told.put("error_type", "RelayRefused");
+        told.put("error", reason);
+        told.put("traceback", "");
+        return new Settlement(
+                subscription,
+                Settlement.Kind.TERM,
+                delivery.sequence(),
+                0,
+                new String(Json.write(told), StandardCharsets.UTF_8));
     }
 
     public void credit(int subscription, int messages) {

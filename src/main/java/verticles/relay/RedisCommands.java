@@ -7,6 +7,7 @@ import io.vertx.redis.client.Request;
 import io.vertx.redis.client.Response;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import neuralcore.relay.Target;
 import org.jspecify.annotations.Nullable;
 
@@ -14,12 +15,9 @@ import org.jspecify.annotations.Nullable;
  * The connection on which a relay writes and asks; it knows how long the server has been silent
  * though it was asked.
  */
-final class RedisCommands {
+final class RedisCommands implements Sender {
     static final String DATA = "data";
     static final String ID = "id";
-
-    /** A message as the server gets it. */
-    record Item(String target, String id, byte[] data) {}
 
     private final RedisConnection connection;
     private int unanswered;
@@ -54,8 +52,30 @@ final class RedisCommands {
         return connection.batch(requests).onComplete(answer -> answered());
     }
 
+    @Override
+    public Future<Map<Integer, String>> send(List<Item> items, Target target) {
+        Future<?> answer =
+                switch (target) {
+                    case Target.PubSub _ -> publish(items);
+                    case Target.Stream stream -> add(items, stream);
+                    case Target.StreamGroup _ ->
+                            throw new IllegalStateException("A group is only read from.");
+                };
+        return answer.map(done -> Map.of());
+    }
+
+    @Override
+    public boolean isLoss(Throwable error) {
+        return String.valueOf(error.getMessage()).contains("CONNECTION_CLOSED");
+    }
+
+    /** A message of no content, which nobody is to get but who sent it. */
+    Future<?> beat(String channel) {
+        return send(Request.cmd(Command.PUBLISH).arg(channel).arg(new byte[0]));
+    }
+
     /** Publishes in order; how many of the messages met nobody does not matter. */
-    Future<?> publish(List<Item> items) {
+    private Future<?> publish(List<Item> items) {
         List<Request> requests = new ArrayList<>(items.size());
         for (Item item : items) {
             requests.add(Request.cmd(Command.PUBLISH).arg(item.target()).arg(item.data()));
@@ -64,7 +84,7 @@ final class RedisCommands {
     }
 
     /** Adds to streams, all or none: so no message is there before an earlier one. */
-    Future<?> add(List<Item> items, Target.Stream target) {
+    private Future<?> add(List<Item> items, Target.Stream target) {
         List<Request> requests = new ArrayList<>(items.size() + 2);
         requests.add(Request.cmd(Command.MULTI));
         for (Item item : items) {
@@ -72,7 +92,7 @@ final class RedisCommands {
             if (target.trimMaxlen() > 0) {
                 add.arg("MAXLEN").arg("~").arg(target.trimMaxlen());
             }
-            requests.add(add.arg("*").arg(ID).arg(item.id()).arg(DATA).arg(item.data()));
+            requests.add(add.arg("*").arg(ID).arg(item.message().id()).arg(DATA).arg(item.data()));
         }
         requests.add(Request.cmd(Command.EXEC));
         return send(requests).compose(RedisCommands::checked);

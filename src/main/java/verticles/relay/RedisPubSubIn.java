@@ -95,7 +95,7 @@ final class RedisPubSubIn {
 
     /** Sends the message that comes back here. */
     void beat(RedisCommands by) {
-        by.publish(List.of(new RedisCommands.Item(heartbeat, "", new byte[0])));
+        by.beat(heartbeat);
     }
 
     long silentNanos() {
@@ -142,7 +142,7 @@ final class RedisPubSubIn {
                     ++number,
                     RelayContext.nowEpochNanos(),
                     relay.config().name(),
-                    RedisRelay.place(route.target().name()));
+                    relay.place(route.target().name()));
         } catch (NeuralCoreException e) {
             relay.metrics().malformed++;
             return null;

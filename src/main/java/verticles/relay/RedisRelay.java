@@ -30,7 +30,7 @@ import org.slf4j.LoggerFactory;
  * A relay to Redis: keeps its connections, and gives its routes the work. Everything happens on the
  * event loop of its verticle.
  */
-public final class RedisRelay {
+public final class RedisRelay implements Relay {
     private static final Logger log = LoggerFactory.getLogger(RedisRelay.class);
 
     private static final long BEAT_MILLIS = 500;
@@ -48,10 +48,10 @@ public final class RedisRelay {
     private final Vertx vertx;
     private final RelayContext relay;
     private final Link link;
-    private final List<RedisOut> outs = new ArrayList<>();
+    private final List<RelayOut> outs = new ArrayList<>();
     private final List<RedisStreamIn> streams = new ArrayList<>();
     private final RedisPubSubIn pubsub;
-    private final RedisDirect direct;
+    private final RelayDirect direct;
 
     /** Of the attempt under way, one for each stream. */
     private final List<RedisConnection> readers = new ArrayList<>();
@@ -89,15 +89,11 @@ public final class RedisRelay {
                                 BREAKER_FAILURES, BREAKER_FIRST_MILLIS, BREAKER_MOST_MILLIS));
         this.link = new Link(config.reconnectMillis(), config.reconnectAttempts(), random);
         this.pubsub = new RedisPubSubIn(relay);
-        this.direct = new RedisDirect(relay, random.nextLong());
-    }
-
-    /** How a place in Redis is called in messages' meta. */
-    static String place(String target) {
-        return "redis:" + target;
+        this.direct = new RelayDirect(relay, random.nextLong());
     }
 
     /** Takes up the routes; returns before the server is reached. */
+    @Override
     public Future<Void> start() {
         beatTimer = vertx.setPeriodic(BEAT_MILLIS, timer -> beat());
         Future<Void> ready = Future.succeededFuture();
@@ -112,6 +108,7 @@ public final class RedisRelay {
                 });
     }
 
+    @Override
     public Future<Void> stop() {
         vertx.cancelTimer(beatTimer);
         disconnect();
@@ -121,7 +118,7 @@ public final class RedisRelay {
     private Future<Void> open(Route route) {
         return switch (route) {
             case Route.Out out -> {
-                RedisOut opened = new RedisOut(relay, out, ++subscriptions);
+                RelayOut opened = new RelayOut(relay, out, ++subscriptions);
                 outs.add(opened);
                 yield config.enabled() || Boolean.TRUE.equals(out.durable())
                         ? opened.subscribe()
@@ -236,7 +233,7 @@ public final class RedisRelay {
         }
         commands = null;
         readers.clear();
-        outs.forEach(RedisOut::disconnected);
+        outs.forEach(RelayOut::disconnected);
         streams.forEach(RedisStreamIn::disconnected);
         pubsub.disconnected();
         if (connections != null) {
@@ -286,6 +283,7 @@ public final class RedisRelay {
     // What may be asked of it
 
     /** Connects, if it is not connected or trying to. */
+    @Override
     public Future<Void> on() {
         draining = false;
         streams.forEach(RedisStreamIn::resume);
@@ -295,23 +293,25 @@ public final class RedisRelay {
         }
         link.disconnect();
         Future<Void> ready = Future.succeededFuture();
-        for (RedisOut out : outs) {
+        for (RelayOut out : outs) {
             ready = ready.compose(done -> out.subscribe());
         }
         return ready.onSuccess(done -> connect());
     }
 
     /** Ends connections and subscriptions; what is persistent waits in the journal. */
+    @Override
     public Future<Void> off() {
         disconnect();
         Future<Void> done = Future.succeededFuture();
-        for (RedisOut out : outs) {
+        for (RelayOut out : outs) {
             done = done.compose(before -> out.unsubscribe(false));
         }
         return done;
     }
 
     /** Takes nothing in any more, sends what it has, then switches itself off. */
+    @Override
     public void drain() {
         draining = true;
         quietBeats = 0;
@@ -320,15 +320,17 @@ public final class RedisRelay {
     }
 
     /** Gives up the places of durable routes in the journal, for good. */
+    @Override
     public Future<Void> forget() {
         Future<Void> done = Future.succeededFuture();
-        for (RedisOut out : outs) {
+        for (RelayOut out : outs) {
             done = done.compose(before -> out.unsubscribe(true));
         }
         return done;
     }
 
     /** One route more. An incoming one needs new connections, and so begins with a reconnect. */
+    @Override
     public Future<Void> add(Route route) {
         config = config.with(route);
         return open(route)
@@ -347,6 +349,7 @@ public final class RedisRelay {
      * Sends messages straight to the server, past the bus, each with its outcome: null, or what
      * went wrong.
      */
+    @Override
     public Future<Map<String, @Nullable Object>> publish(Params params) {
         RedisCommands by = commands;
         if (by == null || link.status() != RelayStatus.CONNECTED) {
@@ -360,10 +363,11 @@ public final class RedisRelay {
     }
 
     private int backlog() {
-        return outs.stream().mapToInt(RedisOut::size).sum()
+        return outs.stream().mapToInt(RelayOut::size).sum()
                 + streams.stream().mapToInt(RedisStreamIn::size).sum();
     }
 
+    @Override
     public Map<String, @Nullable Object> describe() {
         Map<String, @Nullable Object> map = new LinkedHashMap<>();
         map.put("name", config.name());
@@ -389,6 +393,7 @@ public final class RedisRelay {
      * if the server did, and {@code answer_age}, seconds since it last said anything; -1 if it
      * never has.
      */
+    @Override
     public Future<Map<String, @Nullable Object>> health() {
         RedisCommands by = commands;
         if (by == null || link.status() != RelayStatus.CONNECTED) {

@@ -222,7 +222,7 @@ final class RedisStreamIn {
                     number < 0 ? Positions.numberOf(id) : number,
                     RelayContext.nowEpochNanos(),
                     relay.config().name(),
-                    RedisRelay.place(stream.name()));
+                    relay.place(stream.name()));
         } catch (NeuralCoreException e) {
             if (relay.metrics().malformed++ == 0) {
                 log.warn(

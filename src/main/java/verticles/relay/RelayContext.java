@@ -31,4 +31,9 @@ public record RelayContext(
     static long nowEpochNanos() {
         return System.currentTimeMillis() * 1_000_000;
     }
+
+    /** How a place in the broker is called in messages' meta. */
+    String place(String target) {
+        return config.brokerWord() + ":" + target;
+    }
 }

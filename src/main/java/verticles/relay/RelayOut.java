@@ -2,6 +2,7 @@ package verticles.relay;
 
 import io.vertx.core.Future;
 import java.util.ArrayList;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import neuralcore.relay.Outbound;
@@ -21,18 +22,18 @@ import org.slf4j.LoggerFactory;
  * tells the bus of what was answered. Without a connection it takes no more than its credit, so
  * what waits waits in the bus.
  */
-final class RedisOut {
-    private static final Logger log = LoggerFactory.getLogger(RedisOut.class);
+final class RelayOut {
+    private static final Logger log = LoggerFactory.getLogger(RelayOut.class);
 
     private final RelayContext relay;
     private final Route.Out route;
     private final int subscription;
     private Outbound outbound;
-    private @Nullable RedisCommands commands;
+    private @Nullable Sender sender;
     private boolean timerSet;
     private boolean subscribed;
 
-    RedisOut(RelayContext relay, Route.Out route, int subscription) {
+    RelayOut(RelayContext relay, Route.Out route, int subscription) {
         this.relay = relay;
         this.route = route;
         this.subscription = subscription;
@@ -100,13 +101,13 @@ final class RedisOut {
         pump(true);
     }
 
-    void connected(RedisCommands to) {
-        commands = to;
+    void connected(Sender to) {
+        sender = to;
         pump(true);
     }
 
     void disconnected() {
-        commands = null;
+        sender = null;
         giveUp(outbound.lost());
     }
 
@@ -118,8 +119,8 @@ final class RedisOut {
     }
 
     private void pump(boolean patient) {
-        RedisCommands to = commands;
-        while (to != null && to == commands && outbound.hasWaiting()) {
+        Sender to = sender;
+        while (to != null && to == sender && outbound.hasWaiting()) {
             if (!relay.breaker().allows(RelayContext.nowMillis())) {
                 again(relay.config().reconnectMillis());
                 return;
@@ -149,68 +150,82 @@ final class RedisOut {
         }
     }
 
-    private void send(RedisCommands to, Outbound.Batch batch) {
-        List<RedisCommands.Item> items = new ArrayList<>(batch.deliveries().size());
+    private void send(Sender to, Outbound.Batch batch) {
+        List<Sender.Item> items = new ArrayList<>(batch.deliveries().size());
+        List<Delivery> sent = new ArrayList<>(batch.deliveries().size());
         RelayMetrics metrics = relay.metrics();
         for (Delivery delivery : batch.deliveries()) {
             Envelope message = delivery.envelope();
             String target = route.target().name().replace(Target.CHANNEL_MARK, message.channel());
-            if (RelayCodec.origin(message).equals(RedisRelay.place(target))) {
+            if (RelayCodec.origin(message).equals(relay.place(target))) {
                 continue; // Who is there has it.
             }
             RelayCodec.Packed packed =
                     relay.codec().encode(message, route.serializer(), route.compression());
             metrics.plainBytes += packed.plainLength();
             metrics.sentBytes += packed.bytes().length;
-            items.add(new RedisCommands.Item(target, message.id(), packed.bytes()));
+            sent.add(delivery);
+            items.add(new Sender.Item(target, message, packed.bytes()));
         }
         if (items.isEmpty()) {
-            answered(batch);
+            answered(batch, sent, Map.of());
             return;
         }
         metrics.batchSizes.record(items.size());
-        Future<?> answer =
-                switch (route.target()) {
-                    case Target.PubSub _ -> to.publish(items);
-                    case Target.Stream stream -> to.add(items, stream);
-                    case Target.StreamGroup _ ->
-                            throw new IllegalStateException("A group is only read from.");
-                };
-        answer.onComplete(done -> answered(batch), error -> failed(to, batch, error));
+        to.send(items, route.target())
+                .onComplete(
+                        refused -> answered(batch, sent, refused),
+                        error -> failed(to, batch, error));
     }
 
-    private void answered(Outbound.Batch batch) {
+    /**
+     * @param refused by index in {@code sent}, why the broker will never take a message
+     */
+    private void answered(Outbound.Batch batch, List<Delivery> sent, Map<Integer, String> refused) {
         if (!outbound.answered(batch)) {
             return; // Given up, or on its way again: the connection broke meanwhile.
         }
         relay.breaker().succeeded();
         int size = batch.deliveries().size();
-        relay.metrics().published += size;
-        relay.metrics().latencyMicros.record((System.nanoTime() - batch.sentNanos()) / 1_000, size);
+        RelayMetrics metrics = relay.metrics();
+        metrics.published += size - refused.size();
+        metrics.latencyMicros.record((System.nanoTime() - batch.sentNanos()) / 1_000, size);
+        if (!refused.isEmpty()) {
+            metrics.errors += refused.size();
+            metrics.lost += outbound.isDurable() ? 0 : refused.size();
+            warn(refused.size(), refused.values().iterator().next());
+        }
         if (outbound.isDurable()) {
-            relay.bus().acknowledge(subscription, batch.deliveries());
+            Map<Delivery, String> dead = new IdentityHashMap<>();
+            refused.forEach((index, reason) -> dead.put(sent.get(index), reason));
+            relay.bus().settle(subscription, batch.deliveries(), dead);
         } else {
             relay.bus().credit(subscription, size);
         }
         pump(true);
     }
 
-    private void failed(RedisCommands to, Outbound.Batch batch, Throwable error) {
-        if (to != commands) {
+    private void warn(int messages, String reason) {
+        log.warn(
+                "Relay {}: {} did not take {} messages for {}: {}",
+                relay.config().name(),
+                relay.config().brokerWord(),
+                messages,
+                route.target().name(),
+                reason.length() > 200 ? reason.substring(0, 200) + "…" : reason);
+    }
+
+    private void failed(Sender to, Outbound.Batch batch, Throwable error) {
+        if (to != sender) {
             return; // The end of the connection has been dealt with as a whole.
         }
         String reason = String.valueOf(error.getMessage());
-        if (reason.contains("CONNECTION_CLOSED")) {
+        if (to.isLoss(error)) {
             giveUp(outbound.failed(batch));
             return; // Its end is about to be told, and is no answer.
         }
         relay.metrics().errors++;
-        log.warn(
-                "Relay {}: Redis did not take {} messages for {}: {}",
-                relay.config().name(),
-                batch.deliveries().size(),
-                route.target().name(),
-                reason.length() > 200 ? reason.substring(0, 200) + "…" : reason);
+        warn(batch.deliveries().size(), reason);
         giveUp(outbound.failed(batch));
         again(relay.breaker().failed(RelayContext.nowMillis()));
     }

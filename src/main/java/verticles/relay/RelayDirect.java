@@ -18,14 +18,14 @@ import neuralcore.wire.Params;
 import org.jspecify.annotations.Nullable;
 
 /** What clients send to the server by a relay without a channel between. */
-final class RedisDirect {
+final class RelayDirect {
     private static final int MOST_MESSAGES = 4_096;
 
     private final RelayContext relay;
     private final long publisher;
     private long number;
 
-    RedisDirect(RelayContext relay, long publisher) {
+    RelayDirect(RelayContext relay, long publisher) {
         this.relay = relay;
         this.publisher = publisher;
     }
@@ -34,7 +34,7 @@ final class RedisDirect {
      * @param params {@code to}: an outgoing route's target, serializer and compression; {@code
      *     messages}: objects of {@code channel}, {@code payload}, {@code priority}, {@code meta}
      */
-    Future<Map<String, @Nullable Object>> publish(RedisCommands by, Params params) {
+    Future<Map<String, @Nullable Object>> publish(Sender by, Params params) {
         Map<String, @Nullable Object> given = new HashMap<>(known(params.optionalObject("to")));
         given.put("direction", "out");
         given.put("channel", "any");
@@ -45,7 +45,7 @@ final class RedisDirect {
                     "'messages' must be a list of at most %d.".formatted(MOST_MESSAGES));
         }
         List<@Nullable Object> results = new ArrayList<>();
-        List<RedisCommands.Item> items = new ArrayList<>();
+        List<Sender.Item> items = new ArrayList<>();
         for (Object message : messages) {
             try {
                 items.add(item(route, message));
@@ -58,36 +58,41 @@ final class RedisDirect {
             return Future.succeededFuture(Map.of("results", results));
         }
         long sent = System.nanoTime();
-        Future<?> answer =
-                switch (route.target()) {
-                    case Target.PubSub _ -> by.publish(items);
-                    case Target.Stream stream -> by.add(items, stream);
-                    case Target.StreamGroup _ -> throw new IllegalStateException("not outgoing");
-                };
-        return answer.map(
-                        done -> {
-                            relay.metrics().published += items.size();
-                            relay.metrics()
-                                    .latencyMicros
-                                    .record((System.nanoTime() - sent) / 1_000, items.size());
-                            relay.metrics().batchSizes.record(items.size());
-                            return Map.<String, @Nullable Object>of("results", results);
-                        })
+        return by.send(items, route.target())
+                .map(refused -> answered(results, items.size(), sent, refused))
                 .recover(error -> Future.succeededFuture(failed(results, error)));
+    }
+
+    private Map<String, @Nullable Object> answered(
+            List<@Nullable Object> results, int items, long sent, Map<Integer, String> refused) {
+        int index = 0;
+        for (int i = 0; i < results.size(); i++) {
+            if (results.get(i) == null) {
+                String reason = refused.get(index++);
+                results.set(i, reason == null ? null : notTaken(reason).toObject());
+            }
+        }
+        relay.metrics().errors += refused.size();
+        relay.metrics().published += items - refused.size();
+        relay.metrics().latencyMicros.record((System.nanoTime() - sent) / 1_000, items);
+        relay.metrics().batchSizes.record(items);
+        return Map.of("results", results);
+    }
+
+    private NeuralCoreException notTaken(@Nullable String reason) {
+        return new NeuralCoreException(
+                ErrorCode.UNAVAILABLE,
+                "%s did not take it: %s".formatted(relay.config().brokerWord(), reason));
     }
 
     private Map<String, @Nullable Object> failed(List<@Nullable Object> results, Throwable error) {
         relay.metrics().errors++;
-        Map<String, @Nullable Object> failure =
-                new NeuralCoreException(
-                                ErrorCode.UNAVAILABLE,
-                                "Redis did not take it: " + error.getMessage())
-                        .toObject();
+        Map<String, @Nullable Object> failure = notTaken(error.getMessage()).toObject();
         results.replaceAll(before -> before == null ? failure : before);
         return Map.of("results", results);
     }
 
-    private RedisCommands.Item item(Route.Out route, @Nullable Object message) {
+    private Sender.Item item(Route.Out route, @Nullable Object message) {
         if (!(message instanceof Map<?, ?> map)) {
             throw NeuralCoreException.invalid("A message must be an object.");
         }
@@ -117,9 +122,9 @@ final class RedisDirect {
                 relay.codec().encode(envelope, route.serializer(), route.compression());
         relay.metrics().plainBytes += packed.plainLength();
         relay.metrics().sentBytes += packed.bytes().length;
-        return new RedisCommands.Item(
+        return new Sender.Item(
                 route.target().name().replace(Target.CHANNEL_MARK, channel),
-                envelope.id(),
+                envelope,
                 packed.bytes());
     }
 

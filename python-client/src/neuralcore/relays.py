@@ -15,9 +15,12 @@ route may say, and what is promised, is in ``docs/relays.md``.
 
 from __future__ import annotations
 
+import json
+import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -40,6 +43,7 @@ __all__ = ["RedisBridge"]
 
 _RELAY = "neuralcore.messaging.relay."
 _POLL_SECONDS = 0.02
+_TRAINING = 300.0  # seconds
 
 
 class RedisBridge:
@@ -54,7 +58,9 @@ class RedisBridge:
 
     :param url: ``redis://[user[:password]@]host[:port][/database]``.
     :param name: of the relay; durable routes' places in the journal carry it.
-    :param compress: pack with zlib what is sent by routes, and by :meth:`publish`.
+    :param compress: pack with zlib what is sent by routes, and by :meth:`publish`: what ATLAS's own
+        bus reads.
+    :param compression: "none", "zlib", "lz4" or "zstd" instead.
     :param namespace: of the routes' channels: ``MessageBus.namespace``.
     :param serializer: "ncb" (MessagePack, as ATLAS's own bus writes it) or "json".
     :param client: the client to use; by default the process's own, which may start a daemon.
@@ -70,13 +76,15 @@ class RedisBridge:
         *,
         namespace: str = "default",
         serializer: str = "ncb",
+        compression: str | None = None,
         client: Client | None = None,
         timeout: float = 10.0,
         **options: Any,
     ) -> None:
         self.name = name
         self.timeout = timeout
-        self._form = {"serializer": serializer, "compression": "zlib" if compress else "none"}
+        standard = "zlib" if compress else "none"
+        self._form = {"serializer": serializer, "compression": compression or standard}
         self._settings = {
             **_split(url),
             **options,
@@ -276,6 +284,30 @@ class RedisBridge:
         """Puts dead letters of the durable routes' channels back into them."""
         params = {"name": self.name, "limit": limit}
         return run(lambda: self._call("redrive", params), "Redriving a relay")
+
+    def train_dictionary(
+        self, path: str | os.PathLike[str], payloads: Iterable[Any], *, size: int = 24 * 1024
+    ) -> Completion[int]:
+        """Writes a dictionary for ``compression="zstd"``, learnt from payloads like those to come.
+
+        Give its path to both ends, as ``dictionaries=[path]``. Needs the daemon, not the server.
+
+        :param payloads: some thousands, of what JSON has a form for; at most 50,000.
+        :param size: of the file, in bytes, at most; a tenth of the payloads' or less.
+        :returns: the number by which messages name the dictionary.
+        :raises InvalidRequest: if they are too few to learn from.
+        """
+        return run(lambda: self._train(Path(path), payloads, size), "Learning a dictionary")
+
+    def _train(self, path: Path, payloads: Iterable[Any], size: int) -> int:
+        samples = [json.dumps(each, separators=(",", ":"), ensure_ascii=False) for each in payloads]
+        channels = sorted({route["channel"] for route in self._routes}) or ["messages"]
+        said, (learnt,) = self._connection().call(
+            _RELAY + "train", {"channels": channels, "size": size}, [samples], timeout=_TRAINING
+        )
+        path.write_bytes(bytes(learnt))
+        number: int = said["dictionary"]
+        return number
 
     def _switch(self, verb: str) -> Completion[dict[str, Any]]:
         return run(lambda: self._call(verb, {"name": self.name}), f"Switching a relay {verb}")

@@ -199,3 +199,52 @@ def test_the_command_lists_and_switches_relays(
     assert [relay["name"] for relay in relays] == ["shown"]
     bridge.close().result()
     assert "no relay" in command("list")
+
+
+SAMPLES = [{"sensor": f"north-{i % 7}", "celsius": i / 8, "text": "x" * 90} for i in range(3000)]
+
+
+@pytest.mark.parametrize(
+    ("compression", "magic"), [("lz4", b"\x04\x22\x4d\x18"), ("zstd", b"\x28\xb5\x2f\xfd")]
+)
+async def test_messages_are_packed_and_unpacked(client, url, server, tmp_path, compression, magic):
+    dictionary = tmp_path / "own.zdict"
+    bridge = RedisBridge(
+        url,
+        f"packed-{compression}",
+        namespace=f"relays-{compression}",
+        compression=compression,
+        client=client,
+        dictionaries=[str(dictionary)],
+    )
+    assert await bridge.train_dictionary(dictionary, SAMPLES, size=4096) > 0
+    async with MessageBus(name=f"relays-{compression}", client=client) as bus:
+        bridge.route("out", "near", stream="packed")
+        await bridge.connect(PATIENCE)
+        bus.publish("near", SAMPLES[9])
+        await until(lambda: server.xlen("packed") == 1, "the message")
+        [(_, fields)] = server.xrange("packed")
+        assert fields[b"data"][:4] == magic
+        assert bridge.metrics()["compression_ratio"] > 1.2
+        await bridge.close()
+
+        known = [str(dictionary)]
+        other = RedisBridge(
+            url, "reads", namespace=bus.namespace, client=client, dictionaries=known
+        )
+        other.route("in", "there", stream="packed", replay_start="0-0")
+        await other.connect(PATIENCE)
+        await until(lambda: other.metrics()["loops"] == 1, "its own message, known again")
+        await other.close()
+    with pytest.raises(InvalidRequest):
+        await bridge.train_dictionary(dictionary, SAMPLES[:2])
+
+
+def test_the_command_learns_a_dictionary(neuralcore_daemon, tmp_path, capsys):
+    samples = tmp_path / "samples.jsonl"
+    samples.write_text("\n".join(json.dumps(each) for each in SAMPLES))
+    learnt = tmp_path / "learnt.zdict"
+    words = ["relay", "train", str(learnt), f"samples={samples}", "channel=jobs", "size=4096"]
+    assert main([*words, "--url", neuralcore_daemon.url]) == 0
+    assert "3000" in capsys.readouterr().out
+    assert 0 < learnt.stat().st_size <= 4096

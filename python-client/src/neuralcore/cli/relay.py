@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 from typing import Any
 
 from neuralcore.cli import output
@@ -15,18 +17,25 @@ def add_arguments(parser: ArgumentParser) -> None:
     output.add_common(
         parser,
         "Lists the relays of the daemon, asks after one's health, switches it on or off, lets it"
-        " send what it has (drain), puts dead letters back (redrive), or adds a route.",
+        " send what it has (drain), puts dead letters back (redrive), adds a route, or learns a"
+        " dictionary for zstd from payloads in a file, JSON one a line (train).",
         "neuralcore relay route main direction=out channel=jobs stream=shop.jobs",
     )
-    actions = ["list", "health", "on", "off", "drain", "redrive", "route", "close"]
+    actions = ["list", "health", "on", "off", "drain", "redrive", "route", "close", "train"]
     parser.add_argument("action", choices=actions)
-    parser.add_argument("name", nargs="?", help="of the relay; for all but list")
-    parser.add_argument("keys", nargs="*", help="route: what it is, as KEY=VALUE")
+    parser.add_argument("name", nargs="?", help="of the relay; for all but list; train: a new file")
+    parser.add_argument(
+        "keys",
+        nargs="*",
+        help="KEY=VALUE: what a route is; train: samples=FILE, perhaps channel=NAME, size=BYTES",
+    )
 
 
 def run(options: Namespace) -> int:
     from neuralcore.client import connect
 
+    if options.action == "train":
+        return _train(options)
     params: dict[str, Any] = {}
     if options.action != "list":
         if not options.name:
@@ -48,6 +57,31 @@ def run(options: Namespace) -> int:
     elif "routes" in said:
         _show(said)
     elif said:
+        output.table(said)
+    return 0
+
+
+def _train(options: Namespace) -> int:
+    from neuralcore.client import connect
+    from neuralcore.relays import RedisBridge
+
+    keys = dict(_pair(given) for given in options.keys)
+    if not options.name or "samples" not in keys or keys.keys() - {"samples", "channel", "size"}:
+        raise InvalidRequest(
+            "relay train wants a file to write and samples=FILE, perhaps channel=NAME, size=BYTES."
+        )
+    lines = Path(keys["samples"]).read_text(encoding="utf-8").splitlines()
+    payloads = [json.loads(line) for line in lines if line.strip()]
+    with connect(options.url, require="daemon") as client:
+        bridge = RedisBridge("redis://127.0.0.1", client=client)
+        if "channel" in keys:
+            bridge.route("out", keys["channel"], pubsub="-")
+        size = keys.get("size", 24 * 1024)
+        number = bridge.train_dictionary(options.name, payloads, size=size).result()
+    said = {"file": options.name, "dictionary": number, "samples": len(payloads)}
+    if options.json:
+        output.as_json(said)
+    else:
         output.table(said)
     return 0
 

@@ -3,6 +3,7 @@ package verticles;
 import io.vertx.core.Future;
 import io.vertx.core.VerticleBase;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.SecureRandom;
@@ -24,11 +25,15 @@ import neuralcore.eventbus.Addresses;
 import neuralcore.eventbus.Services;
 import neuralcore.relay.RelayConfig;
 import neuralcore.relay.RelayFile;
+import neuralcore.relay.Training;
+import neuralcore.relay.ZstdDictionary;
+import neuralcore.wire.ElementType;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.NeuralCoreException;
 import neuralcore.wire.Params;
 import neuralcore.wire.Reply;
 import neuralcore.wire.Request;
+import neuralcore.wire.Tensor;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -76,6 +81,7 @@ public final class RelayVerticle extends VerticleBase {
         offer(Addresses.RELAY_ROUTE, request -> pass(request, "route"));
         offer(Addresses.RELAY_PUBLISH, request -> pass(request, "publish"));
         offer(Addresses.RELAY_REDRIVE, this::redrive);
+        offer(Addresses.RELAY_TRAIN, this::train);
         vertx.eventBus()
                 .<String>localConsumer(
                         Addresses.CONNECTION_CLOSED, message -> ownerLeft(message.body()));
@@ -227,6 +233,25 @@ public final class RelayVerticle extends VerticleBase {
                                                                                             ::requeued)
                                                                             .sum())));
                         });
+    }
+
+    /** The attachment holds payloads, JSON each; the answer's is the dictionary. */
+    private Future<Reply> train(Request request) {
+        List<String> channels = request.params().strings("channels");
+        int size = request.params().integer("size", 24 << 10, 0, Integer.MAX_VALUE);
+        List<String> payloads =
+                request.tensors().isEmpty() ? List.of() : request.tensors().getFirst().toStrings();
+        return vertx.executeBlocking(() -> Training.learn(channels, payloads, size))
+                .map(Objects::requireNonNull)
+                .map(
+                        learnt ->
+                                Reply.of(
+                                        Map.of("dictionary", new ZstdDictionary(learnt).id()),
+                                        new Tensor(
+                                                ElementType.BYTES,
+                                                learnt.length,
+                                                0,
+                                                ByteBuffer.wrap(learnt))));
     }
 
     private Future<Reply> requeue(Request request, Map<?, ?> route) {

@@ -4,5 +4,9 @@ package neuralcore.relay;
 public enum Compression {
     NONE,
     /** The one that ATLAS's own bus knows. */
-    ZLIB
+    ZLIB,
+    /** Quickest, packs least. */
+    LZ4,
+    /** Packs most, small messages by a dictionary that both ends have. */
+    ZSTD
 }

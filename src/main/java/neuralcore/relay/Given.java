@@ -1,5 +1,7 @@
 package neuralcore.relay;
 
+import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
@@ -91,6 +93,19 @@ final class Given {
     List<?> list(String key) {
         List<?> list = params(key).optionalList(key);
         return list == null ? List.of() : list;
+    }
+
+    List<Path> paths(String key) {
+        List<Path> paths = new ArrayList<>();
+        for (Object item : list(key)) {
+            if (!(item instanceof String text) || text.isEmpty()) {
+                throw NeuralCoreException.invalid(
+                        "%s has '%s' with %s in it; it must be a list of files."
+                                .formatted(what, key, item));
+            }
+            paths.add(Path.of(text));
+        }
+        return paths;
     }
 
     void done() {

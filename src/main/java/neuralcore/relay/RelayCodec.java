@@ -13,7 +13,6 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.zip.Deflater;
 import neuralcore.wire.Envelope;
 import neuralcore.wire.Json;
 import neuralcore.wire.MessagePackWriter;
@@ -33,13 +32,13 @@ import org.msgpack.value.ValueType;
  * <p>A payload that is already in the form wanted is copied as it is, in both directions. {@code
  * meta} gets one entry more, {@code relay_hops}: the nodes that the message has passed.
  *
- * <p>Not thread-safe. Cost: a copy, and a walk over the bytes on the way in.
+ * <p>Not thread-safe. Cost: a copy, and a walk over the bytes on the way in. It may hold memory
+ * outside the heap until {@link #close}.
  */
-public final class RelayCodec {
+public final class RelayCodec implements AutoCloseable {
     static final String HOPS = "relay_hops";
 
     private static final byte[] RELAY = "relay".getBytes(StandardCharsets.UTF_8);
-    private static final int LEVEL = 3;
 
     /**
      * As {@link Json} reads, but for duplicate names, whose detection costs as much as the rest.
@@ -57,16 +56,22 @@ public final class RelayCodec {
                     .build();
 
     private final String node;
-    private final Unpacker unpacker;
+    private final Packing packing;
     private final MessageBufferPacker packer = MessagePack.newDefaultBufferPacker();
 
     /**
      * @param node name of this daemon among all that messages may pass
      * @param maxUnpacked bytes of a message from a broker at most
+     * @param dictionaries by which zstd packs short messages, besides its own
      */
-    public RelayCodec(String node, int maxUnpacked) {
+    public RelayCodec(String node, int maxUnpacked, List<ZstdDictionary> dictionaries) {
         this.node = node;
-        this.unpacker = new Unpacker(maxUnpacked);
+        this.packing = new Packing(maxUnpacked, dictionaries);
+    }
+
+    @Override
+    public void close() {
+        packing.close();
     }
 
     // Out
@@ -82,10 +87,7 @@ public final class RelayCodec {
                         case NCB -> messagePack(message);
                         case JSON -> json(message);
                     };
-            return switch (compression) {
-                case NONE -> new Packed(plain, plain.length);
-                case ZLIB -> new Packed(deflate(plain), plain.length);
-            };
+            return new Packed(packing.pack(plain, compression), plain.length);
         } catch (IOException e) {
             throw new UncheckedIOException("writing to memory failed", e);
         }
@@ -172,22 +174,6 @@ public final class RelayCodec {
         return false;
     }
 
-    private static byte[] deflate(byte[] plain) {
-        Deflater deflater = new Deflater(LEVEL);
-        try {
-            deflater.setInput(plain);
-            deflater.finish();
-            ByteArrayOutputStream out = new ByteArrayOutputStream(plain.length / 2 + 64);
-            byte[] piece = new byte[Math.min(8_192, plain.length + 64)];
-            while (!deflater.finished()) {
-                out.write(piece, 0, deflater.deflate(piece));
-            }
-            return out.toByteArray();
-        } finally {
-            deflater.end();
-        }
-    }
-
     private static byte[] ascii(String text) {
         return text.getBytes(StandardCharsets.US_ASCII);
     }
@@ -200,7 +186,7 @@ public final class RelayCodec {
      * @throws NeuralCoreException {@code INVALID_REQUEST} if it is none, or exceeds a limit
      */
     public Incoming decode(byte[] data) {
-        byte[] plain = unpacker.unpack(data);
+        byte[] plain = packing.unpack(data);
         try {
             return plain.length > 0 && plain[0] == '{' ? readJson(plain) : readMessagePack(plain);
         } catch (IOException | RuntimeException e) {

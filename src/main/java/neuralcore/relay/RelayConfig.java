@@ -1,6 +1,7 @@
 package neuralcore.relay;
 
 import java.net.URI;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -19,6 +20,7 @@ import org.jspecify.annotations.Nullable;
  * @param answerMillis a broker that takes longer to answer counts as gone
  * @param reconnectMillis longest wait between two attempts to connect
  * @param reconnectAttempts failed ones in a row before it gives up; 0 for never
+ * @param dictionaries files of zstd's dictionaries; the first packs, all unpack
  */
 public record RelayConfig(
         String name,
@@ -35,6 +37,7 @@ public record RelayConfig(
         int reconnectAttempts,
         String namespace,
         String prefix,
+        List<Path> dictionaries,
         List<Route> routes) {
 
     /** What kind of broker a relay speaks to. */
@@ -48,6 +51,7 @@ public record RelayConfig(
                     "A relay's name is '%s'; it must be 1 to 64 letters, digits, '_', '-' or '.'."
                             .formatted(name));
         }
+        dictionaries = List.copyOf(dictionaries);
         routes = List.copyOf(routes);
     }
 
@@ -84,6 +88,7 @@ public record RelayConfig(
                         given.integer("max_reconnect_attempts", 0, 0, Integer.MAX_VALUE),
                         namespace,
                         prefix,
+                        given.paths("dictionaries"),
                         routes);
         given.done();
         return config;
@@ -126,6 +131,7 @@ public record RelayConfig(
                 reconnectAttempts,
                 namespace,
                 prefix,
+                dictionaries,
                 more);
     }
 

@@ -19,6 +19,7 @@ import neuralcore.relay.RelayStatus;
 import neuralcore.relay.Route;
 import neuralcore.relay.RouteParams;
 import neuralcore.relay.Target;
+import neuralcore.relay.ZstdDictionary;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.NeuralCoreException;
 import neuralcore.wire.Params;
@@ -82,7 +83,10 @@ public final class RedisRelay implements Relay {
                                         + ":"
                                         + Long.toHexString(random.nextLong()),
                                 client.isEmpty() ? "relay:" + config.name() : client),
-                        new RelayCodec(node, maxUnpacked),
+                        new RelayCodec(
+                                node,
+                                maxUnpacked,
+                                config.dictionaries().stream().map(ZstdDictionary::of).toList()),
                         new RelayMetrics(),
                         new RecentIds(RelayContext.RECENT_IDS),
                         new CircuitBreaker(
@@ -112,7 +116,7 @@ public final class RedisRelay implements Relay {
     public Future<Void> stop() {
         vertx.cancelTimer(beatTimer);
         disconnect();
-        return relay.bus().close();
+        return relay.bus().close().onComplete(done -> relay.codec().close());
     }
 
     private Future<Void> open(Route route) {

@@ -36,7 +36,7 @@ class RelayCodecTest {
                     + "f5addee321deb53ecdb443feee756160f56893ef29420b9bca1ae0e82b5158ca0aa1d3fa9a2c03ad"
                     + "b210851fe46710918a7f405e4552";
 
-    private final RelayCodec codec = new RelayCodec("here", 16 << 20);
+    private final RelayCodec codec = new RelayCodec("here", 16 << 20, List.of());
 
     @ParameterizedTest
     @ValueSource(strings = {NCB, NCB_ZLIB})
@@ -83,7 +83,7 @@ class RelayCodecTest {
                     message("{\"a\":[1,{\"b\":\"ü\"}],\"c\":null}", "{\"trace_id\":\"t\",\"k\":1}");
 
             byte[] sent = codec.encode(message, serializer, compression).bytes();
-            Incoming back = new RelayCodec("there", 1 << 20).decode(sent);
+            Incoming back = new RelayCodec("there", 1 << 20, List.of()).decode(sent);
 
             assertThat(back.id()).isEqualTo(message.id());
             assertThat(back.priority()).isEqualTo(5);
@@ -111,7 +111,7 @@ class RelayCodecTest {
     void eachNodeAddsItselfAndACircleIsSeen() {
         Envelope first = message("1", "");
         byte[] sent = codec.encode(first, Serializer.NCB, Compression.NONE).bytes();
-        RelayCodec second = new RelayCodec("second", 1 << 20);
+        RelayCodec second = new RelayCodec("second", 1 << 20, List.of());
         Envelope there = second.decode(sent).toEnvelope("c", 1, 2, 3, "r", "f");
 
         byte[] again = second.encode(there, Serializer.JSON, Compression.NONE).bytes();
@@ -195,7 +195,7 @@ class RelayCodecTest {
 
     @Test
     void aMessageBeyondTheLimitIsRefused() {
-        RelayCodec small = new RelayCodec("n", 1_000);
+        RelayCodec small = new RelayCodec("n", 1_000, List.of());
 
         assertThatThrownBy(() -> small.decode(bytes("{\"payload\":\"" + "x".repeat(1_000) + "\"}")))
                 .isInstanceOf(NeuralCoreException.class);

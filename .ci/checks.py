@@ -78,13 +78,16 @@ def place_of(test_class: str, trace: str) -> str:
     return ""
 
 
-def run(name: str, command: list[str], verbose: bool) -> tuple[int, Path]:
+def run(
+    name: str, command: list[str], verbose: bool, environment: dict[str, str]
+) -> tuple[int, Path]:
     """Runs a command in the project's folder; its exit code and the file with its output."""
     log = LOGS / f"{name}.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
             command,
             cwd=ROOT,
+            env={**os.environ, **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -99,14 +102,18 @@ def run(name: str, command: list[str], verbose: bool) -> tuple[int, Path]:
 
 
 def check(
-    name: str, command: list[str], verbose: bool, reports: dict[Path, str] | None = None
+    name: str,
+    command: list[str],
+    verbose: bool,
+    reports: dict[Path, str] | None = None,
+    environment: dict[str, str] | None = None,
 ) -> Outcome:
     """Runs one check and prints its line; `reports` are folders and patterns of JUnit files."""
     for folder, pattern in (reports or {}).items():
         for old in folder.glob(pattern):
             old.unlink()
     started = time.monotonic()
-    code, log = run(name, command, verbose)
+    code, log = run(name, command, verbose, environment or {})
     outcome = Outcome()
     for folder, pattern in (reports or {}).items():
         outcome.add_reports(sorted(folder.glob(pattern)))
@@ -147,9 +154,12 @@ def main() -> int:
     config = "python-client/pyproject.toml"
     ruff = str(BIN / "ruff")
     mypy = [python, "-m", "mypy", "--config-file", config, "--strict"]
-    xml = LOGS / "pytest.xml"
     pytest = [python, "-m", "pytest", "-ra", "-c", config, "--rootdir", "python-client"]
-    pytest.append(f"--junitxml={xml}")
+    xml, pure_xml = LOGS / "pytest.xml", LOGS / "pure.xml"
+    tests = "python-client/tests"
+    # The bus once more without its part in C, as it is where there is no compiler.
+    pure = [f"{tests}/daemon/{name}" for name in ("test_bus_features.py", "test_bus_life.py")]
+    pure += [f"{tests}/daemon/both/test_messaging.py", f"{tests}/test_native.py"]
     outcomes = [
         check(
             "java",
@@ -162,7 +172,19 @@ def main() -> int:
         check("ruff", [ruff, "check", "--config", config, *PYTHON_FOLDERS], verbose),
         check("format", [ruff, "format", "--check", "--config", config, *PYTHON_FOLDERS], verbose),
         check("mypy", [*mypy, "python-client/src", "benchmarks", ".ci/checks.py"], verbose),
-        check("pytest", [*pytest, "python-client/tests", "benchmarks"], verbose, {LOGS: xml.name}),
+        check(
+            "pytest",
+            [*pytest, f"--junitxml={xml}", tests, "benchmarks"],
+            verbose,
+            {LOGS: xml.name},
+        ),
+        check(
+            "pure",
+            [*pytest, f"--junitxml={pure_xml}", *pure],
+            verbose,
+            {LOGS: pure_xml.name},
+            {"NEURALCORE_CLIENT_PURE_PYTHON": "1"},
+        ),
     ]
     failed = [name for outcome in outcomes for name in outcome.failed]
     skipped = [name for outcome in outcomes for name in outcome.skipped]

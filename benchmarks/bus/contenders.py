@@ -17,13 +17,19 @@ Handler = Callable[[Any], None]
 
 
 class Contender(Protocol):
+    """One bus.
+
+    :ivar awaits: whether a message is on its way only when what ``publish`` returned was awaited.
+    """
+
+    awaits: bool
+
     async def open(self) -> None: ...
 
     async def subscribe(self, channel: str, handle: Handler) -> None:
         """``handle`` gets each decoded payload."""
 
-    def publish(self, channel: str, payload: Any, priority: int) -> Awaitable[object] | None:
-        """What is returned, if anything, is to be awaited."""
+    def publish(self, channel: str, payload: Any, priority: int) -> Any: ...
 
     async def breathe(self) -> None:
         """Called after each burst: lets the loop run, and does what the bus needs to be fair."""
@@ -33,6 +39,8 @@ class Contender(Protocol):
 
 class Ours:
     """Every message crosses the daemon; :meth:`counts` shows it."""
+
+    awaits = False
 
     def __init__(self, url: str, name: str = "") -> None:
         self._url = url
@@ -54,7 +62,7 @@ class Ours:
         await self.bus.create_channel(channel, max_queue_size=0)
         await self.bus.subscribe(channel, on_message)
 
-    def publish(self, channel: str, payload: Any, priority: int) -> Awaitable[object] | None:
+    def publish(self, channel: str, payload: Any, priority: int) -> Any:
         raise AssertionError("replaced by open()")
 
     async def breathe(self) -> None:
@@ -69,8 +77,22 @@ class Ours:
         self._client.close()
 
 
+class OursInBatches(Ours):
+    """The same with a handler that takes lists."""
+
+    async def subscribe(self, channel: str, handle: Handler) -> None:
+        async def on_messages(messages: Any) -> None:
+            for message in messages:
+                handle(message.payload)
+
+        await self.bus.create_channel(channel, max_queue_size=0)
+        await self.bus.subscribe(channel, on_messages, batch=True)
+
+
 class Ncb:
     """ATLAS's NeuralCognitiveBus, from a checkout. In memory, within the process."""
+
+    awaits = True
 
     def __init__(self, root: str) -> None:
         path = Path(root) / "core" / "messaging" / "NCB.py"
@@ -139,6 +161,8 @@ class AtlasInterface(Ncb):
 class SmallInterface:
     """``NeuralCoreNCB``, the bus of the planning documents, over the daemon."""
 
+    awaits = True
+
     def __init__(self, url: str) -> None:
         self._url = url
 
@@ -171,6 +195,8 @@ class SmallInterface:
 
 class Nats:
     """nats-py and nats-server, core (at most once, no priorities)."""
+
+    awaits = True
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -212,6 +238,8 @@ class Nats:
 
 class Redis:
     """Redis Streams: XADD in pipelines, XREAD in blocks."""
+
+    awaits = False
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -260,8 +288,10 @@ class Redis:
 
 
 def contender(name: str, where: str, namespace: str = "") -> Contender:
-    if name == "ours":
+    if name in ("ours", "ours, in Python"):
         return Ours(where, namespace)
+    if name == "ours, batches":
+        return OursInBatches(where, namespace)
     others: dict[str, Any] = {
         "ncb": Ncb,
         "nats": Nats,

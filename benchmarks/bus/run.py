@@ -121,10 +121,11 @@ class _Bench:
         self._warm_up()
         rates: dict[str, list[float]] = {}
         for _ in range(self._rounds):
-            for name in self._where:
+            for name in [*self._where, *_OTHER_WAYS]:
                 got = self._measure(
                     name,
                     "one_process",
+                    at=self._where["ours"] if name in _OTHER_WAYS else None,
                     messages=self._messages(name) // copies,
                     channels=1,
                     copies=copies,
@@ -322,10 +323,13 @@ class _Bench:
             scenario,
         ]
         command += [f"{key}={value}" for key, value in numbers.items()]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT / "benchmarks")}
+        if name == "ours, in Python":
+            environment["NEURALCORE_CLIENT_PURE_PYTHON"] = "1"
         done = subprocess.run(
             command,
             cwd=ROOT / "benchmarks",
-            env={**os.environ, "PYTHONPATH": str(ROOT / "benchmarks")},
+            env=environment,
             capture_output=True,
             text=True,
             timeout=_TIMEOUT,
@@ -351,9 +355,12 @@ class _Bench:
         medians = {name: figure.median for name, figure in zip(values, added, strict=True)}
         mine = medians.get("ours")
         for name, other in medians.items():
-            if mine and name != "ours":
+            if mine and not name.startswith("ours"):
                 ratio = mine / other if unit.endswith("/s") else other / mine
                 print(f"    {ratio:.1f} × {name}")
+
+
+_OTHER_WAYS = ("ours, batches", "ours, in Python")
 
 
 class _NotThere(Exception):

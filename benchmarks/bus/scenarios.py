@@ -35,12 +35,17 @@ class Receiver:
     """Counts, and adds up the numbers that the messages carry."""
 
     def __init__(self, wanted: int) -> None:
+        self._done = asyncio.Event()
+        self.expect(wanted)
+
+    def expect(self, wanted: int) -> None:
+        """Begins anew."""
         self.count = 0
         self.sum = 0
         self._wanted = wanted
-        self._done = asyncio.Event()
+        self._done.clear()
 
-    def __call__(self, payload: Any) -> None:
+    def take(self, payload: Any) -> None:
         self.count += 1
         self.sum += payload["step"]
         if self.count == self._wanted:
@@ -66,10 +71,12 @@ async def publish_all(
         payload["text"] = "x" * size
     burst = max(1, min(_BURST, (4 << 20) // (size or 150)))
     many = len(channels)
+    awaits = bus.awaits
+    publish = bus.publish
     for start in range(0, messages, burst):
         for i in range(start, min(messages, start + burst)):
-            published = bus.publish(channels[i % many], {**payload, "step": i}, i % 10)
-            if published is not None:
+            published: Any = publish(channels[i % many], {**payload, "step": i}, i % 10)
+            if awaits:
                 await published
         await bus.breathe()
         while not left(start + burst):
@@ -81,19 +88,18 @@ async def one_process(bus: Contender, *, messages: int, channels: int, copies: i
     names = [f"work{i}" for i in range(channels)]
     total = messages * copies
     figures = {}
+    receiver = Receiver(total)
+
+    def has_room(sent: int) -> bool:
+        return sent * copies - receiver.count < _WINDOW * copies
+
     await bus.open()
-    receivers: list[Receiver] = []
     for name in names:
         for _ in range(copies):
-            await bus.subscribe(name, lambda payload: receivers[-1](payload))
+            await bus.subscribe(name, receiver.take)
     for run in ("cold", "warm", "warm"):
-        receiver = Receiver(total)
-        receivers.append(receiver)
+        receiver.expect(total)
         began = time.perf_counter()
-
-        def has_room(sent: int, receiver: Receiver = receiver) -> bool:
-            return sent * copies - receiver.count < _WINDOW * copies
-
         await publish_all(bus, names, messages, has_room)
         await receiver.wait(messages, copies)
         figures[run] = total / (time.perf_counter() - began)
@@ -116,7 +122,7 @@ async def publish_call(bus: Contender, *, calls: int) -> Figures:
     for i in range(calls):
         began = clock()
         published = bus.publish("nobody", payload, i % 10)
-        if published is not None:
+        if bus.awaits:
             await published
         taken.append(clock() - began)
         if i % 256 == 255:
@@ -141,7 +147,7 @@ async def idle_latency(bus: Contender, *, calls: int) -> Figures:
     for _ in range(calls):
         came.clear()
         published = bus.publish("work", {**PAYLOAD, "step": clock()}, 0)
-        if published is not None:
+        if bus.awaits:
             await published
         if not isinstance(bus, Ours):
             await bus.breathe()
@@ -156,7 +162,7 @@ async def payloads(bus: Contender, *, size: int, messages: int) -> Figures:
     """The process publishes and receives messages of so many bytes."""
     await bus.open()
     receiver = Receiver(messages)
-    await bus.subscribe("work", lambda payload: receiver(payload))
+    await bus.subscribe("work", receiver.take)
     began = time.perf_counter()
     window = max(4, (16 << 20) // size)
     await publish_all(bus, ["work"], messages, lambda sent: sent - receiver.count < window, size)
@@ -171,7 +177,7 @@ def _other_process(name: str, where: str, namespace: str, messages: int, ready: 
         bus = contender(name, where, namespace)
         await bus.open()
         receiver = Receiver(messages)
-        await bus.subscribe("work", lambda payload: receiver(payload))
+        await bus.subscribe("work", receiver.take)
         ready.put("ready")
         await receiver.wait(messages)
         ready.put(time.time())
@@ -319,7 +325,7 @@ async def replay(name: str, where: str, *, messages: int) -> Figures:
     receiver = Receiver(messages)
 
     async def on_message(message: Any) -> None:
-        receiver(message.payload)
+        receiver.take(message.payload)
 
     began = time.perf_counter()
     await bus.bus.subscribe("kept", on_message, start="first")

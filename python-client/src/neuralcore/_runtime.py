@@ -59,11 +59,14 @@ def runtime_info() -> dict[str, Any]:
 
     Starts nothing, and connects to nothing that is not connected.
 
-    :returns: "version", "native_available", "python_version", "platform", "machine", "backend"
-        ("daemon", "fallback", or None before the first use), "url", and "daemon": the answer of
+    :returns: "version", "native_available", "python_version", "platform", "machine", "bus" ("c",
+        or "python" where no compiler was there at installation), "backend" ("daemon", "fallback",
+        or None before the first use), "url", and "daemon": the answer of
         ``neuralcore.system.info`` or None.
     """
     import platform
+
+    from neuralcore._bus.native import fast
 
     client = _current_client()
     info: dict[str, Any] = {
@@ -72,6 +75,7 @@ def runtime_info() -> dict[str, Any]:
         "python_version": sys.version,
         "platform": sys.platform,
         "machine": platform.machine(),
+        "bus": "python" if fast is None else "c",
         "backend": client.backend if client is not None else None,
         "url": client.url if client is not None else None,
         "daemon": None,

@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, overload
 from neuralcore._bus.completion import Completion, on_running_loop, run
 from neuralcore._bus.confirmation import Confirmation, MessageIds
 from neuralcore._bus.core import Core, Details, Drop
+from neuralcore._bus.filling import with_short_way
 from neuralcore._bus.message import Message, MessageId, MessageMeta, Priority
 from neuralcore._bus.options import (
     check_delay,
@@ -202,6 +203,7 @@ class MessageBus:
         # For the short way of ``publish``, where every look-up shows.
         self._fast = core.fast
         self._put = core.outbox.put
+        self._filling = core.outbox.for_dicts(core.fast, codec)
         self._encode = codec.encode
         self._encode_value = codec.encode_value
         self._content_type = codec.content_type
@@ -423,6 +425,7 @@ class MessageBus:
     def remove_plugin(self, plugin: Plugin) -> None:
         self._core.plugins.remove(plugin)
 
+    @with_short_way
     def publish(
         self,
         channel: str,

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import inspect
 import logging
 import threading
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Generator, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 from neuralcore._bus.inbox import Schedule
 from neuralcore._bus.limits import TURN_SECONDS
 from neuralcore._bus.message import Message
+from neuralcore._bus.native import fast
 
 if TYPE_CHECKING:
     from neuralcore._bus.subscription import Subscription
@@ -202,39 +205,125 @@ class LoopDispatcher:
         """
         schedule = self._schedule
         inbox = subscription.inbox
-        handler = subscription.handler
-        queue = inbox.first
-        most = max(1, min(len(queue), subscription.turn_messages, schedule.waiting - SMALL_BACKLOG))
+        most = max(
+            1, min(len(inbox.first), subscription.turn_messages, schedule.waiting - SMALL_BACKLOG)
+        )
         if schedule.contended:
             most = 1
-        incoming = schedule.incoming
-        auto_ack = subscription.auto_ack
+        turn = _Turn(subscription, most)
         began = monotonic()
-        done = failed = 0
         self._handling = True
         try:
-            for _ in range(most):
-                message = queue.popleft()
-                done += 1
-                self._calls += 1
-                try:
-                    result = await handler(message)
-                except BaseException as error:
-                    failed += 1
-                    if subscription.failed_async(message, error):
-                        raise
-                else:
-                    if result is not None:
-                        subscription.succeeded(message, result)
-                    elif auto_ack:
-                        subscription.ack(message)
-                if incoming or self._leader is not me or subscription.cancelled:
-                    break
+            if fast is None:
+                await self._call_handlers(turn, me)
+            else:
+                await self._call_handlers_in_c(turn, me)
         finally:
-            inbox.took(done)
-            schedule.took(subscription, done)
-            subscription.handled += done - failed
-            subscription.turn_took(done, monotonic() - began)
+            inbox.took(turn.done)
+            schedule.took(subscription, turn.done)
+            subscription.handled += turn.done - turn.failed
+            subscription.turn_took(turn.done, monotonic() - began)
+
+    async def _call_handlers(self, turn: _Turn, me: asyncio.Task[None] | None) -> None:
+        subscription = turn.subscription
+        queue = subscription.inbox.first
+        handler = subscription.handler
+        auto_ack = subscription.auto_ack
+        incoming = self._schedule.incoming
+        while turn.done < turn.most:
+            message = queue.popleft()
+            turn.done += 1
+            self._calls += 1
+            try:
+                result = await handler(message)
+            except BaseException as error:
+                turn.failed += 1
+                if subscription.failed_async(message, error):
+                    raise
+            else:
+                if result is not None:
+                    subscription.succeeded(message, result)
+                elif auto_ack:
+                    subscription.ack(message)
+            if incoming or self._leader is not me or subscription.cancelled:
+                return
+
+    async def _call_handlers_in_c(self, turn: _Turn, me: asyncio.Task[None] | None) -> None:
+        """The same. ``fast.handle`` comes back with each message to which there is more than a
+        handler that ends without waiting for anything and returns nothing."""
+        subscription = turn.subscription
+        queue = subscription.inbox.first
+        ack = subscription.ack if subscription.auto_ack else None
+        incoming = self._schedule.incoming
+        while turn.done < turn.most:
+            done, outcome, message, value = fast.handle(
+                queue, subscription.handler, turn.most - turn.done, incoming, ack, subscription
+            )
+            turn.done += done
+            self._calls += done
+            error: BaseException | None = None
+            if outcome == _RAISED:
+                error = value
+            elif outcome == _WAITS:
+                try:
+                    value = await _Begun(*value)
+                except BaseException as raised:
+                    error = raised
+            if error is not None:
+                turn.failed += 1
+                if subscription.failed_async(message, error):
+                    raise error
+            elif value is not None:
+                subscription.succeeded(message, value)
+            elif outcome == _WAITS and ack is not None:
+                ack(message)
+            if incoming or self._leader is not me or subscription.cancelled:
+                return
+
+
+class _Turn:
+    """What a subscription does before the loop or another has its turn."""
+
+    __slots__ = ("done", "failed", "most", "subscription")
+
+    def __init__(self, subscription: Subscription, most: int) -> None:
+        self.subscription = subscription
+        self.most = most
+        self.done = 0
+        self.failed = 0
+
+
+if fast is not None:
+    _, _, _RAISED, _WAITS = fast.OUTCOMES
+
+
+class _Begun:
+    """What a handler returned, to be awaited: if a coroutine, it waits for something already."""
+
+    __slots__ = ("_awaitable", "_waits_for")
+
+    def __init__(self, awaitable: Any, waits_for: Any) -> None:
+        self._awaitable = awaitable
+        self._waits_for = waits_for
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        coroutine, waits_for = self._awaitable, self._waits_for
+        if not inspect.iscoroutine(coroutine):
+            return (yield from coroutine.__await__())
+        while True:
+            try:
+                sent = yield waits_for
+            except GeneratorExit:
+                coroutine.close()
+                raise
+            except BaseException as error:
+                go_on = functools.partial(coroutine.throw, error)
+            else:
+                go_on = functools.partial(coroutine.send, sent)
+            try:
+                waits_for = go_on()
+            except StopIteration as end:
+                return end.value
 
 
 class ThreadDispatcher:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from neuralcore._bus import payload as _payload
+from neuralcore._bus.native import fast
 from neuralcore._wire import message_id
 
 if TYPE_CHECKING:
@@ -44,6 +45,10 @@ class MessageId(str):
     def __await__(self) -> Generator[Any, None, MessageId]:
         yield from ()
         return self
+
+
+if fast is not None and not TYPE_CHECKING:
+    MessageId = fast.MessageId
 
 
 class MessageMeta:

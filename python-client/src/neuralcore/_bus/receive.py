@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 
 from neuralcore._bus.message import Message
+from neuralcore._bus.native import fast
 from neuralcore._wire.messages import DELIVERY_HEAD
 from neuralcore._wire.names import decode_names
 from neuralcore.errors import ProtocolError
@@ -24,13 +25,24 @@ def read_deliveries(frame: bytes) -> list[Run]:
     """
     try:
         return _read(frame)
-    except (struct.error, IndexError, UnicodeDecodeError) as error:
+    except (struct.error, IndexError, ValueError) as error:
         raise ProtocolError(f"A deliver frame is malformed: {error}.") from error
 
 
 def _read(frame: bytes) -> list[Run]:
     _, _, _, _, names, _, count = DELIVERY_HEAD.unpack_from(frame)
     channels, at = decode_names(frame, DELIVERY_HEAD.size, names)
+    if fast is None:
+        runs, end = _read_entries(frame, at, count, channels)
+    else:
+        runs, end = fast.read_entries(frame, at, count, channels, Message)
+    if end != len(frame):
+        raise ProtocolError(f"A deliver frame of {len(frame)} bytes ends at {end}.")
+    return runs
+
+
+def _read_entries(frame: bytes, at: int, count: int, channels: list[str]) -> tuple[list[Run], int]:
+    """The runs, and where the last body ends; ``fast.read_entries`` does the same."""
     body = at + _ENTRY.size * count
     runs: list[Run] = []
     last = -1
@@ -73,6 +85,4 @@ def _read(frame: bytes) -> list[Run]:
                     channels[channel], priority, namespace_sequence, attempt, about, types, payload
                 )
             )
-    if body != len(frame):
-        raise ProtocolError(f"A deliver frame of {len(frame)} bytes ends at {body}.")
-    return runs
+    return runs, body

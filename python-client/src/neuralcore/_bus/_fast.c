@@ -1,0 +1,770 @@
+/* What a message bus does once a message, in C: putting what is published into its batch, taking
+ * deliver frames apart, and calling handlers. Each has its twin in Python (messaging.py and
+ * outbox.py, receive.py, dispatch.py), which runs where there was no compiler when the package was
+ * installed; the tests run both ways. docs/protocol.md has the layouts.
+ *
+ * Between looking at something and changing it nothing here runs other Python code, so that a
+ * change is one step for other threads.
+ */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <structmember.h>
+#include <string.h>
+#include <time.h>
+
+#define PUBLISHED_BYTES 40
+#define DELIVERED_BYTES 72
+#define BLOCK 4096 /* messages are numbered in blocks; three hexadecimal digits tell them apart */
+#define DIGITS 29  /* of an id, those that a block's messages have in common */
+#define FULL_MESSAGES 512
+#define SMALL 512 /* bytes of payload: a full batch of such messages is not too large */
+
+static const char HEX[] = "0123456789abcdef";
+
+/* Little-endian on every machine; compilers make a single move of it where that is the order. */
+
+static void write_int(unsigned char *to, unsigned long long value, int bytes) {
+    for (int i = 0; i < bytes; i++) {
+        to[i] = (unsigned char)(value >> (8 * i));
+    }
+}
+
+static unsigned long long read_int(const unsigned char *from, int bytes) {
+    unsigned long long value = 0;
+    for (int i = 0; i < bytes; i++) {
+        value |= (unsigned long long)from[i] << (8 * i);
+    }
+    return value;
+}
+
+/* ------------------------------------------------------------------ publishing */
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *batch;
+    PyObject *indexes; /* of the batch */
+    PyObject *entries;
+    PyObject *bodies;
+    PyObject *make_id;
+    PyObject *put_slowly;
+    PyObject *hurry;
+    PyObject *digits;
+    PyObject *channels; /* of the short way: a dict of default priorities, or NULL */
+    PyObject *encode;
+    long payload_type;
+    unsigned long long block_start;
+    unsigned long flush_in;
+    int next;
+    char open;
+} Filling;
+
+static int filling_init(Filling *self, PyObject *args, PyObject *kwargs) {
+    PyObject *make_id, *put_slowly, *hurry;
+    if (!PyArg_ParseTuple(args, "OOO", &make_id, &put_slowly, &hurry)) {
+        return -1;
+    }
+    Py_XSETREF(self->make_id, Py_NewRef(make_id));
+    Py_XSETREF(self->put_slowly, Py_NewRef(put_slowly));
+    Py_XSETREF(self->hurry, Py_NewRef(hurry));
+    self->next = BLOCK;
+    self->open = 0;
+    return 0;
+}
+
+static int filling_traverse(Filling *self, visitproc visit, void *arg) {
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->batch);
+    Py_VISIT(self->indexes);
+    Py_VISIT(self->entries);
+    Py_VISIT(self->bodies);
+    Py_VISIT(self->make_id);
+    Py_VISIT(self->put_slowly);
+    Py_VISIT(self->hurry);
+    Py_VISIT(self->digits);
+    Py_VISIT(self->channels);
+    Py_VISIT(self->encode);
+    return 0;
+}
+
+static int filling_clear(Filling *self) {
+    Py_CLEAR(self->batch);
+    Py_CLEAR(self->indexes);
+    Py_CLEAR(self->entries);
+    Py_CLEAR(self->bodies);
+    Py_CLEAR(self->make_id);
+    Py_CLEAR(self->put_slowly);
+    Py_CLEAR(self->hurry);
+    Py_CLEAR(self->digits);
+    Py_CLEAR(self->channels);
+    Py_CLEAR(self->encode);
+    return 0;
+}
+
+static void filling_dealloc(Filling *self) {
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    filling_clear(self);
+    type->tp_free((PyObject *)self);
+    Py_DECREF(type);
+}
+
+static PyObject *filling_get_batch(Filling *self, void *closure) {
+    if (self->batch == NULL) {
+        PyErr_SetString(PyExc_AttributeError, "batch");
+        return NULL;
+    }
+    return Py_NewRef(self->batch);
+}
+
+static int filling_set_batch(Filling *self, PyObject *batch, void *closure) {
+    if (batch == NULL) {
+        PyErr_SetString(PyExc_AttributeError, "batch");
+        return -1;
+    }
+    PyObject *indexes = PyObject_GetAttrString(batch, "indexes");
+    PyObject *entries = PyObject_GetAttrString(batch, "entries");
+    PyObject *bodies = PyObject_GetAttrString(batch, "bodies");
+    int good = indexes != NULL && entries != NULL && bodies != NULL;
+    if (good && !(PyDict_CheckExact(indexes) && PyList_CheckExact(entries) && PyList_CheckExact(bodies))) {
+        PyErr_SetString(PyExc_TypeError, "a batch has a dict of indexes, and lists of entries and bodies");
+        good = 0;
+    }
+    if (!good) {
+        Py_XDECREF(indexes);
+        Py_XDECREF(entries);
+        Py_XDECREF(bodies);
+        return -1;
+    }
+    Py_XSETREF(self->batch, Py_NewRef(batch));
+    Py_XSETREF(self->indexes, indexes);
+    Py_XSETREF(self->entries, entries);
+    Py_XSETREF(self->bodies, bodies);
+    return 0;
+}
+
+static PyObject *filling_get_digits(Filling *self, void *closure) {
+    return self->digits ? Py_NewRef(self->digits) : PyUnicode_FromString("");
+}
+
+static int filling_set_digits(Filling *self, PyObject *digits, void *closure) {
+    if (digits == NULL || !PyUnicode_CheckExact(digits) || !PyUnicode_IS_COMPACT_ASCII(digits) ||
+        PyUnicode_GET_LENGTH(digits) != DIGITS) {
+        PyErr_Format(PyExc_ValueError, "%d digits are needed", DIGITS);
+        return -1;
+    }
+    Py_XSETREF(self->digits, Py_NewRef(digits));
+    return 0;
+}
+
+static PyObject *make_id(Filling *self, int number) {
+    PyObject *text = PyUnicode_New(DIGITS + 3, 127);
+    if (text == NULL) {
+        return NULL;
+    }
+    Py_UCS1 *to = PyUnicode_1BYTE_DATA(text);
+    memcpy(to, PyUnicode_1BYTE_DATA(self->digits), DIGITS);
+    to[DIGITS] = HEX[number >> 8];
+    to[DIGITS + 1] = HEX[(number >> 4) & 15];
+    to[DIGITS + 2] = HEX[number & 15];
+    PyObject *id = PyObject_CallOneArg(self->make_id, text);
+    Py_DECREF(text);
+    return id;
+}
+
+/* The entry of a publish frame: number, time, priority, lengths, ttl, channel, types. */
+static PyObject *published_entry(
+    Filling *self, int number, long long priority, Py_ssize_t length, long index, long payload_type) {
+    PyObject *entry = PyBytes_FromStringAndSize(NULL, PUBLISHED_BYTES);
+    if (entry == NULL) {
+        return NULL;
+    }
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    unsigned char *to = (unsigned char *)PyBytes_AS_STRING(entry);
+    write_int(to, self->block_start + (unsigned long long)number, 8);
+    write_int(to + 8, (unsigned long long)now.tv_sec * 1000000000ULL + (unsigned long long)now.tv_nsec, 8);
+    write_int(to + 16, (unsigned long long)priority, 8);
+    write_int(to + 24, (unsigned long long)length, 4);
+    write_int(to + 28, 0, 8);
+    write_int(to + 36, (unsigned long long)index, 2);
+    write_int(to + 38, (unsigned long long)payload_type, 2); /* and no meta */
+    return entry;
+}
+
+/* Adds a message if that takes nothing but adding it: 1 if it did, 0 if it is for the long way. */
+static int try_put(
+    Filling *self, PyObject *channel, long long priority, long payload_type, PyObject *payload, PyObject **id) {
+    if (!self->open || self->next >= BLOCK || self->digits == NULL || !PyBytes_CheckExact(payload) ||
+        PyBytes_GET_SIZE(payload) > SMALL) {
+        return 0;
+    }
+    int number = self->next;
+    PyObject *entries = self->entries;
+    *id = make_id(self, number);
+    if (*id == NULL) {
+        return -1;
+    }
+    PyObject *index_object = PyDict_GetItemWithError(self->indexes, channel);
+    /* Making the id may have run anything, a finalizer that publishes for one. */
+    if (index_object == NULL || !self->open || self->next != number || self->entries != entries) {
+        Py_CLEAR(*id);
+        return PyErr_Occurred() ? -1 : 0;
+    }
+    PyObject *entry = published_entry(
+        self, number, priority, PyBytes_GET_SIZE(payload), PyLong_AsLong(index_object), payload_type);
+    int added = entry == NULL ? -1 : PyList_Append(entries, entry);
+    Py_XDECREF(entry);
+    if (added == 0 && PyList_Append(self->bodies, payload) < 0) {
+        PyObject *type, *value, *traceback;
+        PyErr_Fetch(&type, &value, &traceback);
+        PyList_SetSlice(entries, PyList_GET_SIZE(entries) - 1, PyList_GET_SIZE(entries), NULL);
+        PyErr_Restore(type, value, traceback);
+        added = -1;
+    }
+    if (added < 0) {
+        Py_CLEAR(*id);
+        return -1;
+    }
+    self->next = number + 1;
+    int full = PyList_GET_SIZE(entries) >= FULL_MESSAGES;
+    if (full || self->flush_in != PyThread_get_thread_ident()) {
+        PyObject *hurried = PyObject_CallOneArg(self->hurry, full ? Py_True : Py_False);
+        if (hurried == NULL) {
+            Py_CLEAR(*id);
+            return -1;
+        }
+        Py_DECREF(hurried);
+    }
+    return 1;
+}
+
+/* put(channel, priority, payload_type, payload) */
+static PyObject *filling_put(Filling *self, PyObject *const *args, Py_ssize_t count) {
+    if (count == 4) {
+        PyObject *id = NULL;
+        long payload_type = PyLong_AsLong(args[2]);
+        long long priority = PyLong_AsLongLong(args[1]);
+        if (PyErr_Occurred()) {
+            return NULL;
+        }
+        int put = try_put(self, args[0], priority, payload_type, args[3], &id);
+        if (put) {
+            return put < 0 ? NULL : id;
+        }
+    }
+    return PyObject_Vectorcall(self->put_slowly, args, (size_t)count, NULL);
+}
+
+/* shorten(channels, encode, payload_type) */
+static PyObject *filling_shorten(Filling *self, PyObject *args) {
+    PyObject *channels, *encode;
+    if (!PyArg_ParseTuple(args, "O!Ol", &PyDict_Type, &channels, &encode, &self->payload_type)) {
+        return NULL;
+    }
+    Py_XSETREF(self->channels, Py_NewRef(channels));
+    Py_XSETREF(self->encode, Py_NewRef(encode));
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef filling_methods[] = {
+    {"put", (PyCFunction)(void (*)(void))filling_put, METH_FASTCALL,
+     "put(channel, priority, payload_type, payload)\n--\n\nAdds a message with nothing but a payload; its id."},
+    {"shorten", (PyCFunction)filling_shorten, METH_VARARGS,
+     "shorten(channels, encode, payload_type)\n--\n\n"
+     "The short way of publish takes dicts for these channels, a dict of their default priorities."},
+    {NULL},
+};
+
+static PyMemberDef filling_members[] = {
+    {"block_start", T_ULONGLONG, offsetof(Filling, block_start), 0, "the number before the block's first"},
+    {"flush_in", T_ULONG, offsetof(Filling, flush_in), 0, "the thread whose loop will flush at its next tick"},
+    {"next", T_INT, offsetof(Filling, next), 0, "the next message's place in its block"},
+    {"open", T_BOOL, offsetof(Filling, open), 0, "whether put may add to the batch by itself"},
+    {NULL},
+};
+
+static PyGetSetDef filling_getset[] = {
+    {"batch", (getter)filling_get_batch, (setter)filling_set_batch, "what is being filled", NULL},
+    {"digits", (getter)filling_get_digits, (setter)filling_set_digits, "the first 29 of the block's ids", NULL},
+    {NULL},
+};
+
+static PyType_Slot filling_slots[] = {
+    {Py_tp_doc, "Filling(make_id, put_slowly, hurry): see filling.py."},
+    {Py_tp_new, PyType_GenericNew},
+    {Py_tp_init, filling_init},
+    {Py_tp_traverse, filling_traverse},
+    {Py_tp_clear, filling_clear},
+    {Py_tp_dealloc, filling_dealloc},
+    {Py_tp_methods, filling_methods},
+    {Py_tp_members, filling_members},
+    {Py_tp_getset, filling_getset},
+    {0, NULL},
+};
+
+static PyType_Spec filling_spec = {
+    "neuralcore._bus._fast.Filling",
+    sizeof(Filling),
+    0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+    filling_slots,
+};
+
+/* ------------------------------------------------------------------ the short way of publish */
+
+/* A method: publish(self, channel, payload, priority=None). What is a dict for a channel of
+ * self._filling goes into the batch from here; everything else goes to the function it stands for.
+ */
+typedef struct {
+    PyObject_HEAD
+    PyObject *function;
+    PyObject *dict;
+    PyObject *name; /* "_filling" */
+    PyTypeObject *filling_type;
+    vectorcallfunc call;
+} ShortWay;
+
+static int publish_shortly(
+    ShortWay *self, PyObject *bus, PyObject *channel, PyObject *payload, PyObject *priority, PyObject **id) {
+    PyObject *attribute = PyObject_GetAttr(bus, self->name);
+    if (attribute == NULL) {
+        return -1;
+    }
+    int put = 0;
+    Filling *filling = (Filling *)attribute;
+    if (!Py_IS_TYPE(attribute, self->filling_type) || filling->channels == NULL || !filling->open) {
+        goto done;
+    }
+    PyObject *usual = PyDict_GetItemWithError(filling->channels, channel);
+    if (usual == NULL) {
+        put = PyErr_Occurred() ? -1 : 0;
+        goto done;
+    }
+    long long value = PyLong_AsLongLong(priority == NULL || priority == Py_None ? usual : priority);
+    PyObject *encoded = PyErr_Occurred() ? NULL : PyObject_CallOneArg(filling->encode, payload);
+    if (encoded == NULL) {
+        /* The long way finds the words for what is wrong. */
+        put = PyErr_ExceptionMatches(PyExc_Exception) ? 0 : -1;
+        if (put == 0) {
+            PyErr_Clear();
+        }
+        goto done;
+    }
+    put = try_put(filling, channel, value, filling->payload_type, encoded, id);
+    Py_DECREF(encoded);
+done:
+    Py_DECREF(attribute);
+    return put;
+}
+
+static PyObject *short_way_call(PyObject *callable, PyObject *const *args, size_t flags, PyObject *names) {
+    ShortWay *self = (ShortWay *)callable;
+    Py_ssize_t positional = PyVectorcall_NARGS(flags);
+    Py_ssize_t named = names == NULL ? 0 : PyTuple_GET_SIZE(names);
+    int plain = named == 0 ? positional == 3 || positional == 4
+                           : named == 1 && positional == 3 &&
+                                 PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, 0), "priority") == 0;
+    if (plain && PyDict_CheckExact(args[2])) {
+        PyObject *id = NULL;
+        int put = publish_shortly(
+            self, args[0], args[1], args[2], positional + named == 4 ? args[3] : NULL, &id);
+        if (put) {
+            return put < 0 ? NULL : id;
+        }
+    }
+    return PyObject_Vectorcall(self->function, args, flags, names);
+}
+
+static int short_way_init(ShortWay *self, PyObject *args, PyObject *kwargs) {
+    PyObject *function;
+    if (!PyArg_ParseTuple(args, "O", &function)) {
+        return -1;
+    }
+    PyObject *module = PyType_GetModule(Py_TYPE(self));
+    PyObject *type = module == NULL ? NULL : PyObject_GetAttrString(module, "Filling");
+    if (type == NULL) {
+        return -1;
+    }
+    Py_XSETREF(self->filling_type, (PyTypeObject *)type);
+    Py_XSETREF(self->function, Py_NewRef(function));
+    Py_XSETREF(self->name, PyUnicode_InternFromString("_filling"));
+    self->call = short_way_call;
+    return self->name == NULL ? -1 : 0;
+}
+
+static int short_way_traverse(ShortWay *self, visitproc visit, void *arg) {
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->function);
+    Py_VISIT(self->dict);
+    Py_VISIT(self->filling_type);
+    return 0;
+}
+
+static int short_way_clear(ShortWay *self) {
+    Py_CLEAR(self->function);
+    Py_CLEAR(self->dict);
+    Py_CLEAR(self->name);
+    Py_CLEAR(self->filling_type);
+    return 0;
+}
+
+static void short_way_dealloc(ShortWay *self) {
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    short_way_clear(self);
+    type->tp_free((PyObject *)self);
+    Py_DECREF(type);
+}
+
+static PyObject *short_way_get(PyObject *self, PyObject *object, PyObject *type) {
+    return object == NULL || object == Py_None ? Py_NewRef(self) : PyMethod_New(self, object);
+}
+
+static PyMemberDef short_way_members[] = {
+    {"__dictoffset__", T_PYSSIZET, offsetof(ShortWay, dict), READONLY, NULL},
+    {"__vectorcalloffset__", T_PYSSIZET, offsetof(ShortWay, call), READONLY, NULL},
+    {NULL},
+};
+
+static PyGetSetDef short_way_getset[] = {
+    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
+    {NULL},
+};
+
+static PyType_Slot short_way_slots[] = {
+    {Py_tp_new, PyType_GenericNew},
+    {Py_tp_init, short_way_init},
+    {Py_tp_call, PyVectorcall_Call},
+    {Py_tp_descr_get, short_way_get},
+    {Py_tp_traverse, short_way_traverse},
+    {Py_tp_clear, short_way_clear},
+    {Py_tp_dealloc, short_way_dealloc},
+    {Py_tp_members, short_way_members},
+    {Py_tp_getset, short_way_getset},
+    {0, NULL},
+};
+
+static PyType_Spec short_way_spec = {
+    "neuralcore._bus._fast.ShortWay",
+    sizeof(ShortWay),
+    0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_METHOD_DESCRIPTOR,
+    short_way_slots,
+};
+
+/* ------------------------------------------------------------------ message ids */
+
+/* An awaitable str, as in message.py. Its iterator is at its end at once, and has the id to give. */
+typedef struct {
+    PyObject_HEAD
+    PyObject *id;
+} Known;
+
+static PyObject *known_next(Known *self) {
+    PyErr_SetObject(PyExc_StopIteration, self->id);
+    return NULL;
+}
+
+static PySendResult known_send(Known *self, PyObject *sent, PyObject **result) {
+    *result = Py_NewRef(self->id);
+    return PYGEN_RETURN;
+}
+
+static void known_dealloc(Known *self) {
+    PyTypeObject *type = Py_TYPE(self);
+    Py_CLEAR(self->id);
+    type->tp_free((PyObject *)self);
+    Py_DECREF(type);
+}
+
+static PyType_Slot known_slots[] = {
+    {Py_tp_dealloc, known_dealloc},
+    {Py_tp_iter, PyObject_SelfIter},
+    {Py_tp_iternext, known_next},
+    {Py_am_send, known_send},
+    {0, NULL},
+};
+
+static PyType_Spec known_spec = {
+    "neuralcore._bus._fast.Known", sizeof(Known), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, known_slots,
+};
+
+static PyTypeObject *known_type;
+
+static PyObject *message_id_await(PyObject *self) {
+    Known *known = PyObject_New(Known, known_type);
+    if (known != NULL) {
+        known->id = Py_NewRef(self);
+    }
+    return (PyObject *)known;
+}
+
+static PyType_Slot message_id_slots[] = {
+    {Py_tp_doc, "A message's id: 32 hexadecimal digits, known at once. Awaiting it gives it, at once too."},
+    {Py_am_await, message_id_await},
+    {0, NULL},
+};
+
+static PyType_Spec message_id_spec = {
+    "neuralcore._bus.message.MessageId", 0, 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, message_id_slots,
+};
+
+/* ------------------------------------------------------------------ receiving */
+
+/* One message: make(channel, priority, namespace_sequence, attempt, about, types, payload[, meta]) */
+static PyObject *read_message(
+    PyObject *make, PyObject *channel, const unsigned char *entry, const char *body, Py_ssize_t payload,
+    Py_ssize_t meta) {
+    PyObject *fields[9] = {NULL};
+    PyObject **args = fields + 1; /* the first is the callee's to use */
+    PyObject *message = NULL;
+    args[0] = Py_NewRef(channel);
+    args[1] = PyLong_FromLongLong((long long)read_int(entry + 40, 8));
+    args[2] = PyLong_FromUnsignedLongLong(read_int(entry + 64, 8));
+    args[3] = PyLong_FromUnsignedLong((unsigned long)read_int(entry + 4, 4));
+    args[4] = PyBytes_FromStringAndSize((const char *)entry + 8, 32);
+    args[5] = PyLong_FromUnsignedLong((unsigned long)read_int(entry + 62, 2));
+    args[6] = PyBytes_FromStringAndSize(body, payload);
+    int count = 7;
+    if (meta) {
+        args[count++] = PyBytes_FromStringAndSize(body + payload, meta);
+    }
+    int made = 0;
+    while (made < count && args[made] != NULL) {
+        made++;
+    }
+    if (made == count) {
+        message = PyObject_Vectorcall(make, args, (size_t)count | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    }
+    for (int i = 0; i < count; i++) {
+        Py_XDECREF(args[i]);
+    }
+    return message;
+}
+
+/* Adds a run to the list and returns its messages, borrowed. */
+static PyObject *begin_run(PyObject *runs, unsigned long subscription) {
+    PyObject *messages = PyList_New(0);
+    if (messages == NULL) {
+        return NULL;
+    }
+    PyObject *run = Py_BuildValue("kN", subscription, messages);
+    if (run == NULL) {
+        return NULL;
+    }
+    int added = PyList_Append(runs, run);
+    Py_DECREF(run);
+    return added < 0 ? NULL : messages;
+}
+
+/* read_entries(frame, at, count, channels, make): the runs of a deliver frame, and where it ends */
+static PyObject *read_entries(PyObject *module, PyObject *args) {
+    const char *frame;
+    Py_ssize_t size, at, count;
+    PyObject *channels, *make;
+    if (!PyArg_ParseTuple(args, "y#nnO!O", &frame, &size, &at, &count, &PyList_Type, &channels, &make)) {
+        return NULL;
+    }
+    if (at < 0 || count < 0 || at > size || count > (size - at) / DELIVERED_BYTES) {
+        return PyErr_Format(PyExc_ValueError, "%zd entries do not fit %zd bytes", count, size);
+    }
+    Py_ssize_t body = at + DELIVERED_BYTES * count;
+    PyObject *runs = PyList_New(0);
+    PyObject *messages = NULL;
+    unsigned long last = 0;
+    if (runs == NULL) {
+        return NULL;
+    }
+    for (const unsigned char *entry = (const unsigned char *)frame + at; count > 0;
+         count--, entry += DELIVERED_BYTES) {
+        unsigned long subscription = (unsigned long)read_int(entry, 4);
+        Py_ssize_t payload = (Py_ssize_t)read_int(entry + 48, 4);
+        Py_ssize_t meta = (Py_ssize_t)read_int(entry + 52, 4);
+        Py_ssize_t channel = (Py_ssize_t)read_int(entry + 60, 2);
+        if (channel >= PyList_GET_SIZE(channels) || payload > size - body || meta > size - body - payload) {
+            PyErr_Format(PyExc_ValueError, "an entry of channel %zd with %zd and %zd bytes at %zd does not fit",
+                         channel, payload, meta, body);
+            goto failed;
+        }
+        if (messages == NULL || subscription != last) {
+            last = subscription;
+            messages = begin_run(runs, subscription);
+            if (messages == NULL) {
+                goto failed;
+            }
+        }
+        PyObject *message =
+            read_message(make, PyList_GET_ITEM(channels, channel), entry, frame + body, payload, meta);
+        if (message == NULL) {
+            goto failed;
+        }
+        int added = PyList_Append(messages, message);
+        Py_DECREF(message);
+        if (added < 0) {
+            goto failed;
+        }
+        body += payload + meta;
+    }
+    return Py_BuildValue("Nn", runs, body);
+failed:
+    Py_DECREF(runs);
+    return NULL;
+}
+
+/* ------------------------------------------------------------------ handling */
+
+enum { DONE, RETURNED, RAISED, WAITS };
+
+static PyObject *raised(void) {
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    if (traceback != NULL) {
+        PyException_SetTraceback(value, traceback);
+    }
+    Py_XDECREF(type);
+    Py_XDECREF(traceback);
+    return value;
+}
+
+/* What comes of calling a coroutine function: DONE if it ended and returned None. */
+static int call_handler(PyObject *handler, PyObject *message, PyObject **value) {
+    PyObject *awaitable = PyObject_CallOneArg(handler, message);
+    if (awaitable == NULL) {
+        *value = raised();
+        return RAISED;
+    }
+    if (!PyCoro_CheckExact(awaitable)) {
+        *value = Py_BuildValue("NO", awaitable, Py_None);
+        return WAITS;
+    }
+    PyObject *result;
+    int outcome = DONE;
+    switch (PyIter_Send(awaitable, Py_None, &result)) {
+    case PYGEN_NEXT:
+        *value = Py_BuildValue("ON", awaitable, result);
+        outcome = WAITS;
+        break;
+    case PYGEN_RETURN:
+        if (result == Py_None) {
+            Py_DECREF(result);
+        } else {
+            *value = result;
+            outcome = RETURNED;
+        }
+        break;
+    default:
+        *value = raised();
+        outcome = RAISED;
+    }
+    Py_DECREF(awaitable);
+    return outcome;
+}
+
+/* Whether anything is to be looked at before the next message; -1 if that cannot be told. */
+static int interrupted(PyObject *incoming, PyObject *subscription) {
+    PyObject *cancelled = PyObject_GetAttrString(subscription, "cancelled");
+    if (cancelled == NULL) {
+        return -1;
+    }
+    int stop = cancelled != Py_False || PyObject_Size(incoming) != 0;
+    Py_DECREF(cancelled);
+    return stop;
+}
+
+/* handle(queue, handler, most, incoming, ack, subscription): (handled, outcome, message, value)
+ *
+ * Handles messages until one needs looking at, something has come in, or most of them are.
+ */
+static PyObject *handle(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+    if (count != 6) {
+        return PyErr_Format(PyExc_TypeError, "handle takes 6 arguments, not %zd", count);
+    }
+    PyObject *take = PyObject_GetAttrString(args[0], "popleft");
+    long most = PyLong_AsLong(args[2]);
+    if (take == NULL || PyErr_Occurred()) {
+        Py_XDECREF(take);
+        return NULL;
+    }
+    long done = 0;
+    int outcome = DONE;
+    int stop = 0;
+    PyObject *message = Py_NewRef(Py_None);
+    PyObject *value = NULL;
+    while (done < most && stop == 0) {
+        Py_SETREF(message, PyObject_CallNoArgs(take));
+        if (message == NULL) {
+            break;
+        }
+        done++;
+        outcome = call_handler(args[1], message, &value);
+        if (outcome != DONE) {
+            stop = value == NULL ? -1 : 1;
+            break;
+        }
+        if (args[4] != Py_None) {
+            PyObject *acked = PyObject_CallOneArg(args[4], message);
+            Py_XDECREF(acked);
+            stop = acked == NULL ? -1 : 0;
+        }
+        if (stop == 0) {
+            stop = interrupted(args[3], args[5]);
+        }
+    }
+    Py_DECREF(take);
+    if (message == NULL || stop < 0) {
+        Py_XDECREF(message);
+        Py_XDECREF(value);
+        return NULL;
+    }
+    return Py_BuildValue("liNN", done, outcome, message, value == NULL ? Py_NewRef(Py_None) : value);
+}
+
+/* ------------------------------------------------------------------ the module */
+
+static PyMethodDef functions[] = {
+    {"read_entries", read_entries, METH_VARARGS,
+     "read_entries(frame, at, count, channels, make)\n--\n\n"
+     "The runs of a deliver frame, and where its last body ends.\n\n:raises ValueError: if it does not fit."},
+    {"handle", (PyCFunction)(void (*)(void))handle, METH_FASTCALL,
+     "handle(queue, handler, most, incoming, ack, subscription)\n--\n\nSee dispatch.py."},
+    {NULL},
+};
+
+static int add_type(PyObject *module, const char *name, PyType_Spec *spec, PyObject *base) {
+    PyObject *type = PyType_FromModuleAndSpec(module, spec, base);
+    if (type == NULL) {
+        return -1;
+    }
+    int added = PyModule_AddObjectRef(module, name, type);
+    Py_DECREF(type);
+    return added;
+}
+
+static int fill_module(PyObject *module) {
+    known_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &known_spec, NULL);
+    if (known_type == NULL || add_type(module, "Filling", &filling_spec, NULL) < 0 ||
+        add_type(module, "ShortWay", &short_way_spec, NULL) < 0 ||
+        add_type(module, "MessageId", &message_id_spec, (PyObject *)&PyUnicode_Type) < 0) {
+        return -1;
+    }
+    PyObject *outcomes = Py_BuildValue("iiii", DONE, RETURNED, RAISED, WAITS);
+    int added = outcomes == NULL ? -1 : PyModule_AddObjectRef(module, "OUTCOMES", outcomes);
+    Py_XDECREF(outcomes);
+    return added;
+}
+
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, fill_module},
+    {0, NULL},
+};
+
+static PyModuleDef module = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "neuralcore._bus._fast",
+    .m_doc = "What a message bus does once a message.",
+    .m_methods = functions,
+    .m_slots = module_slots,
+};
+
+PyMODINIT_FUNC PyInit__fast(void) { return PyModuleDef_Init(&module); }

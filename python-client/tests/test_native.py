@@ -1,0 +1,281 @@
+"""What the message bus does in C is what it does in Python."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import copy
+import inspect
+import pickle
+import random
+import threading
+from collections import deque
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neuralcore import _wire
+from neuralcore._bus import receive
+from neuralcore._bus.batch import FULL_MESSAGES, Batch
+from neuralcore._bus.dispatch import _Begun
+from neuralcore._bus.message import Message, MessageId
+from neuralcore._bus.native import fast
+from neuralcore._bus.outbox import Outbox
+from neuralcore._wire import Delivered
+from neuralcore.errors import ProtocolError
+
+modes = pytest.mark.parametrize("mode", ["python", "c"] if fast is not None else ["python"])
+
+u32 = st.integers(0, 2**32 - 1)
+u64 = st.integers(0, 2**64 - 1)
+i64 = st.integers(-(2**63), 2**63 - 1)
+deliveries = st.lists(
+    st.builds(
+        Delivered,
+        subscription=st.integers(0, 3) | u32,
+        attempt=st.integers(0, 0xFFFF),
+        publisher=u64,
+        sequence=u64,
+        channel_sequence=u64,
+        timestamp_ns=i64,
+        priority=i64,
+        ttl_ms=u32,
+        channel=st.sampled_from(["a", "b.c", "ü"]),
+        payload_type=st.integers(0, 3),
+        payload=st.binary(max_size=40),
+        meta_type=st.integers(0, 3),
+        meta=st.binary(max_size=20),
+        number=u64,
+        replayed=st.booleans(),
+    ),
+    max_size=12,
+)
+
+
+def read(mode: str, frame: bytes) -> list[tuple[int, list[dict[str, Any]]]]:
+    """What a deliver frame says, field by field."""
+    with patch.object(receive, "fast", fast if mode == "c" else None):
+        runs = receive.read_deliveries(frame)
+    return [
+        (
+            subscription,
+            [{name: getattr(m, name) for name in Message.__struct_fields__} for m in messages],
+        )
+        for subscription, messages in runs
+    ]
+
+
+@given(deliveries)
+def test_deliver_frames_are_read_alike(sent: list[Delivered]) -> None:
+    frame = _wire.encode_deliver(sent)[4:]
+    runs = read("python", frame)
+    if fast is not None:
+        assert read("c", frame) == runs
+    messages = [fields for _, messages in runs for fields in messages]
+    assert [fields["_payload_bytes"] for fields in messages] == [d.payload for d in sent]
+    assert [fields["priority"] for fields in messages] == [d.priority for d in sent]
+
+
+@modes
+@given(deliveries.filter(bool), st.randoms(use_true_random=False))
+def test_a_damaged_frame_is_refused_or_read(
+    mode: str, sent: list[Delivered], choices: random.Random
+) -> None:
+    frame = bytearray(_wire.encode_deliver(sent)[4:])
+    with pytest.raises(ProtocolError):
+        read(mode, bytes(frame[: choices.randrange(16, len(frame))]))
+    for _ in range(3):
+        frame[choices.randrange(len(frame))] = choices.randrange(256)
+    with contextlib.suppress(ProtocolError):
+        read(mode, bytes(frame))
+
+
+def outbox_into(sent: list[Batch], hold: threading.Event | None = None) -> Outbox:
+    def send(batch: Batch, wait: float) -> bool:
+        if hold is not None and not hold.wait(wait):
+            return False
+        sent.append(batch)
+        return True
+
+    def failed(batch: Batch, error: Exception) -> None:
+        raise AssertionError(batch) from error
+
+    return Outbox(0xABC, send, failed, 1 << 20)
+
+
+def test_threads_put_into_one_outbox() -> None:
+    sent: list[Batch] = []
+    outbox = outbox_into(sent)
+    outbox.open()
+    ids: list[list[MessageId]] = [[] for _ in range(6)]
+
+    def publish(thread: int) -> None:
+        for i in range(3_000):
+            body = b"%d %d" % (thread, i)
+            if i % 50 == 7:
+                put = outbox.put_with(f"c{thread}", i, 2, body, 0, b"", 0, i % 100, 0)[0]
+            else:
+                put = outbox.put(f"c{thread % 2}", i, 2, body)
+            ids[thread].append(put)
+
+    threads = [threading.Thread(target=publish, args=(n,)) for n in range(len(ids))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    while outbox.flush(1.0) and len(outbox):
+        pass
+    messages = [message for batch in sent for message, _ in batch.messages()]
+    assert sorted(_wire.message_id(0xABC, m.sequence) for m in messages) == sorted(
+        id for told in ids for id in told
+    )
+    for batch in sent:
+        numbers = [message.sequence for message, _ in batch.messages()]
+        assert numbers == sorted(numbers)  # by which a rejected one is found
+        assert len(numbers) <= FULL_MESSAGES
+    for n, told in enumerate(ids):
+        mine = [m for m in messages if m.payload.startswith(b"%d " % n)]
+        assert [m.payload for m in mine] == [b"%d %d" % (n, i) for i in range(3_000)]
+        assert [_wire.message_id(0xABC, m.sequence) for m in mine] == told
+
+
+def test_an_outbox_that_cannot_send_keeps_everything() -> None:
+    sent: list[Batch] = []
+    hold = threading.Event()
+    outbox = outbox_into(sent, hold)
+    outbox.open()
+    for i in range(3 * FULL_MESSAGES + 5):
+        outbox.put("c", i, 2, b"x" * (i % 700))
+    assert len(outbox) == 3 * FULL_MESSAGES + 5
+    assert not sent
+    hold.set()
+    assert outbox.flush(10.0)
+    assert [m.priority for b in sent for m, _ in b.messages()] == list(range(3 * FULL_MESSAGES + 5))
+    outbox.close()
+
+
+def test_an_id_is_a_str_to_be_awaited() -> None:
+    async def awaited() -> MessageId:
+        return await MessageId("ab" * 16)
+
+    id = MessageId("ab" * 16)
+    assert id == "ab" * 16
+    assert isinstance(id, str)
+    assert {id: 1}["ab" * 16] == 1
+    assert asyncio.run(awaited()) == id
+    assert type(asyncio.run(awaited())) is MessageId
+    for twin in (pickle.loads(pickle.dumps(id)), copy.deepcopy(id)):
+        assert twin == id
+        assert type(twin) is MessageId
+
+
+def test_publish_is_described_as_if_it_were_python() -> None:
+    from neuralcore.messaging import MessageBus
+
+    assert list(inspect.signature(MessageBus.publish).parameters)[:4] == [
+        "self",
+        "channel",
+        "payload",
+        "priority",
+    ]
+    assert (MessageBus.publish.__doc__ or "").startswith("Publishes a message")
+    assert MessageBus.publish.__name__ == "publish"
+
+
+class Subscribed:
+    cancelled = False
+
+
+def call(handler: Any, messages: list[Any], incoming: Any = (), ack: Any = None) -> tuple[Any, ...]:
+    queue = deque(messages)
+    told: tuple[Any, ...] = fast.handle(queue, handler, len(queue), incoming, ack, Subscribed())
+    return told
+
+
+if fast is not None:
+
+    def test_handlers_are_called_until_one_needs_more() -> None:
+        _, returned, raised, waits = fast.OUTCOMES
+        seen = []
+        acked: list[int] = []
+
+        async def handler(message: int) -> Any:
+            seen.append(message)
+            if message == 3:
+                return "an answer"
+            if message == 4:
+                raise KeyError(message)
+            if message == 5:
+                return await asyncio.sleep(0, "late")
+            return None
+
+        def plain(message: int) -> None:
+            raise StopIteration(message)
+
+        assert call(handler, [1, 2], ack=acked.append) == (2, 0, 2, None)
+        assert call(handler, [1, 3, 1], ack=acked.append) == (2, returned, 3, "an answer")
+        done, outcome, message, error = call(handler, [4, 1])
+        assert (done, outcome, message, type(error)) == (1, raised, 4, KeyError)
+        assert error.__traceback__ is not None
+        done, outcome, message, begun = call(handler, [1, 1, 5, 1])
+        assert (done, outcome, message) == (3, waits, 5)
+        assert asyncio.run(_awaited(_Begun(*begun))) == "late"
+        assert type(call(plain, [1])[3]) is StopIteration
+        assert call(handler, [1, 2], incoming=[1]) == (1, 0, 1, None)
+        assert seen == [1, 2, 1, 3, 4, 1, 1, 5, 1]
+        assert acked == [1, 2, 1]
+
+    def test_a_handler_that_waits_gets_what_it_waits_for() -> None:
+        async def handler(message: Any) -> list[Any]:
+            heard: list[Any] = []
+            loop = asyncio.get_running_loop()
+            for outcome in (1, KeyError("k"), 2):
+                future = loop.create_future()
+                if isinstance(outcome, Exception):
+                    loop.call_soon(future.set_exception, outcome)
+                else:
+                    loop.call_soon(future.set_result, outcome)
+                try:
+                    heard.append(await future)
+                except KeyError as error:
+                    heard.append(type(error))
+            try:
+                await asyncio.wait_for(asyncio.sleep(60), 0.01)
+            except asyncio.TimeoutError:
+                heard.append("late")
+            return heard
+
+        async def run() -> Any:
+            return await _Begun(*call(handler, [0])[3])
+
+        assert asyncio.run(run()) == [1, KeyError, 2, "late"]
+
+    def test_a_waiting_handler_is_cancelled_with_its_task() -> None:
+        async def run() -> list[str]:
+            heard = []
+
+            async def handler(message: Any) -> None:
+                try:
+                    await asyncio.sleep(60)
+                except asyncio.CancelledError:
+                    heard.append("cancelled")
+                    raise
+
+            async def wait() -> None:
+                await _Begun(*call(handler, [0])[3])
+
+            task = asyncio.ensure_future(wait())
+            await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            return heard
+
+        assert asyncio.run(run()) == ["cancelled"]
+
+
+async def _awaited(awaitable: Any) -> Any:
+    return await awaitable

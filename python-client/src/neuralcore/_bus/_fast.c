@@ -191,6 +191,22 @@ static PyObject *published_entry(
     return entry;
 }
 
+/* The number under which the batch's entries name a channel; -1 if the long way has to find it. */
+static long channel_index(Filling *self, PyObject *channel) {
+    PyObject *known = PyDict_GetItemWithError(self->indexes, channel);
+    if (known != NULL) {
+        return PyLong_AsLong(known);
+    }
+    Py_ssize_t count = PyDict_GET_SIZE(self->indexes);
+    if (PyErr_Occurred() || count >= 0xFFFF || !PyUnicode_CheckExact(channel)) {
+        return -1;
+    }
+    PyObject *index = PyLong_FromSsize_t(count);
+    int added = index == NULL ? -1 : PyDict_SetItem(self->indexes, channel, index);
+    Py_XDECREF(index);
+    return added < 0 ? -1 : (long)count;
+}
+
 /* Adds a message if that takes nothing but adding it: 1 if it did, 0 if it is for the long way. */
 static int try_put(
     Filling *self, PyObject *channel, long long priority, long payload_type, PyObject *payload, PyObject **id) {
@@ -204,14 +220,15 @@ static int try_put(
     if (*id == NULL) {
         return -1;
     }
-    PyObject *index_object = PyDict_GetItemWithError(self->indexes, channel);
     /* Making the id may have run anything, a finalizer that publishes for one. */
-    if (index_object == NULL || !self->open || self->next != number || self->entries != entries) {
+    int still = self->open && self->next == number && self->entries == entries;
+    long index = still ? channel_index(self, channel) : -1;
+    if (index < 0) {
         Py_CLEAR(*id);
         return PyErr_Occurred() ? -1 : 0;
     }
-    PyObject *entry = published_entry(
-        self, number, priority, PyBytes_GET_SIZE(payload), PyLong_AsLong(index_object), payload_type);
+    PyObject *entry =
+        published_entry(self, number, priority, PyBytes_GET_SIZE(payload), index, payload_type);
     int added = entry == NULL ? -1 : PyList_Append(entries, entry);
     Py_XDECREF(entry);
     if (added == 0 && PyList_Append(self->bodies, payload) < 0) {

@@ -78,12 +78,12 @@ class LoopDispatcher:
         # A leader at work looks for what has arrived by itself, before it gives up its place.
         if self._woken or (self._leader is not None and not self._handling):
             return
+        if asyncio._get_running_loop() is self._loop:
+            self._lead()
+            return
         self._woken = True
         try:
-            if asyncio._get_running_loop() is self._loop:
-                self._loop.call_soon(self._lead)
-            else:
-                self._loop.call_soon_threadsafe(self._lead)
+            self._loop.call_soon_threadsafe(self._lead)
         except RuntimeError:  # the loop is closed
             self._closed = True
             self._schedule.clear()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import threading
 from asyncio import _get_running_loop as _running_loop
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from threading import get_ident
 from time import time_ns
 
@@ -109,7 +108,7 @@ class Outbox:
             batch = filling.batch
             if self._blocked or batch.delayed or size > _SMALL:
                 id, _, batch = self._add(channel, priority, payload_type, payload, 0, b"", 0, 0, 0)
-                full = self._seal_if_full(batch)
+                full = self._seal_if_full()
             else:
                 index = batch.indexes.get(channel)
                 if index is None:
@@ -134,7 +133,7 @@ class Outbox:
                 filling.next = number + 1
                 batch.bodies.append(payload)
                 id = MessageId(filling.digits + _LAST_DIGITS[number])
-                full = len(entries) >= FULL_MESSAGES and self._seal_if_full(batch)
+                full = len(entries) >= FULL_MESSAGES and self._seal_if_full()
         finally:
             filling.open = not (self._blocked or filling.batch.delayed)
             release()
@@ -175,7 +174,7 @@ class Outbox:
                 delay_ms,
                 confirm,
             )
-            full = self._seal_if_full(batch)
+            full = self._seal_if_full()
         finally:
             filling.open = not (self._blocked or filling.batch.delayed)
             self._lock.release()
@@ -229,8 +228,9 @@ class Outbox:
         self._filling.digits = f"{self.id_prefix}{block:013x}"
         return 0
 
-    def _seal_if_full(self, batch: Batch) -> bool:
+    def _seal_if_full(self) -> bool:
         """Under the lock."""
+        batch = self._filling.batch
         if len(batch.entries) < FULL_MESSAGES and batch.large_bytes < FULL_BYTES:
             return False
         self._seal()
@@ -239,8 +239,7 @@ class Outbox:
     def _hurry(self, full: bool) -> None:
         """Sees to it that what was put is sent: now, at the loop's next tick, or by the thread."""
         if full:
-            with self._changing():
-                self._seal_if_full(self._filling.batch)
+            self._close_and(self._seal_if_full)
         if not self._open:
             return
         if full:
@@ -270,15 +269,17 @@ class Outbox:
         batch = self._filling.batch = Batch(durable=durable, delayed=delayed)
         return batch
 
-    @contextlib.contextmanager
-    def _changing(self) -> Iterator[None]:
-        """Under the lock, and with ``put`` waiting for it."""
+    def _close_and(self, change: Callable[[], object]) -> None:
+        """Runs it under the lock, and with ``put`` waiting for it."""
         with self._lock:
             self._filling.open = False
             try:
-                yield
+                change()
             finally:
                 self._filling.open = not (self._blocked or self._filling.batch.delayed)
+
+    def _note_blocked(self) -> None:
+        self._blocked = bool(self._sealed)
 
     def _seal(self) -> None:
         """Under the lock."""
@@ -316,8 +317,7 @@ class Outbox:
         return False
 
     def _send_all(self, wait: float) -> None:
-        with self._changing():
-            self._seal()
+        self._close_and(self._seal)
         while self._sealed:
             batch, count = self._sealed[0]
             try:
@@ -330,8 +330,8 @@ class Outbox:
             with self._lock:
                 self._sealed.popleft()
                 self._held -= count
-        with self._changing():
-            self._blocked = bool(self._sealed)
+        if self._sealed or self._blocked:
+            self._close_and(self._note_blocked)
 
     def close(self) -> None:
         """Sends what there is room for and ends."""

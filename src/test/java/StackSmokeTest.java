@@ -1,7 +1,6 @@
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import com.hazelcast.config.Config;
 import io.vertx.core.Future;
 import io.vertx.core.Vertx;
 import io.vertx.core.json.JsonObject;
@@ -10,7 +9,6 @@ import io.vertx.jdbcclient.JDBCConnectOptions;
 import io.vertx.jdbcclient.JDBCPool;
 import io.vertx.kafka.client.producer.KafkaProducer;
 import io.vertx.redis.client.Redis;
-import io.vertx.spi.cluster.hazelcast.HazelcastClusterManager;
 import io.vertx.sqlclient.Pool;
 import io.vertx.sqlclient.PoolOptions;
 import java.util.Map;
@@ -27,20 +25,8 @@ class StackSmokeTest {
 
     @Test
     void thePinnedStackStartsTogether() throws Exception {
-        System.setProperty("hazelcast.phone.home.enabled", "false");
-        System.setProperty("hazelcast.logging.type", "slf4j");
-        Config config = new Config();
-        config.getNetworkConfig().getInterfaces().setEnabled(true).addInterface("127.0.0.1");
-        config.getNetworkConfig().getJoin().getMulticastConfig().setEnabled(false);
-        config.getNetworkConfig().getJoin().getAutoDetectionConfig().setEnabled(false);
-        config.getNetworkConfig().getJoin().getTcpIpConfig().setEnabled(true);
-        Vertx vertx =
-                await(
-                        Vertx.builder()
-                                .withClusterManager(new HazelcastClusterManager(config))
-                                .buildClustered());
+        Vertx vertx = Vertx.vertx();
         try {
-            assertThat(vertx.isClustered()).isTrue();
             http(vertx);
             sqlite(vertx);
             redis(vertx);

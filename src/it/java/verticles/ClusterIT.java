@@ -135,7 +135,9 @@ class ClusterIT {
                 "--roles",
                 "embedding",
                 "--join",
-                join);
+                join,
+                "--set",
+                credentials());
     }
 
     private static Frame embed(FrameClient client) throws Exception {
@@ -154,7 +156,14 @@ class ClusterIT {
                 "--set",
                 "cluster.port=" + port,
                 "--set",
-                "cluster.join=" + (join.isEmpty() ? "[]" : join));
+                "cluster.join=" + (join.isEmpty() ? "[]" : join),
+                "--set",
+                credentials());
+    }
+
+    /** The nodes' own, not those of whoever runs the test. */
+    private String credentials() {
+        return "cluster.credentials=" + folder.resolve("credentials");
     }
 
     private static int freePort() throws Exception {

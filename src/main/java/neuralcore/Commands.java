@@ -57,6 +57,17 @@ final class Commands {
 
     static final Command VERSION = new Command("version", "Prints what this is.", List.of());
 
+    static final Command CERTIFICATES =
+            new Command(
+                    "cluster certificates",
+                    "Makes what nodes of a cluster know each other by.",
+                    List.of(
+                            new Option("--out", "FOLDER", "Where to; one that exists is added to."),
+                            new Option(
+                                    "--node",
+                                    "NAME[=ADDRESS,…]",
+                                    "A node, and how it is reached; may be repeated.")));
+
     /** For the build; not in the help. */
     static final Command TRAIN =
             new Command(
@@ -71,7 +82,7 @@ final class Commands {
                                                     "Leave unpacked libraries and the model there.")))
                             .toList());
 
-    static final List<Command> SHOWN = List.of(SERVE, DOCTOR, VERSION);
+    static final List<Command> SHOWN = List.of(SERVE, DOCTOR, CERTIFICATES, VERSION);
 
     private Commands() {}
 
@@ -81,7 +92,7 @@ final class Commands {
         help.append("Usage: neuralcore COMMAND [options]\n");
         for (Command command : SHOWN) {
             help.append("\n  ").append(command.name());
-            help.append(" ".repeat(10 - command.name().length())).append(command.summary());
+            help.append(" ".repeat(22 - command.name().length())).append(command.summary());
         }
         return help.append("\n\n'neuralcore COMMAND --help' lists the options.\n").toString();
     }

@@ -20,6 +20,7 @@ import neuralcore.config.Given;
 import neuralcore.config.LoadedConfig;
 import neuralcore.config.Nearest;
 import neuralcore.config.Platform;
+import neuralcore.ops.CertificateCommand;
 import neuralcore.ops.Doctor;
 import neuralcore.ops.ExitCode;
 import neuralcore.ops.Service;
@@ -27,7 +28,7 @@ import neuralcore.ops.Version;
 import neuralcore.wire.NeuralCoreException;
 import org.jspecify.annotations.Nullable;
 
-/** Entry point: {@code serve}, {@code doctor}, {@code version}. */
+/** Entry point: {@code serve}, {@code doctor}, {@code cluster certificates}, {@code version}. */
 public final class Main {
     /** Options that are short for a key of the configuration. */
     private static final Map<String, String> SHORTCUTS =
@@ -79,6 +80,7 @@ public final class Main {
             case "serve", "train" ->
                     run(name.equals("train") ? Commands.TRAIN : Commands.SERVE, rest, this::serve);
             case "doctor" -> run(Commands.DOCTOR, rest, this::doctor);
+            case "cluster" -> cluster(rest);
             case "version", "--version" -> run(Commands.VERSION, rest, this::version);
             case "help", "--help", "-h" -> {
                 out.print(Commands.help());
@@ -145,6 +147,24 @@ public final class Main {
         } catch (IOException e) {
             throw new UncheckedIOException("training needs a temporary folder", e);
         }
+    }
+
+    private ExitCode cluster(List<String> rest) {
+        if (rest.isEmpty() || !rest.getFirst().equals("certificates")) {
+            throw NeuralCoreException.invalid("'neuralcore cluster' knows 'certificates' alone.");
+        }
+        return run(Commands.CERTIFICATES, rest.subList(1, rest.size()), this::certificates);
+    }
+
+    private ExitCode certificates(Command.Given command) {
+        String folder = command.last("--out");
+        if (folder == null || !command.has("--node")) {
+            throw NeuralCoreException.invalid(
+                    "'neuralcore cluster certificates' needs --out FOLDER and a --node for each"
+                            + " node.");
+        }
+        CertificateCommand.run(Path.of(folder), command.all("--node"), out);
+        return ExitCode.OK;
     }
 
     private ExitCode version(Command.Given command) {

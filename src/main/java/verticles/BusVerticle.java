@@ -64,6 +64,7 @@ public final class BusVerticle extends VerticleBase {
     private boolean recovered;
     private @Nullable BusMeters meters;
     private @Nullable Alarm alarm;
+    private @Nullable RemoteDeliveries remote;
 
     /** A bus that keeps nothing. */
     public BusVerticle(RuntimeConfig.Bus config, MeterRegistry registry, LongSupplier nowMillis) {
@@ -100,6 +101,7 @@ public final class BusVerticle extends VerticleBase {
 
     @Override
     public Future<?> start() {
+        remote = new RemoteDeliveries(vertx, this::connectionClosed);
         bus.onStorageFailure(
                 (code, reason) -> vertx.eventBus().publish(Addresses.FATAL, code.name()));
         return vertx.executeBlocking(
@@ -137,7 +139,9 @@ public final class BusVerticle extends VerticleBase {
                         consume(Addresses.BUS_PUBLISH, this::publish),
                         consume(Addresses.BUS_CREDIT, this::credit),
                         consume(Addresses.BUS_SETTLE, this::settle),
-                        consume(Addresses.CONNECTION_CLOSED, this::connectionClosed),
+                        consume(
+                                Addresses.CONNECTION_CLOSED,
+                                (Message<String> closed) -> connectionClosed(closed.body())),
                         offer(Addresses.MESSAGING_SUBSCRIBE, bus::subscribe),
                         offer(Addresses.MESSAGING_UNSUBSCRIBE, bus::unsubscribe),
                         offer(Addresses.MESSAGING_CREATE, bus::create),
@@ -196,6 +200,7 @@ public final class BusVerticle extends VerticleBase {
 
     private void publish(Message<PublishBatch> message) {
         PublishBatch batch = message.body();
+        seen(batch.connection());
         try {
             Frame.Published published =
                     bus.publish(batch.connection(), batch.client(), batch.publish());
@@ -223,9 +228,18 @@ public final class BusVerticle extends VerticleBase {
         alarm();
     }
 
-    private void connectionClosed(Message<String> message) {
-        bus.connectionClosed(message.body());
+    private void connectionClosed(String connection) {
+        if (remote != null) {
+            remote.closed(connection);
+        }
+        bus.connectionClosed(connection);
         alarm();
+    }
+
+    private void seen(String connection) {
+        if (remote != null) {
+            remote.seen(connection);
+        }
     }
 
     private void alarm() {
@@ -235,7 +249,9 @@ public final class BusVerticle extends VerticleBase {
     }
 
     private void send(String connection, Frame frame) {
-        vertx.eventBus().send(Addresses.deliveries(connection), frame, Services.local());
+        if (remote != null) {
+            remote.send(connection, frame);
+        }
     }
 
     private <T> Future<Void> consume(String address, Handler<Message<T>> handler) {
@@ -247,6 +263,7 @@ public final class BusVerticle extends VerticleBase {
                 vertx,
                 address,
                 request -> {
+                    seen(request.connection());
                     Reply reply = service.apply(request);
                     Promise<Reply> kept = Promise.promise();
                     bus.whenKept(() -> kept.complete(reply));

@@ -31,6 +31,9 @@ final class ClusterMeters {
         Gauge.builder("neuralcore.cluster.nodes", this, meters -> meters.usable())
                 .description("Nodes that embed for this one")
                 .register(registry);
+        Gauge.builder("neuralcore.cluster.capacity", this, meters -> meters.capacity())
+                .description("Tokens that these nodes compute side by side")
+                .register(registry);
         Gauge.builder("neuralcore.cluster.waiting.texts", this, meters -> meters.waiting)
                 .description("Texts that no node has yet")
                 .register(registry);
@@ -47,7 +50,8 @@ final class ClusterMeters {
                 name ->
                         List.of(
                                 gauge("tokens.per.second", name, Fleet.Seen::tokensASecond),
-                                gauge("tokens.in.flight", name, Fleet.Seen::tokensInFlight)));
+                                gauge("tokens.in.flight", name, Fleet.Seen::tokensInFlight),
+                                gauge("texts", name, Fleet.Seen::texts)));
     }
 
     void lost(String node, int parts) {
@@ -68,6 +72,13 @@ final class ClusterMeters {
         return seen.stream()
                 .filter(one -> one.announcement().node().equals(node))
                 .mapToDouble(value)
+                .sum();
+    }
+
+    private double capacity() {
+        return seen.stream()
+                .filter(one -> one.refused().isEmpty())
+                .mapToInt(one -> one.announcement().capacity())
                 .sum();
     }
 

@@ -21,6 +21,7 @@ import neuralcore.embedding.EmbedCall;
 import neuralcore.embedding.TextKind;
 import neuralcore.eventbus.Addresses;
 import neuralcore.eventbus.Services;
+import neuralcore.ops.ClusterStatus;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.NeuralCoreException;
 import neuralcore.wire.Reply;
@@ -136,6 +137,10 @@ public final class EmbeddingRouterVerticle extends VerticleBase {
                 timer -> {
                     apply(fleet.tick(nowMillis()));
                     meters.update(fleet);
+                    ClusterStatus status = ClusterStatus.of(vertx);
+                    if (status != null) {
+                        status.update(fleet.seen(), fleet.waitingTexts());
+                    }
                 });
         return vertx.eventBus()
                 .<JsonObject>consumer(
@@ -223,12 +228,15 @@ public final class EmbeddingRouterVerticle extends VerticleBase {
                 case Effect.Accepted node -> {
                     meters.accepted(node.node());
                     log.info("Node {} embeds for this one from now on", node.node());
+                    tellNode(node.node(), "");
                 }
-                case Effect.Refused node ->
-                        log.warn(
-                                "Node {} is not sent anything to embed: {}",
-                                node.node(),
-                                node.reason());
+                case Effect.Refused node -> {
+                    log.warn(
+                            "Node {} is not sent anything to embed: {}",
+                            node.node(),
+                            node.reason());
+                    tellNode(node.node(), node.reason());
+                }
                 case Effect.Lost node -> {
                     meters.lost(node.node(), node.parts());
                     log.warn(
@@ -239,6 +247,11 @@ public final class EmbeddingRouterVerticle extends VerticleBase {
                 }
             }
         }
+    }
+
+    private void tellNode(String node, String reason) {
+        JsonObject told = new JsonObject().put("node", node).put("reason", reason);
+        vertx.eventBus().publish(Addresses.CLUSTER_REFUSED, told);
     }
 
     private void send(Effect.Send part) {
@@ -278,11 +291,7 @@ public final class EmbeddingRouterVerticle extends VerticleBase {
     private Future<Reply> nodes() {
         List<Object> told = new ArrayList<>();
         for (Fleet.Seen seen : fleet.seen()) {
-            Map<String, @Nullable Object> node = new LinkedHashMap<>(seen.announcement().toMap());
-            node.put("refused", seen.refused());
-            node.put("tokens_in_flight", seen.tokensInFlight());
-            node.put("tokens_per_second", seen.tokensASecond());
-            told.add(node);
+            told.add(ClusterStatus.described(seen));
         }
         return Future.succeededFuture(
                 Reply.of(Map.of("nodes", told, "waiting_texts", (long) fleet.waitingTexts())));

@@ -13,17 +13,21 @@ import neuralcore.embedding.ModelSpec;
 import neuralcore.eventbus.Addresses;
 import neuralcore.eventbus.ClusterMember;
 import neuralcore.eventbus.Services;
+import neuralcore.ops.Readiness;
 import neuralcore.ops.Version;
 import neuralcore.wire.Params;
 import neuralcore.wire.Reply;
 import neuralcore.wire.Request;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Tells the cluster, each second, that this node embeds, and with what. Used by {@link
  * EmbeddingVerticle}'s event loop alone.
  */
 public final class NodeAnnouncements {
+    private static final Logger log = LoggerFactory.getLogger(NodeAnnouncements.class);
     private static final long EVERY_MILLIS = 1_000;
     private static final long LOOK_MILLIS = 20;
 
@@ -60,6 +64,8 @@ public final class NodeAnnouncements {
     Future<?> start() {
         vertx.setPeriodic(EVERY_MILLIS, timer -> announce());
         Services.offerLocally(vertx, Addresses.CLUSTER_LEAVE, request -> leave());
+        vertx.eventBus()
+                .<JsonObject>consumer(Addresses.CLUSTER_REFUSED, told -> judged(told.body()));
         return vertx.eventBus().consumer(Addresses.CLUSTER_WHO, asked -> announce()).completion();
     }
 
@@ -67,6 +73,20 @@ public final class NodeAnnouncements {
     void ready(ModelSpec loaded) {
         model = loaded;
         announce();
+    }
+
+    /** A door says whether it uses this node; one that is not used is not ready. */
+    private void judged(JsonObject told) {
+        if (!node.equals(told.getString("node"))) {
+            return;
+        }
+        String reason = told.getString("reason", "");
+        if (reason.isEmpty()) {
+            log.info("This node embeds for the cluster");
+        } else {
+            log.warn("The cluster sends this node nothing to embed: {}", reason);
+        }
+        Readiness.tell(vertx, Readiness.CLUSTER, reason.isEmpty(), reason);
     }
 
     private void announce() {
@@ -85,6 +105,7 @@ public final class NodeAnnouncements {
                         loaded.precision().shown(),
                         capacity,
                         work.waitingTexts(),
+                        work.isIdle(),
                         leaving);
         vertx.eventBus().publish(Addresses.CLUSTER_ANNOUNCEMENT, new JsonObject(told.toMap()));
     }

@@ -37,6 +37,11 @@ public final class RuntimeVerticle extends VerticleBase {
     public Future<?> start() {
         return deployAll(engines())
                 .compose(engines -> relays())
+                .compose(
+                        relays ->
+                                vertx.isClustered() && hasDoor()
+                                        ? RemoteDeliveries.receive(vertx)
+                                        : Future.succeededFuture())
                 .compose(relays -> deployAll(doors()));
     }
 

@@ -13,6 +13,7 @@ import io.vertx.ext.web.handler.sockjs.SockJSHandlerOptions;
 import io.vertx.ext.web.handler.sockjs.SockJSSocket;
 import io.vertx.ext.web.handler.sockjs.Transport;
 import java.nio.ByteBuffer;
+import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
 import neuralcore.bridge.Greeting;
 import neuralcore.bridge.HttpGate;
@@ -22,10 +23,12 @@ import neuralcore.bridge.Sessions;
 import neuralcore.bridge.SockJsTransport;
 import neuralcore.bridge.Token;
 import neuralcore.config.RuntimeConfig;
+import neuralcore.ops.ClusterStatus;
 import neuralcore.ops.Readiness;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.Json;
 import neuralcore.wire.NeuralCoreException;
+import org.jspecify.annotations.Nullable;
 
 /** HTTP: health, metrics, and SockJS at {@code /eventbus}, all behind one gate. */
 public final class WebVerticle extends VerticleBase {
@@ -68,10 +71,8 @@ public final class WebVerticle extends VerticleBase {
         router.get("/health/live").handler(context -> context.json(status("UP")));
         router.get("/health/ready").handler(this::ready);
         router.route().handler(gate::checkToken);
-        router.get("/health")
-                .handler(
-                        context ->
-                                context.json(new JsonObject(Json.writeText(readiness.describe()))));
+        router.get("/health").handler(this::health);
+        router.get("/health/cluster").handler(this::cluster);
         router.get("/metrics").handler(this::metrics);
         new OpenAiDoor(vertx, bridge.maxTextFrame()).mount(router);
         router.route("/eventbus/*").subRouter(sockJs(sessions));
@@ -145,7 +146,32 @@ public final class WebVerticle extends VerticleBase {
     private void ready(RoutingContext context) {
         boolean ready = readiness.isReady();
         context.response().setStatusCode(ready ? 200 : 503);
-        context.json(status(ready ? "UP" : "DOWN"));
+        JsonObject status = status(ready ? "UP" : "DOWN");
+        ClusterStatus cluster = ClusterStatus.of(vertx);
+        if (cluster != null) {
+            status.put("cluster", new JsonObject(cluster.counted()));
+        }
+        context.json(status);
+    }
+
+    private void health(RoutingContext context) {
+        Map<String, @Nullable Object> health = readiness.describe();
+        ClusterStatus cluster = ClusterStatus.of(vertx);
+        if (cluster != null) {
+            health.put("nodes", cluster.described());
+        }
+        context.json(new JsonObject(Json.writeText(health)));
+    }
+
+    private void cluster(RoutingContext context) {
+        ClusterStatus cluster = ClusterStatus.of(vertx);
+        if (cluster == null) {
+            context.response().setStatusCode(404).end("This node is in no cluster.\n");
+        } else {
+            context.response()
+                    .putHeader("content-type", "text/plain; charset=utf-8")
+                    .end(cluster.table());
+        }
     }
 
     private void metrics(RoutingContext context) {

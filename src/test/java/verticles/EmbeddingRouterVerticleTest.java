@@ -71,7 +71,17 @@ class EmbeddingRouterVerticleTest {
     private void tell(String name, long since, String digest) {
         Announcement told =
                 new Announcement(
-                        name, "m-" + name, since, "1", "model", digest, "int8", 512, 0, false);
+                        name,
+                        "m-" + name,
+                        since,
+                        "1",
+                        "model",
+                        digest,
+                        "int8",
+                        512,
+                        0,
+                        false,
+                        false);
         vertx.eventBus().publish(Addresses.CLUSTER_ANNOUNCEMENT, new JsonObject(told.toMap()));
     }
 

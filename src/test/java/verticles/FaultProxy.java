@@ -36,6 +36,10 @@ final class FaultProxy {
         server.listen(0, "127.0.0.1").await(60, TimeUnit.SECONDS);
     }
 
+    int port() {
+        return server.actualPort();
+    }
+
     String url() {
         return "redis://127.0.0.1:" + server.actualPort();
     }

@@ -132,8 +132,7 @@ final class BinaryFrames {
                 .eventBus()
                 .<Frame.Published>request(
                         Addresses.BUS_PUBLISH,
-                        new PublishBatch(session.id(), session.client(), publish),
-                        Services.local())
+                        new PublishBatch(session.id(), session.client(), publish))
                 .map(Message::body)
                 .onComplete(
                         published -> {
@@ -148,10 +147,7 @@ final class BinaryFrames {
     void settle(Frame.Settle settle) {
         session.vertx()
                 .eventBus()
-                .<Frame.Settled>request(
-                        Addresses.BUS_SETTLE,
-                        new SettleBatch(session.id(), settle),
-                        Services.local())
+                .<Frame.Settled>request(Addresses.BUS_SETTLE, new SettleBatch(session.id(), settle))
                 .map(Message::body)
                 .onComplete(
                         settled -> {

@@ -7,7 +7,6 @@ import java.util.List;
 import java.util.Map;
 import neuralcore.eventbus.Addresses;
 import neuralcore.eventbus.CreditBatch;
-import neuralcore.eventbus.Services;
 import neuralcore.wire.Delivery;
 import neuralcore.wire.Envelope;
 import neuralcore.wire.ErrorCode;
@@ -150,8 +149,7 @@ final class Deliveries {
                     .eventBus()
                     .send(
                             Addresses.BUS_CREDIT,
-                            new CreditBatch(session.id(), new Frame.Credit(grants)),
-                            Services.local());
+                            new CreditBatch(session.id(), new Frame.Credit(grants)));
         }
     }
 

@@ -287,6 +287,16 @@ public final class Session {
         transport.close();
     }
 
+    /**
+     * The node that had the bus is gone, and its subscriptions with it: a client that has any must
+     * come again, so that it gets what it missed.
+     */
+    void busGone(String why) {
+        if (subscriptions > 0) {
+            refuse(new NeuralCoreException(ErrorCode.CONNECTION_LOST, why + " Connect again."));
+        }
+    }
+
     // For the frames' handlers
 
     Vertx vertx() {

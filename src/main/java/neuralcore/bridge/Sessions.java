@@ -3,11 +3,13 @@ package neuralcore.bridge;
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.vertx.core.Vertx;
+import java.util.List;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import neuralcore.config.RuntimeConfig;
 import neuralcore.eventbus.Addresses;
+import neuralcore.eventbus.ConnectionIds;
 import neuralcore.eventbus.Services;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.NeuralCoreException;
@@ -43,6 +45,10 @@ public final class Sessions {
         this.most = config.maxConnections();
         this.throttled = meters.counter("neuralcore_bridge_throttled_total");
         vertx.setPeriodic(SWEEP_MILLIS, timer -> open.forEach(Session::enforceDeadlines));
+        vertx.eventBus()
+                .<String>localConsumer(
+                        Addresses.CLUSTER_BUS_GONE,
+                        gone -> List.copyOf(open).forEach(session -> session.busGone(gone.body())));
     }
 
     /**
@@ -53,7 +59,7 @@ public final class Sessions {
      * @param authenticated whether the transport has already told who the client is
      */
     public Session begin(String prefix, Transport transport, boolean authenticated) {
-        String id = prefix + UUID.randomUUID();
+        String id = ConnectionIds.on(vertx, prefix + UUID.randomUUID());
         Session session =
                 new Session(
                         vertx,

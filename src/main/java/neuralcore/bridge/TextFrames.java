@@ -194,8 +194,7 @@ final class TextFrames {
                 .eventBus()
                 .<Frame.Published>request(
                         Addresses.BUS_PUBLISH,
-                        new PublishBatch(session.id(), session.client(), publish),
-                        Services.local())
+                        new PublishBatch(session.id(), session.client(), publish))
                 .map(
                         published -> {
                             if (!published.body().rejections().isEmpty()) {

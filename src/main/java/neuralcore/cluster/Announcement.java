@@ -18,6 +18,7 @@ import org.jspecify.annotations.Nullable;
  * @param precision of the model's weights
  * @param capacity tokens that it computes side by side
  * @param waiting texts that wait there, whoever sent them
+ * @param idle whether it has nothing to do, and nothing that it was sent
  * @param leaving whether it takes no more
  */
 public record Announcement(
@@ -30,6 +31,7 @@ public record Announcement(
         String precision,
         int capacity,
         int waiting,
+        boolean idle,
         boolean leaving) {
 
     public Announcement {
@@ -51,6 +53,7 @@ public record Announcement(
         keys.put("precision", precision);
         keys.put("capacity", (long) capacity);
         keys.put("waiting", (long) waiting);
+        keys.put("idle", idle);
         keys.put("leaving", leaving);
         return keys;
     }
@@ -67,6 +70,7 @@ public record Announcement(
                 params.string("precision"),
                 (int) params.integer("capacity", 1, 1, Integer.MAX_VALUE),
                 (int) params.integer("waiting", 0, 0, Integer.MAX_VALUE),
+                params.bool("idle", false),
                 params.bool("leaving", false));
     }
 

@@ -32,9 +32,11 @@ import org.jspecify.annotations.Nullable;
  * <h2>When a node fails</h2>
  *
  * What it had waits again, before all else, and goes to a node that has not had it: a part that
- * kills whoever takes it meets each node once. An answer that comes late, from a node that was
- * given up, belongs to a part that is no longer there. A request fails when its time is up, when
- * every node has failed it, or when a node says that the request itself is wrong.
+ * kills whoever takes it meets each node once. So does what was lost on its way, with a connection:
+ * a node that says it has nothing to do does not have the part that it was sent. An answer that
+ * comes late, from a node that was given up, belongs to a part that is no longer there. A request
+ * fails when its time is up, when every node has failed it, or when a node says that the request
+ * itself is wrong.
  *
  * <h2>Whose vectors count</h2>
  *
@@ -51,6 +53,9 @@ public final class Fleet {
 
     /** A node that has been silent for so long is taken for gone. */
     static final long SILENCE_MILLIS = 5_000;
+
+    /** What a node that has nothing to do was sent so long ago has not come there. */
+    static final long LOST_MILLIS = 5_000;
 
     /** Whoever has not looked for so long was itself held up, and has heard nobody meanwhile. */
     private static final long HELD_UP_MILLIS = 2_000;
@@ -83,9 +88,17 @@ public final class Fleet {
         record Lost(String node, String reason, int parts) implements Effect {}
     }
 
-    /** A node as the operator sees it. */
+    /**
+     * A node as the operator sees it.
+     *
+     * @param texts that it has embedded for this one
+     */
     public record Seen(
-            Announcement announcement, String refused, long tokensInFlight, double tokensASecond) {}
+            Announcement announcement,
+            String refused,
+            long tokensInFlight,
+            double tokensASecond,
+            long texts) {}
 
     private static final class Member {
         private Announcement told;
@@ -94,6 +107,7 @@ public final class Fleet {
         private boolean greeted;
         private long tokens;
         private double rate;
+        private long texts;
 
         Member(Announcement told) {
             this.told = told;
@@ -128,14 +142,21 @@ public final class Fleet {
     }
 
     private record Part(
-            long id, long request, int from, int to, long tokens, Set<String> tried, String node) {
+            long id,
+            long request,
+            int from,
+            int to,
+            long tokens,
+            Set<String> tried,
+            String node,
+            long sentMillis) {
 
-        Part at(long newId, String newNode) {
+        Part at(long newId, String newNode, long nowMillis) {
             Set<String> all = new HashSet<>(tried);
             if (!newNode.isEmpty()) {
                 all.add(newNode);
             }
-            return new Part(newId, request, from, to, tokens, Set.copyOf(all), newNode);
+            return new Part(newId, request, from, to, tokens, Set.copyOf(all), newNode, nowMillis);
         }
     }
 
@@ -149,6 +170,7 @@ public final class Fleet {
     private int waitingTexts;
     private long lastId;
     private long lastTickMillis = Long.MAX_VALUE;
+    private long nowMillis;
 
     /**
      * @param maxTexts texts that may wait here before requests are refused
@@ -167,20 +189,35 @@ public final class Fleet {
     /** The nodes there are. */
     public List<Seen> seen() {
         return members.values().stream()
-                .map(member -> new Seen(member.told, member.refused, member.tokens, member.rate))
+                .map(
+                        member ->
+                                new Seen(
+                                        member.told,
+                                        member.refused,
+                                        member.tokens,
+                                        member.rate,
+                                        member.texts))
                 .toList();
     }
 
     // Nodes
 
     /** A node has told of itself. */
-    public List<Effect> heard(Announcement told, long nowMillis) {
+    public List<Effect> heard(Announcement told, long now) {
+        nowMillis = now;
         Member member = members.computeIfAbsent(told.node(), name -> new Member(told));
         member.told = told;
         member.heardMillis = nowMillis;
         expecting = false;
         List<Effect> effects = new ArrayList<>();
         judge(effects);
+        if (told.idle()) {
+            for (Part part : List.copyOf(sent.values())) {
+                if (part.node().equals(told.node()) && now - part.sentMillis() > LOST_MILLIS) {
+                    putBack(part);
+                }
+            }
+        }
         dispatch(effects);
         return effects;
     }
@@ -199,7 +236,8 @@ public final class Fleet {
     }
 
     /** Time has passed: nodes may have been silent for too long, requests be too late. */
-    public List<Effect> tick(long nowMillis) {
+    public List<Effect> tick(long now) {
+        nowMillis = now;
         List<Effect> effects = new ArrayList<>();
         long heldUp = nowMillis - lastTickMillis;
         lastTickMillis = nowMillis;
@@ -296,7 +334,7 @@ public final class Fleet {
             sum += Math.max(1, tokens[text]);
             boolean last = text == tokens.length - 1;
             if (last || (!whole && sum >= PART_TOKENS)) {
-                Part part = new Part(++lastId, id, from, text + 1, sum, Set.of(), "");
+                Part part = new Part(++lastId, id, from, text + 1, sum, Set.of(), "", nowMillis);
                 job.parts.add(part.id());
                 queue(query).addLast(part);
                 waitingTexts += text + 1 - from;
@@ -326,6 +364,7 @@ public final class Fleet {
         Member member = members.get(part.node());
         if (member != null) {
             member.tokens -= part.tokens();
+            member.texts += part.to() - part.from();
             double rate = part.tokens() * 1_000.0 / Math.max(1, tookMillis);
             member.rate =
                     member.rate == 0 ? rate : RATE_MEMORY * member.rate + (1 - RATE_MEMORY) * rate;
@@ -397,7 +436,7 @@ public final class Fleet {
     /** A part waits again, under another number, so that a late answer finds nobody. */
     private Part putBack(Part part) {
         release(part);
-        Part again = part.at(++lastId, "");
+        Part again = part.at(++lastId, "", nowMillis);
         Job job = jobs.get(part.request());
         if (job != null) {
             job.parts.remove(part.id());
@@ -446,7 +485,7 @@ public final class Fleet {
                 }
                 continue;
             }
-            Part going = part.at(part.id(), member.told.node());
+            Part going = part.at(part.id(), member.told.node(), nowMillis);
             member.tokens += going.tokens();
             sent.put(going.id(), going);
             waitingTexts -= going.to() - going.from();

@@ -24,6 +24,7 @@ public final class ConfigLoader {
     private static final Set<String> RESERVED =
             Set.of(
                     "BACKEND",
+                    "CLUSTER_SECRET",
                     "CONFIG",
                     "JAR",
                     "JAVA",

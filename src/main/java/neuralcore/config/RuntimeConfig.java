@@ -271,14 +271,36 @@ public record RuntimeConfig(
      * Joining other nodes.
      *
      * @param enabled join other nodes
-     * @param host address the node is reached at by others
-     * @param port of the cluster's membership protocol
+     * @param host address that membership and event bus listen at
+     * @param port of the membership
+     * @param eventPort of the event bus
+     * @param publicHost address that others reach this node at; {@code auto} is {@code host}
+     * @param publicPort port that they reach its membership at; 0 if it is {@code port}
+     * @param publicEventPort port that they reach its event bus at; 0 if it is {@code eventPort}
      * @param join {@code host:port} of nodes to join
+     * @param credentials folder of certificate, key, authority and secret
+     * @param maxFrame bytes of the largest message between nodes
      */
-    public record Cluster(boolean enabled, String host, int port, List<String> join) {
+    public record Cluster(
+            boolean enabled,
+            String host,
+            int port,
+            int eventPort,
+            String publicHost,
+            int publicPort,
+            int publicEventPort,
+            List<String> join,
+            Path credentials,
+            int maxFrame) {
         public Cluster {
             requirePort("cluster.port", port);
+            requirePort("cluster.event_port", eventPort);
             join = List.copyOf(join);
+        }
+
+        /** Whether no other machine reaches this node. */
+        public boolean isLoopback() {
+            return Loopback.matches(Loopback.withoutBrackets(host));
         }
     }
 

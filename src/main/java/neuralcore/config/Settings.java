@@ -391,17 +391,57 @@ final class Settings {
     static final Setting<String> CLUSTER_HOST =
             add(
                     "cluster.host",
-                    ValueType.loopback(),
+                    ValueType.text("a host name or address", HOST),
                     "127.0.0.1",
-                    "Address that other nodes reach this one at. Loopback only.");
+                    "Address that the cluster's two ports listen at. Beyond loopback it takes the"
+                            + " files of cluster.credentials.");
     static final Setting<Integer> CLUSTER_PORT =
-            add("cluster.port", port(), "5701", "Port of the cluster's membership protocol.");
+            add("cluster.port", port(), "5701", "Port of the cluster's membership; 0 picks one.");
+    static final Setting<Integer> CLUSTER_EVENT_PORT =
+            add(
+                    "cluster.event_port",
+                    port(),
+                    "0",
+                    "Port of the event bus between nodes; 0 picks a free one.");
+    static final Setting<String> CLUSTER_PUBLIC_HOST =
+            add(
+                    "cluster.public_host",
+                    ValueType.text("a host name or address, or auto", HOST),
+                    "auto",
+                    "Address that other nodes reach this one at; auto is cluster.host.");
+    static final Setting<Integer> CLUSTER_PUBLIC_PORT =
+            add(
+                    "cluster.public_port",
+                    port(),
+                    "0",
+                    "Port that they reach its membership at, where it is not cluster.port.");
+    static final Setting<Integer> CLUSTER_PUBLIC_EVENT_PORT =
+            add(
+                    "cluster.public_event_port",
+                    port(),
+                    "0",
+                    "Port that they reach its event bus at, where it is not cluster.event_port.");
     static final Setting<List<String>> CLUSTER_JOIN =
             add(
                     "cluster.join",
                     ValueType.texts("a list of host:port", NODE),
                     "[]",
                     "Nodes to join, as host:port.");
+    static final Setting<Path> CLUSTER_CREDENTIALS =
+            add(
+                    "cluster.credentials",
+                    ValueType.path(),
+                    USER_DATA_MARK + "/cluster",
+                    "Folder with ca.crt, tls.crt, tls.key and secret, by which nodes know each"
+                            + " other; neuralcore cluster certificates makes them. The secret may be"
+                            + " in NEURALCORE_CLUSTER_SECRET instead. On loopback they are made if"
+                            + " they are not there.");
+    static final Setting<Long> CLUSTER_MAX_FRAME =
+            add(
+                    "cluster.max_frame",
+                    ValueType.bytes(1 << 20, FRAME_MOST),
+                    "64 MiB",
+                    "Largest message between nodes.");
 
     static final Setting<String> LOG_LEVEL =
             add(

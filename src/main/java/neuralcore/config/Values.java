@@ -84,7 +84,13 @@ final class Values {
                         get(Settings.CLUSTER_ENABLED),
                         get(Settings.CLUSTER_HOST),
                         get(Settings.CLUSTER_PORT),
-                        get(Settings.CLUSTER_JOIN)),
+                        get(Settings.CLUSTER_EVENT_PORT),
+                        get(Settings.CLUSTER_PUBLIC_HOST),
+                        get(Settings.CLUSTER_PUBLIC_PORT),
+                        get(Settings.CLUSTER_PUBLIC_EVENT_PORT),
+                        get(Settings.CLUSTER_JOIN),
+                        get(Settings.CLUSTER_CREDENTIALS),
+                        Math.toIntExact(get(Settings.CLUSTER_MAX_FRAME))),
                 new RuntimeConfig.Log(get(Settings.LOG_LEVEL), get(Settings.LOG_CONSOLE)));
     }
 

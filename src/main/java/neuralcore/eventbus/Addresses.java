@@ -96,14 +96,21 @@ public final class Addresses {
     /** A node wants to know who embeds: those who do announce themselves now. No body. */
     public static final String CLUSTER_WHO = INTERNAL_PREFIX + "cluster.who";
 
+    /** A JsonObject {@code {node, reason}}: a door gives that node nothing; no reason, it does. */
+    public static final String CLUSTER_REFUSED = INTERNAL_PREFIX + "cluster.refused";
+
     /** The name that the membership had for a node that is gone, a String; on this node only. */
     public static final String CLUSTER_GONE = INTERNAL_PREFIX + "cluster.gone";
+
+    /** The node that had the bus is gone; the body is why, a String; on this node only. */
+    public static final String CLUSTER_BUS_GONE = INTERNAL_PREFIX + "cluster.bus_gone";
 
     /** The node is to end: its embedding takes no more, and answers once it has nothing left. */
     public static final String CLUSTER_LEAVE = INTERNAL_PREFIX + "cluster.leave";
 
     private static final String EMBEDDING_NODE = INTERNAL_PREFIX + "embedding.node.";
     private static final String EMBEDDING_WORKER = INTERNAL_PREFIX + "embedding.worker.";
+    private static final String DOOR = INTERNAL_PREFIX + "door.";
     private static final String CONNECTION = INTERNAL_PREFIX + "connection.";
 
     private Addresses() {}
@@ -114,6 +121,11 @@ public final class Addresses {
      */
     public static String deliveries(String connection) {
         return CONNECTION + connection;
+    }
+
+    /** Where a node of a cluster takes a {@link RoutedFrame} for a connection that it has. */
+    public static String door(String member) {
+        return DOOR + member;
     }
 
     /** Where one relay takes what {@code neuralcore.relay.*} asks of it. */

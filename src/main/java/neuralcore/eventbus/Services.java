@@ -31,18 +31,33 @@ public final class Services {
         return new DeliveryOptions().setLocalOnly(true);
     }
 
-    /** Makes an event bus know what travels on it. Once, before the first verticle. */
+    /** Makes the event bus of a node that is in no cluster know what travels on it. */
     public static void registerCodecs(EventBus bus) {
-        bus.registerDefaultCodec(Request.class, FramedCodec.ofRequests());
-        bus.registerDefaultCodec(Reply.class, FramedCodec.ofReplies());
-        bus.registerDefaultCodec(ServiceFailure.class, FramedCodec.ofFailures());
-        bus.registerDefaultCodec(PublishBatch.class, new LocalCodec<>(PublishBatch.class));
-        bus.registerDefaultCodec(CreditBatch.class, new LocalCodec<>(CreditBatch.class));
-        bus.registerDefaultCodec(SettleBatch.class, new LocalCodec<>(SettleBatch.class));
-        bus.registerDefaultCodec(Frame.Published.class, new LocalCodec<>(Frame.Published.class));
-        bus.registerDefaultCodec(Frame.Deliver.class, new LocalCodec<>(Frame.Deliver.class));
-        bus.registerDefaultCodec(Frame.Settled.class, new LocalCodec<>(Frame.Settled.class));
-        bus.registerDefaultCodec(Frame.Flow.class, new LocalCodec<>(Frame.Flow.class));
+        registerCodecs(bus, Integer.MAX_VALUE);
+    }
+
+    /**
+     * Makes an event bus know what travels on it. Once, before the first verticle.
+     *
+     * @param mostBytes of a message to another node
+     */
+    public static void registerCodecs(EventBus bus, int mostBytes) {
+        bus.registerDefaultCodec(Request.class, FramedCodec.ofRequests(mostBytes));
+        bus.registerDefaultCodec(Reply.class, FramedCodec.ofReplies(mostBytes));
+        bus.registerDefaultCodec(ServiceFailure.class, FramedCodec.ofFailures(mostBytes));
+        bus.registerDefaultCodec(PublishBatch.class, FramedCodec.ofPublishes(mostBytes));
+        bus.registerDefaultCodec(CreditBatch.class, FramedCodec.ofCredits(mostBytes));
+        bus.registerDefaultCodec(SettleBatch.class, FramedCodec.ofSettles(mostBytes));
+        bus.registerDefaultCodec(RoutedFrame.class, FramedCodec.ofRouted(mostBytes));
+        registerFrame(bus, Frame.Published.class, mostBytes);
+        registerFrame(bus, Frame.Deliver.class, mostBytes);
+        registerFrame(bus, Frame.Settled.class, mostBytes);
+        registerFrame(bus, Frame.Flow.class, mostBytes);
+    }
+
+    private static <F extends Frame> void registerFrame(
+            EventBus bus, Class<F> type, int mostBytes) {
+        bus.registerDefaultCodec(type, FramedCodec.ofFrames(type, mostBytes));
     }
 
     /**

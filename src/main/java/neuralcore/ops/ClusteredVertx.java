@@ -1,76 +1,84 @@
 package neuralcore.ops;
 
-import com.hazelcast.cluster.MembershipAdapter;
-import com.hazelcast.cluster.MembershipEvent;
-import com.hazelcast.config.Config;
-import com.hazelcast.config.JoinConfig;
-import com.hazelcast.config.MapConfig;
-import com.hazelcast.config.MultiMapConfig;
-import com.hazelcast.config.NetworkConfig;
 import io.vertx.core.Future;
 import io.vertx.core.Vertx;
 import io.vertx.core.VertxOptions;
-import io.vertx.core.eventbus.EventBusOptions;
-import io.vertx.spi.cluster.hazelcast.HazelcastClusterManager;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.stream.Collectors;
+import neuralcore.cluster.Passport;
 import neuralcore.config.RuntimeConfig;
 import neuralcore.eventbus.Addresses;
 import neuralcore.eventbus.ClusterMember;
 import neuralcore.eventbus.Services;
+import neuralcore.mesh.MeshClusterManager;
+import neuralcore.mesh.MeshOptions;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Builds a Vert.x that shares its event bus with other nodes. Nodes are named, never searched for:
- * no multicast. Hazelcast keeps membership and who listens where; messages go from node to node.
+ * Builds a Vert.x that shares its event bus with other nodes. Nodes are named, never searched for.
+ * The {@link neuralcore.mesh} keeps who is there and who listens where; messages go from node to
+ * node. Both are TLS on which either side shows a certificate.
  */
-final class ClusteredVertx {
+public final class ClusteredVertx {
+    private static final String BUS = "bus";
+
     private ClusteredVertx() {}
 
-    static Future<Vertx> build(VertxOptions options, RuntimeConfig.Cluster cluster) {
-        System.setProperty("hazelcast.phone.home.enabled", "false");
-        System.setProperty("hazelcast.wait.seconds.before.join", "0");
-        System.setProperty("hazelcast.shutdownhook.enabled", "false");
-        options.setEventBusOptions(new EventBusOptions().setHost(cluster.host()));
-        HazelcastClusterManager manager = new HazelcastClusterManager(hazelcast(cluster));
+    /** Done when the node has joined, or nobody is there to join yet. */
+    public static Future<Vertx> build(
+            VertxOptions options, RuntimeConfig config, Map<String, String> environment) {
+        MeshOptions mesh = mesh(config, environment);
+        options.setEventBusOptions(mesh.eventBus());
+        AtomicReference<@Nullable Vertx> built = new AtomicReference<>();
+        MeshClusterManager manager =
+                new MeshClusterManager(mesh, gone -> tellOfLoss(built.get(), gone));
         return Vertx.builder()
                 .with(options)
                 .withClusterManager(manager)
                 .buildClustered()
-                .onSuccess(vertx -> tellOfMembers(vertx, manager));
-    }
-
-    /** Who this node is to the membership, and who is no longer there. */
-    private static void tellOfMembers(Vertx vertx, HazelcastClusterManager manager) {
-        ClusterMember.set(vertx, manager.getNodeId());
-        manager.getHazelcastInstance()
-                .getCluster()
-                .addMembershipListener(
-                        new MembershipAdapter() {
-                            @Override
-                            public void memberRemoved(MembershipEvent event) {
-                                vertx.eventBus()
-                                        .publish(
-                                                Addresses.CLUSTER_GONE,
-                                                event.getMember().getUuid().toString(),
-                                                Services.local());
-                            }
+                .onSuccess(
+                        vertx -> {
+                            built.set(vertx);
+                            ClusterMember.set(vertx, manager.getNodeId());
+                            ClusterStatus.begin(vertx, manager.self(), manager::members);
                         });
     }
 
-    private static Config hazelcast(RuntimeConfig.Cluster cluster) {
-        Config config = new Config().setClusterName("neuralcore");
-        // What vertx-hazelcast's own XML file says; reading it takes Hazelcast's XML parser.
-        config.addMultiMapConfig(
-                new MultiMapConfig("__vertx.subs")
-                        .setBackupCount(1)
-                        .setValueCollectionType(MultiMapConfig.ValueCollectionType.SET));
-        config.addMapConfig(new MapConfig("__vertx.haInfo").setBackupCount(1));
-        config.addMapConfig(new MapConfig("__vertx.nodeInfo").setBackupCount(1));
-        NetworkConfig network = config.getNetworkConfig();
-        network.setPort(cluster.port()).setPortAutoIncrement(cluster.port() == 0);
-        network.getInterfaces().setEnabled(true).addInterface(cluster.host());
-        JoinConfig join = network.getJoin();
-        join.getAutoDetectionConfig().setEnabled(false);
-        join.getMulticastConfig().setEnabled(false);
-        join.getTcpIpConfig().setEnabled(true).setMembers(cluster.join());
-        return config;
+    private static void tellOfLoss(@Nullable Vertx vertx, Passport gone) {
+        if (vertx == null) {
+            return;
+        }
+        vertx.eventBus().publish(Addresses.CLUSTER_GONE, gone.node(), Services.local());
+        if (List.of(gone.roles().split(",")).contains(BUS)) {
+            vertx.eventBus()
+                    .publish(
+                            Addresses.CLUSTER_BUS_GONE,
+                            "The node at %s, which has the bus, is gone.".formatted(gone.at()),
+                            Services.local());
+        }
+    }
+
+    private static MeshOptions mesh(RuntimeConfig config, Map<String, String> environment) {
+        RuntimeConfig.Cluster cluster = config.cluster();
+        ClusterCredentials.Loaded credentials = ClusterCredentials.load(cluster, environment);
+        String publicHost =
+                cluster.publicHost().equals("auto") ? cluster.host() : cluster.publicHost();
+        return new MeshOptions(
+                cluster.host(),
+                cluster.port(),
+                cluster.eventPort(),
+                publicHost,
+                cluster.publicPort(),
+                cluster.publicEventPort(),
+                cluster.join(),
+                config.roles().stream()
+                        .map(role -> role.name().toLowerCase(Locale.ROOT))
+                        .collect(Collectors.toSet()),
+                Version.NUMBER,
+                credentials.tls(),
+                credentials.secret());
     }
 }

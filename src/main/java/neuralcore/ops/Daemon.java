@@ -151,9 +151,11 @@ public final class Daemon implements AutoCloseable {
                                         .setClassPathResolvingEnabled(false));
         Vertx vertx =
                 config.cluster().enabled()
-                        ? await(ClusteredVertx.build(options, config.cluster()), START_DEADLINE)
+                        ? await(
+                                ClusteredVertx.build(options, config, System.getenv()),
+                                START_DEADLINE)
                         : Vertx.builder().with(options).build();
-        Services.registerCodecs(vertx.eventBus());
+        Services.registerCodecs(vertx.eventBus(), config.cluster().maxFrame());
         return vertx;
     }
 

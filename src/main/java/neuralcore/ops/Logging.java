@@ -44,20 +44,15 @@ public final class Logging extends ContextAwareBase implements Configurator {
         Logger root = context.getLogger(org.slf4j.Logger.ROOT_LOGGER_NAME);
         root.addAppender(errors);
         setLevel(root, "info");
-        // Chatty about what goes well, and about flags that would only make it faster.
-        context.getLogger("com.hazelcast").setLevel(Level.WARN);
-        context.getLogger("com.hazelcast.instance.impl.HazelcastInstanceFactory")
-                .setLevel(Level.ERROR);
         context.getLogger("io.netty").setLevel(Level.WARN);
         return ExecutionStatus.DO_NOT_INVOKE_NEXT_IF_ANY;
     }
 
-    /** Tells Vert.x and Hazelcast to log here; before either is touched. */
+    /** Tells Vert.x to log here; before it is touched. */
     static void captureLibraries() {
         System.setProperty(
                 "vertx.logger-delegate-factory-class-name",
                 "io.vertx.core.logging.SLF4JLogDelegateFactory");
-        System.setProperty("hazelcast.logging.type", "slf4j");
     }
 
     static void setLevel(String level) {

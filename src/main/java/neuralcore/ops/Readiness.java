@@ -27,6 +27,9 @@ public final class Readiness implements Shareable {
     /** The part that is ready when the default model has run once. */
     public static final String MODEL = "model";
 
+    /** The part that says whether this node can do what it is in a cluster for. */
+    public static final String CLUSTER = "cluster";
+
     private static final String MAP = "neuralcore.ops";
 
     /**

@@ -28,7 +28,17 @@ class FleetTest {
 
     private static Announcement node(String name, long since, String digest, boolean leaving) {
         return new Announcement(
-                name, "member-" + name, since, "1.0", "m", digest, "int8", 1_024, 0, leaving);
+                name,
+                "member-" + name,
+                since,
+                "1.0",
+                "m",
+                digest,
+                "int8",
+                1_024,
+                0,
+                false,
+                leaving);
     }
 
     private static int[] texts(int count, int tokens) {
@@ -304,5 +314,24 @@ class FleetTest {
         }
         assertThat(ended).as("all are answered, seed %d", seed).containsAll(sizes.keySet());
         assertThat(fleet.waitingTexts()).as("seed %d", seed).isZero();
+    }
+
+    /** A connection broke with a part in it; nobody was lost, and nobody has the part. */
+    @Test
+    void whatAnIdleNodeNeverGotGoesElsewhere() {
+        fleet.heard(node("a", 1), 0);
+        Effect.Send lost =
+                sends(fleet.admit(texts(1, 10), false, false, FOREVER).effects()).getFirst();
+        fleet.heard(node("b", 2), 0);
+        assertThat(sends(fleet.heard(idle("a"), Fleet.LOST_MILLIS))).as("on its way").isEmpty();
+        List<Effect.Send> again = sends(fleet.heard(idle("a"), Fleet.LOST_MILLIS + 1));
+        assertThat(again).extracting(Effect.Send::node).containsExactly("b");
+        assertThat(fleet.awaits(lost.part())).isFalse();
+        assertThat(fleet.awaits(again.getFirst().part())).isTrue();
+    }
+
+    private static Announcement idle(String name) {
+        return new Announcement(
+                name, "member-" + name, 1, "1.0", "m", "digest", "int8", 1_024, 0, true, false);
     }
 }

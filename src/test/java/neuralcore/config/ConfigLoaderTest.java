@@ -104,7 +104,6 @@ class ConfigLoaderTest {
                 "bridge.host|example.org",
                 "web.host|192.168.1.7",
                 "web.host|::",
-                "cluster.host|10.0.0.1",
                 "bridge.idle|10",
                 "bridge.idle|-1s",
                 "bridge.idle|0",

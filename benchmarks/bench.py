@@ -14,7 +14,7 @@ def main() -> int:
     )
     verbs = parser.add_subparsers(
         dest="verb",
-        metavar="rtt|cold|vectors|hnsw|bus|embedding|atlas|engine|journal|relays",
+        metavar="rtt|cold|vectors|hnsw|bus|embedding|atlas|engine|journal|relays|cluster",
         required=True,
     )
     rtt_parser = verbs.add_parser("rtt", help="round trips: daemon, stock bridge, bare socket")
@@ -81,6 +81,12 @@ def main() -> int:
     relays_parser = verbs.add_parser("relays", help="messages to and from a Redis server")
     relays_parser.add_argument("--rounds", type=int, default=3)
     relays_parser.add_argument("--count", type=int, default=100_000, help="messages a figure")
+    cluster_parser = verbs.add_parser("cluster", help="workers with a stand-in for the network")
+    cluster_parser.add_argument(
+        "--parts", nargs="+", choices=["scaling", "hop", "cost"], default=["scaling", "hop", "cost"]
+    )
+    cluster_parser.add_argument("--workers", nargs="+", type=int, default=[1, 2, 4, 8, 16])
+    cluster_parser.add_argument("--seconds", type=float, default=4.0)
     options = parser.parse_args()
     # The user's own daemon must not answer for the one measured.
     for name in ("NEURALCORE_URL", "NEURALCORE_HOME", "NEURALCORE_DATA_FOLDER"):
@@ -89,6 +95,10 @@ def main() -> int:
         import rtt
 
         rtt.run(options.rounds, options.requests)
+    elif options.verb == "cluster":
+        import cluster
+
+        cluster.run(options.parts, options.workers, options.seconds)
     elif options.verb == "relays":
         import relays
 

@@ -35,6 +35,7 @@ import neuralcore.embedding.VectorCache;
 import neuralcore.eventbus.Addresses;
 import neuralcore.eventbus.Services;
 import neuralcore.ops.ClusteredVertx;
+import neuralcore.wire.Reply;
 
 /**
  * A node that embeds, with a network that only takes its time: cluster, event bus, announcements,
@@ -85,6 +86,9 @@ final class StandIn {
         Runtime.getRuntime().halt(0);
     }
 
+    /** For measuring the way to another node and back: what comes goes back as it is. */
+    private static final String ECHO = "neuralcore.vectors.echo";
+
     private static void begin(Vertx vertx, RuntimeConfig.Embedding config, Waiting model) {
         VectorCache cache = new VectorCache(0);
         EmbeddingScheduler scheduler =
@@ -114,6 +118,12 @@ final class StandIn {
                             }
                         });
         DeploymentOptions worker = new DeploymentOptions().setThreadingModel(ThreadingModel.WORKER);
+        Services.offer(
+                vertx,
+                ECHO,
+                request ->
+                        Future.succeededFuture(
+                                new Reply(request.params().values(), request.tensors())));
         node.start()
                 .compose(
                         started ->

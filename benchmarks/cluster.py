@@ -1,0 +1,389 @@
+"""`bench cluster`: workers, the way to them, and how far the design goes.
+
+Workers are JVMs of their own on one machine, whose network is a stand-in that waits a fixed time a
+token (`src/it/java/verticles/StandIn.java`): cluster, TLS, event bus, scheduler and batches are the
+real ones. So a worker's speed is known, and what is measured is whether the cluster adds it up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import neuralcore
+from bus import plot
+from daemon import TARGET, Daemon, java, running_daemon
+from neuralcore.client import Client
+from report import ROOT, Figure, save, show
+
+SOURCES = ROOT / "src" / "it" / "java" / "verticles"
+JAR = TARGET / "neuralcore.jar"
+CLASSES = TARGET / "bench" / "cluster"
+PLOT = ROOT / "docs" / "cluster-workers.svg"
+MICROSECONDS_A_TOKEN = 250
+TEXT = "a text of some eighty characters, number %06d, as they stand in a paragraph."
+TOKENS = 2 + len(TEXT % 0) // 4
+TEXTS = 48
+"""Texts a request: about a part."""
+SMALL = ["-Xmx48m", "-Xss512k", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def compiled() -> str:
+    """The class path of the stand-in."""
+    CLASSES.mkdir(parents=True, exist_ok=True)
+    sources = [str(SOURCES / name) for name in ("StandIn.java", "FleetLoad.java")]
+    command = [java() + "c", "-nowarn", "-proc:none", "-cp", str(JAR), "-d", str(CLASSES)]
+    subprocess.run([*command, *sources], check=True)
+    return f"{CLASSES}{os.pathsep}{JAR}"
+
+
+def settings(folder: Path, **more: str) -> dict[str, str]:
+    return {
+        "NEURALCORE_CLUSTER_ENABLED": "true",
+        "NEURALCORE_CLUSTER_PORT": "0",
+        "NEURALCORE_CLUSTER_CREDENTIALS": str(folder / "credentials"),
+        **more,
+    }
+
+
+@contextlib.contextmanager
+def stand_ins(path: str, folder: Path, port: int, count: int, cost: int) -> Iterator[list[int]]:
+    """So many workers; their process numbers."""
+    command = [java(), *SMALL, "-cp", path, "verticles.StandIn", str(cost), "cluster.port=0"]
+    command += [f"cluster.credentials={folder / 'credentials'}", f"cluster.join=127.0.0.1:{port}"]
+    workers = []
+    try:
+        for _ in range(count):
+            workers.append(
+                subprocess.Popen(
+                    command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                )
+            )
+        for worker in workers:
+            assert worker.stdout is not None
+            worker.stdout.readline()
+        yield [worker.pid for worker in workers]
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.wait()
+
+
+@contextlib.contextmanager
+def door(folder: Path, port: int) -> Iterator[Daemon]:
+    with running_daemon(
+        folder / "door",
+        settings(folder, NEURALCORE_ROLES="bridge", NEURALCORE_CLUSTER_PORT=str(port)),
+    ) as daemon:
+        yield daemon
+
+
+def nodes(client: Client) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = client.call("neuralcore.embedding.nodes")[0]["nodes"]
+    return found
+
+
+def await_nodes(client: Client, count: int) -> None:
+    deadline = time.perf_counter() + 120
+    while len(nodes(client)) < count:
+        if time.perf_counter() > deadline:
+            raise RuntimeError(f"{count} workers are awaited: {nodes(client)}")
+        time.sleep(0.05)
+
+
+def free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def cpu(pid: int) -> float:
+    """Seconds of processor that a process has had."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def embed(client: Client, number: int) -> None:
+    """One request; its vectors must be those of its texts."""
+    texts = [TEXT % (number * TEXTS + i) for i in range(TEXTS)]
+    _, tensors = client.call("neuralcore.embedding.embed", {}, [texts], timeout=120)
+    first = np.asarray(tensors[0])[:, 0]
+    assert [int(value) for value in first] == [hash_of(text) for text in texts]
+
+
+def hash_of(text: str) -> int:
+    """What Java's String.hashCode() gives, of which the stand-in keeps 16 bits."""
+    value = 0
+    for character in text:
+        value = (31 * value + ord(character)) & 0xFFFFFFFF
+    return value & 0xFFFF
+
+
+def load(daemon: Daemon, seconds: float, streams: int) -> tuple[float, float]:
+    """Texts a second that are answered with so many requests under way, and when measured."""
+    counted = [0] * streams
+    stop = threading.Event()
+    failures: list[BaseException] = []
+
+    def run(stream: int) -> None:
+        try:
+            with neuralcore.connect(daemon.ready["socket"]) as client:
+                number = stream
+                while not stop.is_set():
+                    texts = [TEXT % ((number * TEXTS + i) % 1_000_000) for i in range(TEXTS)]
+                    _, tensors = client.call("neuralcore.embedding.embed", {}, [texts], timeout=120)
+                    assert np.asarray(tensors[0]).shape[0] == TEXTS
+                    counted[stream] += TEXTS
+                    number += streams
+        except BaseException as failure:
+            failures.append(failure)
+
+    threads = [threading.Thread(target=run, args=(stream,)) for stream in range(streams)]
+    for thread in threads:
+        thread.start()
+    time.sleep(seconds / 2)
+    began, before = time.perf_counter(), sum(counted)
+    time.sleep(seconds)
+    took, done = time.perf_counter() - began, sum(counted) - before
+    stop.set()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
+    return done / took, took
+
+
+def scaling(path: str, counts: Sequence[int], seconds: float) -> list[dict[str, float]]:
+    """Throughput of N workers beside N times what one can do by its own arithmetic."""
+    ideal = 1e6 / (MICROSECONDS_A_TOKEN * TOKENS)
+    rows = []
+    for count in counts:
+        with tempfile.TemporaryDirectory(prefix="nc-") as name:
+            folder, port = Path(name), free_port()
+            with (
+                door(folder, port) as daemon,
+                stand_ins(path, folder, port, count, MICROSECONDS_A_TOKEN) as workers,
+                neuralcore.connect(daemon.ready["socket"]) as client,
+            ):
+                await_nodes(client, count)
+                embed(client, 1)
+                spent = cpu(daemon.process.pid), [cpu(pid) for pid in workers]
+                texts, took = load(daemon, seconds, 3 * count + 2)
+                whole = 1.5 * took
+                door_cpu = (cpu(daemon.process.pid) - spent[0]) / whole
+                worker_cpu = (
+                    sum(cpu(pid) - before for pid, before in zip(workers, spent[1], strict=True))
+                    / whole
+                )
+                shares = [node["texts"] for node in nodes(client)]
+            rows.append(
+                {
+                    "workers": count,
+                    "texts_per_second": round(texts, 1),
+                    "of_ideal": round(texts / (count * ideal), 4),
+                    "door_cpu": round(door_cpu, 3),
+                    "workers_cpu": round(worker_cpu, 3),
+                    "least_share": round(min(shares) * count / sum(shares), 3),
+                }
+            )
+            print("  ", json.dumps(rows[-1]))
+    return rows
+
+
+def loopback_bytes() -> int:
+    """What has gone over lo, headers included; clients are on a unix socket, which is not there."""
+    for line in Path("/proc/net/dev").read_text().splitlines():
+        if line.strip().startswith("lo:"):
+            return int(line.split(":")[1].split()[0])
+    return 0
+
+
+def hop(path: str, requests: int) -> list[Figure]:
+    """The way from a door to another node and back, beside an echo of the door itself."""
+    figures = []
+    with tempfile.TemporaryDirectory(prefix="nc-") as name:
+        folder, port = Path(name), free_port()
+        with (
+            door(folder, port) as daemon,
+            stand_ins(path, folder, port, 1, 0),
+            neuralcore.connect(daemon.ready["socket"]) as client,
+        ):
+            await_nodes(client, 1)
+            for rows, title in ((0, "empty"), (48, "48 vectors, 74 kB")):
+                tensors = [np.zeros((rows, 384), np.float32)] if rows else []
+                rounds: dict[str, list[float]] = {"here": [], "there": []}
+                sizes = []
+                for _ in range(6):
+                    for where, address in (
+                        ("here", "neuralcore.system.echo"),
+                        ("there", "neuralcore.vectors.echo"),
+                    ):
+                        times = []
+                        before = loopback_bytes()
+                        for _ in range(requests):
+                            began = time.perf_counter()
+                            client.call(address, {}, tensors)
+                            times.append(1e6 * (time.perf_counter() - began))
+                        rounds[where].append(statistics.median(times))
+                        if where == "there":
+                            sizes.append((loopback_bytes() - before) / requests)
+                differences = [
+                    there - here
+                    for here, there in zip(rounds["here"][1:], rounds["there"][1:], strict=True)
+                ]
+                figures += [
+                    Figure.of(f"echo of the door, {title}", "µs", rounds["here"][1:]),
+                    Figure.of(f"echo of another node, {title}", "µs", rounds["there"][1:]),
+                    Figure.of(f"the hop, {title}", "µs", differences),
+                    Figure.of(f"the hop with TCP and TLS, {title}", "bytes", sizes[1:]),
+                ]
+    return figures
+
+
+def real_cost(texts: int, rounds: int) -> list[Figure]:
+    """Processor time a text with the real model: one process, and a door with a worker."""
+    alone: list[float] = []
+    spread: list[float] = []
+    batch = [f"{TEXT % i} It is one of many that are not alike: {i * 7919}." for i in range(texts)]
+    with tempfile.TemporaryDirectory(prefix="nc-") as name:
+        folder, port = Path(name), free_port()
+        plain = {"NEURALCORE_EMBEDDING_VECTOR_CACHE": "0"}
+        joined = settings(
+            folder,
+            NEURALCORE_ROLES="embedding",
+            NEURALCORE_CLUSTER_JOIN=f"127.0.0.1:{port}",
+            **plain,
+        )
+        with (
+            running_daemon(folder / "one", plain) as one,
+            door(folder, port) as gate,
+            running_daemon(folder / "worker", joined) as worker,
+        ):
+            one.wait_for_model()
+            worker.wait_for_model()
+            with (
+                neuralcore.connect(one.ready["socket"]) as near,
+                neuralcore.connect(gate.ready["socket"]) as far,
+            ):
+                await_nodes(far, 1)
+                for turn in range(rounds + 2):
+                    for client, processes, into in (
+                        (near, [one], alone),
+                        (far, [gate, worker], spread),
+                    ):
+                        before = sum(cpu(process.process.pid) for process in processes)
+                        client.call("neuralcore.embedding.embed", {}, [batch], timeout=120)
+                        spent = sum(cpu(process.process.pid) for process in processes) - before
+                        if turn >= 2:
+                            into.append(1e6 * spent / texts)
+    ratios = [b / a for a, b in zip(alone, spread, strict=True)]
+    return [
+        Figure.of("one process, processor a text", "µs", alone),
+        Figure.of("door and worker, processor a text", "µs", spread),
+        Figure.of("door and worker beside one process", "×", ratios, "≤ 1.05"),
+    ]
+
+
+def fleet(path: str, counts: Sequence[int]) -> dict[int, tuple[float, float]]:
+    """Microseconds a part and an announcement that the fleet alone takes."""
+    command = [java(), "-cp", path, "verticles.FleetLoad", *map(str, counts)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    rows = [line.split() for line in told.splitlines()]
+    return {int(row[0]): (int(row[1]) / 1000, int(row[2]) / 1000) for row in rows}
+
+
+def model(
+    rows: list[dict[str, float]], fleets: dict[int, tuple[float, float]]
+) -> list[dict[str, float]]:
+    """What follows for more workers than there are: a model, no measurement.
+
+    A door's processor a text is the median of what was measured with 4 workers and more; the
+    fleet's part of it is measured for each number of workers. Each node says something to each
+    other twice a second, and each worker announces itself to each door once. What a message
+    between nodes costs a door is taken to be 15 µs of processor, and what a worker's real model
+    does, 150 texts a second.
+    """
+    busy = [row for row in rows if row["workers"] >= 4]
+    text_us = statistics.median(1e6 * row["door_cpu"] / row["texts_per_second"] for row in busy)
+    message_us = 15.0
+    real = 150.0
+    found = []
+    for count in (10, 100, 1000):
+        part_us, announcement_us = fleets[count]
+        per_text = text_us + part_us / TEXTS
+        standing = count * (2 * 2 * message_us + message_us + announcement_us) / 1e6
+        most = max(0.0, (1 - standing)) * 1e6 / per_text
+        found.append(
+            {
+                "workers": count,
+                "links_of_a_node": count,
+                "links_of_the_cluster": count * (count + 1) // 2,
+                "event_bus_connections_of_a_door": 2 * count,
+                "door_standing_load": round(standing, 4),
+                "fleet_us_a_part": round(part_us, 2),
+                "door_texts_per_second": round(most),
+                "workers_that_a_door_keeps_busy": round(most / real),
+                "announcements_kB_per_second": round(count * 0.6, 1),
+            }
+        )
+        print("  ", json.dumps(found[-1]))
+    return found
+
+
+def run(parts: Sequence[str], counts: Sequence[int], seconds: float) -> None:
+    path = compiled()
+    figures: list[Figure] = []
+    details: dict[str, Any] = {
+        "stand_in": {"microseconds_a_token": MICROSECONDS_A_TOKEN, "tokens_a_text": TOKENS},
+        "jvm_of_a_worker": SMALL,
+    }
+    if "scaling" in parts:
+        rows = scaling(path, counts, seconds)
+        details["scaling"] = rows
+        for row in rows:
+            target = "≥ 0.9" if row["workers"] > 1 else ""
+            figures.append(
+                Figure.of(
+                    f"{row['workers']:.0f} workers, of N times one", "×", [row["of_ideal"]], target
+                )
+            )
+        fleets = fleet(path, [10, 100, 1000])
+        details["fleet_us"] = {str(key): value for key, value in fleets.items()}
+        details["model"] = model(rows, fleets)
+        plot.write(
+            PLOT,
+            "Texts a second over workers (stand-ins)",
+            "workers",
+            "texts a second",
+            {
+                "measured": [(row["workers"], row["texts_per_second"]) for row in rows],
+                "N times one": [
+                    (row["workers"], row["workers"] * 1e6 / (MICROSECONDS_A_TOKEN * TOKENS))
+                    for row in rows
+                ],
+            },
+        )
+    if "hop" in parts:
+        figures += hop(path, 500)
+    if "cost" in parts:
+        figures += real_cost(1_500, 3)
+    show("Cluster", figures)
+    save("cluster", figures, {"details": details})

@@ -31,7 +31,7 @@ SOURCES = ROOT / "src" / "it" / "java" / "verticles"
 JAR = TARGET / "neuralcore.jar"
 CLASSES = TARGET / "bench" / "cluster"
 PLOT = ROOT / "docs" / "cluster-workers.svg"
-MICROSECONDS_A_TOKEN = 250
+MICROSECONDS_A_TOKEN = 500
 TEXT = "a text of some eighty characters, number %06d, as they stand in a paragraph."
 TOKENS = 2 + len(TEXT % 0) // 4
 TEXTS = 48
@@ -145,7 +145,7 @@ def load(daemon: Daemon, seconds: float, streams: int) -> tuple[float, float]:
 
     def run(stream: int) -> None:
         try:
-            with neuralcore.connect(daemon.ready["socket"]) as client:
+            with neuralcore.connect(f"unix:{daemon.ready['socket']}") as client:
                 number = stream
                 while not stop.is_set():
                     texts = [TEXT % ((number * TEXTS + i) % 1_000_000) for i in range(TEXTS)]
@@ -181,7 +181,7 @@ def scaling(path: str, counts: Sequence[int], seconds: float) -> list[dict[str, 
             with (
                 door(folder, port) as daemon,
                 stand_ins(path, folder, port, count, MICROSECONDS_A_TOKEN) as workers,
-                neuralcore.connect(daemon.ready["socket"]) as client,
+                neuralcore.connect(f"unix:{daemon.ready['socket']}") as client,
             ):
                 await_nodes(client, count)
                 embed(client, 1)
@@ -224,7 +224,7 @@ def hop(path: str, requests: int) -> list[Figure]:
         with (
             door(folder, port) as daemon,
             stand_ins(path, folder, port, 1, 0),
-            neuralcore.connect(daemon.ready["socket"]) as client,
+            neuralcore.connect(f"unix:{daemon.ready['socket']}") as client,
         ):
             await_nodes(client, 1)
             for rows, title in ((0, "empty"), (48, "48 vectors, 74 kB")):
@@ -280,8 +280,8 @@ def real_cost(texts: int, rounds: int) -> list[Figure]:
             one.wait_for_model()
             worker.wait_for_model()
             with (
-                neuralcore.connect(one.ready["socket"]) as near,
-                neuralcore.connect(gate.ready["socket"]) as far,
+                neuralcore.connect(f"unix:{one.ready['socket']}") as near,
+                neuralcore.connect(f"unix:{gate.ready['socket']}") as far,
             ):
                 await_nodes(far, 1)
                 for turn in range(rounds + 2):

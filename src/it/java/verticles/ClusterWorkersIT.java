@@ -4,15 +4,23 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static verticles.FrameClient.json;
 
 import io.vertx.core.Vertx;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.stream.IntStream;
 import neuralcore.eventbus.Addresses;
 import neuralcore.wire.Frame;
 import neuralcore.wire.Tensor;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -35,6 +43,7 @@ class ClusterWorkersIT {
     private int eventPort;
     private Path credentials = Path.of("");
     private final List<AutoCloseable> open = new ArrayList<>();
+    private @Nullable DaemonProcess door;
     private int sent;
     private int answered;
 
@@ -54,11 +63,11 @@ class ClusterWorkersIT {
 
     private FrameClient door(String... settings) throws Exception {
         List<String> arguments =
-                new ArrayList<>(ClusterNode.arguments(credentials, "bridge", port, ""));
+                new ArrayList<>(ClusterNode.arguments(credentials, "bridge,web", port, ""));
         for (String setting : settings) {
             arguments.addAll(List.of("--set", setting));
         }
-        DaemonProcess door = ClusterNode.start(folder.resolve("door"), arguments);
+        door = ClusterNode.start(folder.resolve("door"), arguments);
         open.add(door);
         FrameClient client = door.connect();
         open.add(client);
@@ -94,6 +103,31 @@ class ClusterWorkersIT {
         assertThat(done.get(0) + done.get(1)).isEqualTo(60L * TEXTS);
         // Equal workers do about half each; a busy machine may hold one of them up.
         assertThat(done).allSatisfy(texts -> assertThat(texts).isGreaterThan(60L * TEXTS / 4));
+
+        assertThat(get("/health/ready")).contains("\"nodes\":3", "\"embedding\":2");
+        assertThat(get("/health")).contains("tokens_per_second", "\"roles\":\"embedding\"");
+        assertThat(get("/health/cluster").lines())
+                .hasSize(4)
+                .anySatisfy(line -> assertThat(line).contains("tokens/s"));
+        assertThat(get("/metrics"))
+                .contains("neuralcore_cluster_nodes 2", "neuralcore_cluster_node_texts{");
+    }
+
+    /** What the door's HTTP says, the token shown. */
+    private String get(String path) throws Exception {
+        Map<String, ?> ready = Objects.requireNonNull(door).ready();
+        String token = Files.readString(Path.of((String) ready.get("token_file"))).strip();
+        URI uri =
+                URI.create("http://127.0.0.1:%d%s".formatted((Long) ready.get("http_port"), path));
+        try (HttpClient http = HttpClient.newHttpClient()) {
+            return http.send(
+                            HttpRequest.newBuilder(uri)
+                                    .header("Authorization", "Bearer " + token)
+                                    .timeout(Duration.ofSeconds(60))
+                                    .build(),
+                            HttpResponse.BodyHandlers.ofString())
+                    .body();
+        }
     }
 
     @Test

@@ -75,8 +75,7 @@ final class FleetLoad {
         return (System.nanoTime() - began) / PARTS;
     }
 
-    private static void take(
-            Deque<Fleet.Effect.Send> underway, Iterable<Fleet.Effect> effects) {
+    private static void take(Deque<Fleet.Effect.Send> underway, Iterable<Fleet.Effect> effects) {
         for (Fleet.Effect effect : effects) {
             if (effect instanceof Fleet.Effect.Send send) {
                 underway.add(send);

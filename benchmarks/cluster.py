@@ -36,7 +36,10 @@ TEXT = "a text of some eighty characters, number %06d, as they stand in a paragr
 TOKENS = 2 + len(TEXT % 0) // 4
 TEXTS = 48
 """Texts a request: about a part."""
-SMALL = ["-Xmx48m", "-Xss512k", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+SMALL = ["-Xmx48m", "-Xss512k", "-XX:+UseSerialGC"]
+"""Not -XX:TieredStopAtLevel=1: without its second compiler Java does AES some 50 times slower."""
+WARM_UP = 5
+"""Rounds that do not count, while Java compiles what encrypts."""
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -159,7 +162,7 @@ def load(daemon: Daemon, seconds: float, streams: int) -> tuple[float, float]:
     threads = [threading.Thread(target=run, args=(stream,)) for stream in range(streams)]
     for thread in threads:
         thread.start()
-    time.sleep(seconds / 2)
+    time.sleep(seconds)
     began, before = time.perf_counter(), sum(counted)
     time.sleep(seconds)
     took, done = time.perf_counter() - began, sum(counted) - before
@@ -187,7 +190,7 @@ def scaling(path: str, counts: Sequence[int], seconds: float) -> list[dict[str, 
                 embed(client, 1)
                 spent = cpu(daemon.process.pid), [cpu(pid) for pid in workers]
                 texts, took = load(daemon, seconds, 3 * count + 2)
-                whole = 1.5 * took
+                whole = 2 * took
                 door_cpu = (cpu(daemon.process.pid) - spent[0]) / whole
                 worker_cpu = (
                     sum(cpu(pid) - before for pid, before in zip(workers, spent[1], strict=True))
@@ -231,7 +234,7 @@ def hop(path: str, requests: int) -> list[Figure]:
                 tensors = [np.zeros((rows, 384), np.float32)] if rows else []
                 rounds: dict[str, list[float]] = {"here": [], "there": []}
                 sizes = []
-                for _ in range(6):
+                for _ in range(8):
                     for where, address in (
                         ("here", "neuralcore.system.echo"),
                         ("there", "neuralcore.vectors.echo"),
@@ -247,13 +250,13 @@ def hop(path: str, requests: int) -> list[Figure]:
                             sizes.append((loopback_bytes() - before) / requests)
                 differences = [
                     there - here
-                    for here, there in zip(rounds["here"][1:], rounds["there"][1:], strict=True)
+                    for here, there in zip(rounds["here"][3:], rounds["there"][3:], strict=True)
                 ]
                 figures += [
-                    Figure.of(f"echo of the door, {title}", "µs", rounds["here"][1:]),
-                    Figure.of(f"echo of another node, {title}", "µs", rounds["there"][1:]),
+                    Figure.of(f"echo of the door, {title}", "µs", rounds["here"][3:]),
+                    Figure.of(f"echo of another node, {title}", "µs", rounds["there"][3:]),
                     Figure.of(f"the hop, {title}", "µs", differences),
-                    Figure.of(f"the hop with TCP and TLS, {title}", "bytes", sizes[1:]),
+                    Figure.of(f"the hop with TCP and TLS, {title}", "bytes", sizes[3:]),
                 ]
     return figures
 
@@ -284,7 +287,7 @@ def real_cost(texts: int, rounds: int) -> list[Figure]:
                 neuralcore.connect(f"unix:{gate.ready['socket']}") as far,
             ):
                 await_nodes(far, 1)
-                for turn in range(rounds + 2):
+                for turn in range(rounds + WARM_UP):
                     for client, processes, into in (
                         (near, [one], alone),
                         (far, [gate, worker], spread),
@@ -292,7 +295,7 @@ def real_cost(texts: int, rounds: int) -> list[Figure]:
                         before = sum(cpu(process.process.pid) for process in processes)
                         client.call("neuralcore.embedding.embed", {}, [batch], timeout=120)
                         spent = sum(cpu(process.process.pid) for process in processes) - before
-                        if turn >= 2:
+                        if turn >= WARM_UP:
                             into.append(1e6 * spent / texts)
     ratios = [b / a for a, b in zip(alone, spread, strict=True)]
     return [
@@ -384,6 +387,6 @@ def run(parts: Sequence[str], counts: Sequence[int], seconds: float) -> None:
     if "hop" in parts:
         figures += hop(path, 500)
     if "cost" in parts:
-        figures += real_cost(1_500, 3)
+        figures += real_cost(1_000, 5)
     show("Cluster", figures)
     save("cluster", figures, {"details": details})

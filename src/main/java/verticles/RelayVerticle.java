@@ -160,6 +160,8 @@ public final class RelayVerticle extends VerticleBase {
                                                 switch (relay.broker()) {
                                                     case REDIS ->
                                                             new RedisVerticle(relay, ready, client);
+                                                    case KAFKA ->
+                                                            new KafkaVerticle(relay, ready, client);
                                                 }))
                         .onFailure(error -> relays.remove(relay.name()));
         relays.put(relay.name(), new Open(relay, new HashSet<>(owners), deployment));

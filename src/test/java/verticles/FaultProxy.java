@@ -30,10 +30,17 @@ final class FaultProxy {
     private volatile Fault fault = Fault.NONE;
 
     FaultProxy(Vertx vertx, int target) throws Exception {
+        this(vertx, target, 0);
+    }
+
+    /**
+     * @param port to listen on; 0 for any
+     */
+    FaultProxy(Vertx vertx, int target, int port) throws Exception {
         this.vertx = vertx;
         this.target = target;
         this.server = vertx.createNetServer().connectHandler(this::accept);
-        server.listen(0, "127.0.0.1").await(60, TimeUnit.SECONDS);
+        server.listen(port, "127.0.0.1").await(60, TimeUnit.SECONDS);
     }
 
     int port() {
@@ -42,6 +49,10 @@ final class FaultProxy {
 
     String url() {
         return "redis://127.0.0.1:" + server.actualPort();
+    }
+
+    int port() {
+        return server.actualPort();
     }
 
     private void accept(NetSocket client) {

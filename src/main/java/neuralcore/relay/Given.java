@@ -41,6 +41,11 @@ final class Given {
         return params(key).string(key, otherwise);
     }
 
+    String textOrNumber(String key, String otherwise) {
+        Object value = params(key).raw(key);
+        return value instanceof Long number ? number.toString() : text(key, otherwise);
+    }
+
     @Nullable String optionalText(String key) {
         return params(key).optionalString(key);
     }
@@ -106,6 +111,11 @@ final class Given {
             paths.add(Path.of(text));
         }
         return paths;
+    }
+
+    Map<String, @Nullable Object> object(String key) {
+        Map<String, @Nullable Object> object = params(key).optionalObject(key);
+        return object == null ? Map.of() : object;
     }
 
     void done() {

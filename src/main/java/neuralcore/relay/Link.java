@@ -55,6 +55,11 @@ public final class Link {
         return ++attempt;
     }
 
+    /** The attempt, or the connection, that counts. */
+    public long attempt() {
+        return attempt;
+    }
+
     /** Whether an outcome belongs to the attempt, or the connection, that counts. */
     public boolean isCurrent(long number) {
         return number == attempt

@@ -153,6 +153,19 @@ public final class RelayCodec implements AutoCloseable {
         return told;
     }
 
+    /** The nodes that a message will have passed once this one has sent it. */
+    public List<String> hops(Envelope message) {
+        List<String> hops = new ArrayList<>();
+        if (message.metaLength() > 0
+                && mentionsRelay(message)
+                && Payloads.meta(message) instanceof Map<?, ?> meta
+                && meta.get("relay") instanceof Map<?, ?> relay) {
+            hops.addAll(Incoming.hops(relay.get("hops")));
+        }
+        hops.add(node);
+        return hops;
+    }
+
     /** Where in a broker a relay of this node found the message; empty if none did. */
     public static String origin(Envelope message) {
         return message.metaLength() > 0

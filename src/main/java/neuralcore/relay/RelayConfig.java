@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * One relay: a broker, how to reach it, and what goes which way.
  *
- * @param url of the broker, without a password
+ * @param url of the broker, without a password; of Kafka the brokers to begin with
  * @param user to log in as; empty for the broker's default user
  * @param batchSize messages sent together at most
  * @param batchMillis how long a message waits for others while earlier ones are unanswered
@@ -38,11 +38,13 @@ public record RelayConfig(
         String namespace,
         String prefix,
         List<Path> dictionaries,
-        List<Route> routes) {
+        List<Route> routes,
+        @Nullable KafkaSettings kafka) {
 
     /** What kind of broker a relay speaks to. */
     public enum Broker {
-        REDIS
+        REDIS,
+        KAFKA
     }
 
     public RelayConfig {
@@ -53,12 +55,25 @@ public record RelayConfig(
         }
         dictionaries = List.copyOf(dictionaries);
         routes = List.copyOf(routes);
+        for (Route route : routes) {
+            if (route.target().broker() != broker) {
+                throw NeuralCoreException.invalid(
+                        "Relay '%s' is to %s and has no place '%s' of %s."
+                                .formatted(
+                                        name,
+                                        word(broker),
+                                        route.target().name(),
+                                        word(route.target().broker())));
+            }
+        }
     }
 
     public static RelayConfig of(Map<String, @Nullable Object> values) {
         Given given = new Given("A relay", values);
         String name = given.text("name");
-        Broker broker = given.choice("broker", Broker.class, Broker.REDIS);
+        Broker usual =
+                given.optionalText("bootstrap_servers") == null ? Broker.REDIS : Broker.KAFKA;
+        Broker broker = given.choice("broker", Broker.class, usual);
         String namespace = given.text("namespace", "default");
         String prefix = given.text("prefix", "");
         List<Route> routes = new ArrayList<>();
@@ -73,7 +88,10 @@ public record RelayConfig(
                 new RelayConfig(
                         name,
                         broker,
-                        checked(given.text("url")),
+                        switch (broker) {
+                            case REDIS -> checked(given.text("url"));
+                            case KAFKA -> KafkaSettings.servers(given.text("bootstrap_servers"));
+                        },
                         given.text("user", ""),
                         new Secret(
                                 given.optionalText("password_env"),
@@ -89,7 +107,8 @@ public record RelayConfig(
                         namespace,
                         prefix,
                         given.paths("dictionaries"),
-                        routes);
+                        routes,
+                        broker == Broker.KAFKA ? KafkaSettings.of(given) : null);
         given.done();
         return config;
     }
@@ -132,11 +151,16 @@ public record RelayConfig(
                 namespace,
                 prefix,
                 dictionaries,
-                more);
+                more,
+                kafka);
     }
 
     /** The broker's kind as users write it. */
     public String brokerWord() {
+        return word(broker);
+    }
+
+    private static String word(Broker broker) {
         return broker.name().toLowerCase(Locale.ROOT);
     }
 }

@@ -3,6 +3,8 @@ package neuralcore.relay;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
+import java.util.stream.Stream;
 import neuralcore.wire.NeuralCoreException;
 import org.jspecify.annotations.Nullable;
 
@@ -41,9 +43,13 @@ public final class RouteParams {
     private static Target target(Given given, boolean out, String prefix) {
         String pubsub = given.optionalText("pubsub");
         String stream = given.optionalText("stream");
-        if ((pubsub == null) == (stream == null)) {
+        String topic = given.optionalText("topic");
+        if (Stream.of(pubsub, stream, topic).filter(Objects::nonNull).count() != 1) {
             throw NeuralCoreException.invalid(
-                    "A route needs either 'pubsub' or 'stream', the name of its place in Redis.");
+                    "A route needs one of 'pubsub' and 'stream', a place in Redis, or 'topic', one in Kafka.");
+        }
+        if (topic != null) {
+            return topic(given, out, checked(prefix + topic));
         }
         if (pubsub != null) {
             return new Target.PubSub(prefix + named("pubsub", pubsub));
@@ -65,6 +71,25 @@ public final class RouteParams {
                 start,
                 given.millis("auto_claim", 0, 0),
                 given.bool("delete_on_ack", false));
+    }
+
+    private static Target topic(Given given, boolean out, String name) {
+        return out
+                ? new Target.Topic(name, new PartitionKey(given.text("key", "channel")))
+                : new Target.TopicGroup(
+                        name,
+                        given.text("group", STANDARD_GROUP),
+                        StartAt.of(given.textOrNumber("replay_start", "latest")));
+    }
+
+    /** What Kafka takes as a topic's name. */
+    private static String checked(String topic) {
+        if (!topic.replace(Target.CHANNEL_MARK, "c").matches("[\\w.-]{1,249}")) {
+            throw NeuralCoreException.invalid(
+                    "A route has 'topic' '%s'; it must be 1 to 249 letters, digits, '_', '-' or '.'."
+                            .formatted(topic));
+        }
+        return topic;
     }
 
     private static String named(String key, @Nullable String name) {
@@ -132,6 +157,15 @@ public final class RouteParams {
                 map.put("replay_start", stream.replayStart());
                 map.put("auto_claim", stream.autoClaimMillis() / 1e3);
                 map.put("delete_on_ack", stream.deleteOnAck());
+            }
+            case Target.Topic topic -> {
+                map.put("topic", topic.name());
+                map.put("key", topic.key().text());
+            }
+            case Target.TopicGroup topic -> {
+                map.put("topic", topic.name());
+                map.put("group", topic.group());
+                map.put("replay_start", topic.replayStart().word());
             }
         }
         if (route instanceof Route.Out out) {

@@ -7,6 +7,14 @@ public sealed interface Target {
 
     String name();
 
+    /** The only kind of broker that has such a place. */
+    default RelayConfig.Broker broker() {
+        return switch (this) {
+            case PubSub _, Stream _, StreamGroup _ -> RelayConfig.Broker.REDIS;
+            case Topic _, TopicGroup _ -> RelayConfig.Broker.KAFKA;
+        };
+    }
+
     /** A channel of Redis Pub/Sub: whoever is there gets it, nothing is kept. */
     record PubSub(String name) implements Target {}
 
@@ -36,4 +44,18 @@ public sealed interface Target {
             long autoClaimMillis,
             boolean deleteOnAck)
             implements Target {}
+
+    /**
+     * A topic of Kafka to write to.
+     *
+     * @param key by which messages are put to partitions
+     */
+    record Topic(String name, PartitionKey key) implements Target {}
+
+    /**
+     * A topic of Kafka to read with a consumer group.
+     *
+     * @param replayStart where a group begins that is new to a partition
+     */
+    record TopicGroup(String name, String group, StartAt replayStart) implements Target {}
 }

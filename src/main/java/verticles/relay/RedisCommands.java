@@ -58,8 +58,8 @@ final class RedisCommands implements Sender {
                 switch (target) {
                     case Target.PubSub _ -> publish(items);
                     case Target.Stream stream -> add(items, stream);
-                    case Target.StreamGroup _ ->
-                            throw new IllegalStateException("A group is only read from.");
+                    case Target.StreamGroup _, Target.Topic _, Target.TopicGroup _ ->
+                            throw new IllegalStateException(target + " is not to be sent to");
                 };
         return answer.map(done -> Map.of());
     }

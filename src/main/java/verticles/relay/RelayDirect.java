@@ -39,6 +39,11 @@ final class RelayDirect {
         given.put("direction", "out");
         given.put("channel", "any");
         Route.Out route = (Route.Out) RouteParams.of(given, "default", relay.config().prefix());
+        if (route.target().broker() != relay.config().broker()) {
+            throw NeuralCoreException.invalid(
+                    "'to' is %s, and the relay is to %s."
+                            .formatted(route.target(), relay.config().brokerWord()));
+        }
         List<?> messages = params.optionalList("messages");
         if (messages == null || messages.size() > MOST_MESSAGES) {
             throw NeuralCoreException.invalid(
@@ -131,7 +136,7 @@ final class RelayDirect {
     private static Map<String, @Nullable Object> known(@Nullable Map<String, @Nullable Object> to) {
         if (to == null) {
             throw NeuralCoreException.invalid(
-                    "'to' is missing: {\"pubsub\": name} or {\"stream\": name}.");
+                    "'to' is missing: {\"pubsub\": name}, {\"stream\": name} or {\"topic\": name}.");
         }
         return to;
     }

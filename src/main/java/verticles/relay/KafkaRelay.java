@@ -1,0 +1,481 @@
+package verticles.relay;
+
+import io.vertx.core.Future;
+import io.vertx.core.Promise;
+import io.vertx.core.Vertx;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.SplittableRandom;
+import neuralcore.relay.CircuitBreaker;
+import neuralcore.relay.KafkaProperties;
+import neuralcore.relay.Link;
+import neuralcore.relay.RecentIds;
+import neuralcore.relay.RelayCodec;
+import neuralcore.relay.RelayConfig;
+import neuralcore.relay.RelayMetrics;
+import neuralcore.relay.RelayStatus;
+import neuralcore.relay.Route;
+import neuralcore.relay.RouteParams;
+import neuralcore.relay.Target;
+import neuralcore.relay.ZstdDictionary;
+import neuralcore.wire.ErrorCode;
+import neuralcore.wire.NeuralCoreException;
+import neuralcore.wire.Params;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A relay to Kafka. Everything happens on the event loop of its verticle.
+ *
+ * <p>Other than with Redis, no connection is ours: Kafka's clients hold several, and make lost ones
+ * anew by themselves without giving up what is under way, or their place in a group. So producers
+ * and consumers stay from the first connection until the relay is switched off; what is followed
+ * here is whether the cluster answers, by a client that does nothing but ask.
+ */
+public final class KafkaRelay implements Relay {
+    private static final Logger log = LoggerFactory.getLogger(KafkaRelay.class);
+
+    private static final long BEAT_MILLIS = 500;
+
+    /** With nothing here for so long, the bus has nothing more either. */
+    private static final int DRAINED_BEATS = 2;
+
+    private static final int BREAKER_FAILURES = 5;
+    private static final long BREAKER_FIRST_MILLIS = 50;
+    private static final long BREAKER_MOST_MILLIS = 5_000;
+
+    /** How long a question about health may take, whatever the cluster does. */
+    private static final long HEALTH_MILLIS = 60;
+
+    private final Vertx vertx;
+    private final RelayContext relay;
+    private final KafkaProperties properties;
+    private final Link link;
+    private final List<Way> outs = new ArrayList<>();
+    private final List<Reading> ins = new ArrayList<>();
+    private final RelayDirect direct;
+
+    private RelayConfig config;
+    private @Nullable KafkaCluster cluster;
+    private @Nullable KafkaSender directSender;
+    private boolean running;
+    private long beatTimer = -1;
+    private boolean draining;
+    private int quietBeats;
+    private int subscriptions;
+    private long answeredNanos;
+
+    /** An outgoing route, and by what it writes while the relay runs. */
+    private static final class Way {
+        final RelayOut out;
+        @Nullable KafkaSender sender;
+
+        Way(RelayOut out) {
+            this.out = out;
+        }
+    }
+
+    /** An incoming route, and its membership in its group while the relay runs. */
+    private static final class Reading {
+        final Route.In route;
+        final Target.TopicGroup topic;
+        @Nullable KafkaIn in;
+
+        Reading(Route.In route, Target.TopicGroup topic) {
+            this.route = route;
+            this.topic = topic;
+        }
+
+        int size() {
+            return in == null ? 0 : in.size();
+        }
+    }
+
+    public KafkaRelay(
+            Vertx vertx, RelayConfig config, String node, String client, int maxUnpacked) {
+        this.vertx = vertx;
+        this.config = config;
+        SplittableRandom random = new SplittableRandom();
+        this.relay =
+                new RelayContext(
+                        vertx,
+                        config,
+                        node,
+                        new BusPort(
+                                vertx,
+                                "relay:"
+                                        + config.name()
+                                        + ":"
+                                        + Long.toHexString(random.nextLong()),
+                                client.isEmpty() ? "relay:" + config.name() : client),
+                        new RelayCodec(
+                                node,
+                                maxUnpacked,
+                                config.dictionaries().stream().map(ZstdDictionary::of).toList()),
+                        new RelayMetrics(),
+                        new RecentIds(RelayContext.RECENT_IDS),
+                        new CircuitBreaker(
+                                BREAKER_FAILURES, BREAKER_FIRST_MILLIS, BREAKER_MOST_MILLIS));
+        this.properties =
+                new KafkaProperties(
+                        config, Objects.requireNonNull(config.kafka()), System.getenv());
+        this.link = new Link(config.reconnectMillis(), config.reconnectAttempts(), random);
+        this.direct = new RelayDirect(relay, random.nextLong());
+    }
+
+    @Override
+    public Future<Void> start() {
+        beatTimer = vertx.setPeriodic(BEAT_MILLIS, timer -> beat());
+        Future<Void> ready = Future.succeededFuture();
+        for (Route route : config.routes()) {
+            ready = ready.compose(done -> open(route));
+        }
+        return ready.onSuccess(
+                done -> {
+                    if (config.enabled()) {
+                        connect();
+                    }
+                });
+    }
+
+    @Override
+    public Future<Void> stop() {
+        vertx.cancelTimer(beatTimer);
+        link.disconnect();
+        return letGo()
+                .eventually(() -> relay.bus().close())
+                .onComplete(done -> relay.codec().close());
+    }
+
+    private Future<Void> open(Route route) {
+        return switch (route) {
+            case Route.Out out -> {
+                Way opened = new Way(new RelayOut(relay, out, ++subscriptions));
+                outs.add(opened);
+                yield config.enabled() || Boolean.TRUE.equals(out.durable())
+                        ? opened.out.subscribe()
+                        : Future.succeededFuture();
+            }
+            case Route.In in -> {
+                if (in.target() instanceof Target.TopicGroup topic) {
+                    ins.add(new Reading(in, topic));
+                }
+                yield Future.succeededFuture();
+            }
+        };
+    }
+
+    private Future<String> identity(String topic) {
+        KafkaCluster asked = cluster;
+        return asked == null
+                ? Future.failedFuture("the relay is not connected")
+                : asked.identity(topic);
+    }
+
+    // Connecting
+
+    private void connect() {
+        long attempt = link.begin();
+        try {
+            KafkaCluster asked = new KafkaCluster(vertx, properties.admin(), config.answerMillis());
+            replace(asked);
+            asked.ask()
+                    .onComplete(
+                            answer -> {
+                                if (link.isCurrent(attempt)) {
+                                    connected();
+                                }
+                            },
+                            error -> lost(attempt, reason(error)));
+        } catch (RuntimeException e) {
+            lost(attempt, reason(e));
+        }
+    }
+
+    private static String reason(Throwable error) {
+        Throwable cause = error.getCause();
+        return error.getMessage()
+                + (cause == null || cause.getMessage() == null ? "" : ": " + cause.getMessage());
+    }
+
+    private void replace(@Nullable KafkaCluster next) {
+        if (cluster != null) {
+            answeredNanos = Math.max(answeredNanos, cluster.answeredNanos());
+            cluster.close();
+        }
+        cluster = next;
+    }
+
+    private void connected() {
+        link.connected();
+        log.info("Relay {} is connected to {}", config.name(), config.url());
+        running = true;
+        try {
+            outs.forEach(this::open);
+            ins.forEach(this::open);
+        } catch (RuntimeException e) {
+            renew(reason(e));
+        }
+    }
+
+    private void open(Way way) {
+        if (way.sender == null) {
+            KafkaSender sender =
+                    new KafkaSender(
+                            relay,
+                            properties,
+                            "relay-%s-%d".formatted(config.name(), outs.indexOf(way)),
+                            way.out.isDurable());
+            way.sender = sender;
+            way.out.connected(sender);
+        }
+    }
+
+    private void open(Reading reading) {
+        if (reading.in == null) {
+            KafkaIn in =
+                    new KafkaIn(
+                            relay,
+                            reading.route,
+                            reading.topic,
+                            properties,
+                            () -> identity(reading.topic.name()),
+                            this::renew);
+            reading.in = in;
+            in.start();
+        }
+    }
+
+    private void lost(long attempt, String reason) {
+        if (!link.isCurrent(attempt)) {
+            return;
+        }
+        boolean wasConnected = link.status() == RelayStatus.CONNECTED;
+        long wait = link.lost(reason);
+        replace(null);
+        if (wasConnected) {
+            relay.metrics().errors++;
+            log.warn("Relay {} has lost {}: {}", config.name(), config.url(), reason);
+        }
+        if (wait < 0) {
+            log.error("Relay {} has given up {}: {}", config.name(), config.url(), reason);
+            letGo();
+            return;
+        }
+        vertx.setTimer(
+                wait,
+                timer -> {
+                    if (link.isCurrent(attempt + 1)) {
+                        connect();
+                    }
+                });
+    }
+
+    /** Begins anew with other clients, which read passwords and certificates again. */
+    private void renew(String reason) {
+        if (running) {
+            letGo();
+            lost(link.attempt(), reason);
+        }
+    }
+
+    /** Done when the groups have been left. */
+    private Future<Void> letGo() {
+        running = false;
+        replace(null);
+        for (Way way : outs) {
+            way.out.disconnected();
+            if (way.sender != null) {
+                way.sender.close();
+                way.sender = null;
+            }
+        }
+        if (directSender != null) {
+            directSender.close();
+            directSender = null;
+        }
+        List<Future<Void>> left = new ArrayList<>();
+        for (Reading reading : ins) {
+            if (reading.in != null) {
+                left.add(reading.in.close());
+                reading.in = null;
+            }
+        }
+        return Future.join(left).<Void>mapEmpty().otherwiseEmpty();
+    }
+
+    /** Asks the cluster for a sign of life, and tells when none came. */
+    private void beat() {
+        KafkaCluster asked = cluster;
+        if (asked == null || link.status() != RelayStatus.CONNECTED) {
+            return;
+        }
+        long attempt = link.attempt();
+        if (asked.silentNanos() > config.answerMillis() * 1_000_000) {
+            lost(attempt, "no answer for %d ms".formatted(asked.silentNanos() / 1_000_000));
+            return;
+        }
+        asked.ask().onFailure(error -> lost(attempt, reason(error)));
+        for (Reading reading : ins) {
+            if (reading.in != null && reading.in.overdueNanos() > 0) {
+                renew("a consumer does not come back from reading");
+                return;
+            }
+        }
+        if (draining) {
+            quietBeats = backlog() == 0 ? quietBeats + 1 : 0;
+            if (quietBeats >= DRAINED_BEATS) {
+                draining = false;
+                off();
+            }
+        }
+    }
+
+    // What may be asked of it
+
+    @Override
+    public Future<Void> on() {
+        if (draining) {
+            draining = false;
+            for (Reading reading : ins) {
+                if (reading.in != null) {
+                    reading.in.resume();
+                }
+            }
+        }
+        if (link.status() != RelayStatus.DISCONNECTED && link.status() != RelayStatus.FAILED) {
+            return Future.succeededFuture();
+        }
+        link.disconnect();
+        Future<Void> ready = Future.succeededFuture();
+        for (Way way : outs) {
+            ready = ready.compose(done -> way.out.subscribe());
+        }
+        return ready.onSuccess(done -> connect());
+    }
+
+    @Override
+    public Future<Void> off() {
+        link.disconnect();
+        return letGo().eventually(() -> unsubscribe(false));
+    }
+
+    @Override
+    public void drain() {
+        draining = true;
+        quietBeats = 0;
+        for (Reading reading : ins) {
+            if (reading.in != null) {
+                reading.in.stop();
+            }
+        }
+    }
+
+    @Override
+    public Future<Void> forget() {
+        return unsubscribe(true);
+    }
+
+    private Future<Void> unsubscribe(boolean forget) {
+        Future<Void> done = Future.succeededFuture();
+        for (Way way : outs) {
+            done = done.compose(before -> way.out.unsubscribe(forget));
+        }
+        return done;
+    }
+
+    @Override
+    public Future<Void> add(Route route) {
+        config = config.with(route);
+        return open(route)
+                .onSuccess(
+                        done -> {
+                            if (!running) {
+                                return;
+                            }
+                            switch (route) {
+                                case Route.Out _ -> open(outs.getLast());
+                                case Route.In _ -> open(ins.getLast());
+                            }
+                        });
+    }
+
+    @Override
+    public Future<Map<String, @Nullable Object>> publish(Params params) {
+        if (!running || link.status() != RelayStatus.CONNECTED) {
+            throw new NeuralCoreException(
+                    ErrorCode.UNAVAILABLE,
+                    "Relay '%s' is %s: %s"
+                            .formatted(config.name(), link.status().word(), link.reason()),
+                    config.reconnectMillis() / 1e3);
+        }
+        KafkaSender by = directSender;
+        if (by == null) {
+            by =
+                    new KafkaSender(
+                            relay, properties, "relay-%s-direct".formatted(config.name()), false);
+            directSender = by;
+        }
+        return direct.publish(by, params);
+    }
+
+    private int backlog() {
+        return outs.stream().mapToInt(way -> way.out.size()).sum()
+                + ins.stream().mapToInt(Reading::size).sum();
+    }
+
+    @Override
+    public Map<String, @Nullable Object> describe() {
+        Map<String, @Nullable Object> map = new LinkedHashMap<>();
+        map.put("name", config.name());
+        map.put("broker", config.brokerWord());
+        map.put("url", config.url());
+        map.put("status", draining ? "draining" : link.status().word());
+        map.put("reason", link.reason());
+        map.put("circuit", relay.breaker().isOpen() ? "open" : "closed");
+        map.put("reconnects", link.reconnects());
+        map.put("backlog", backlog());
+        List<@Nullable Object> routes = new ArrayList<>();
+        outs.forEach(way -> routes.add(way.out.describe()));
+        for (Reading reading : ins) {
+            Map<String, @Nullable Object> route = RouteParams.toMap(reading.route);
+            route.put("backlog", reading.size());
+            route.put("lag", reading.in == null ? -1L : reading.in.lag());
+            routes.add(route);
+        }
+        map.put("routes", routes);
+        map.put("metrics", relay.metrics().toMap());
+        return map;
+    }
+
+    @Override
+    public Future<Map<String, @Nullable Object>> health() {
+        KafkaCluster asked = cluster;
+        if (asked == null || link.status() != RelayStatus.CONNECTED) {
+            return Future.succeededFuture(health(false));
+        }
+        Promise<Map<String, @Nullable Object>> answer = Promise.promise();
+        long timer = vertx.setTimer(HEALTH_MILLIS, fired -> answer.tryComplete(health(false)));
+        asked.ask()
+                .onComplete(
+                        told -> answer.tryComplete(health(true)),
+                        error -> answer.tryComplete(health(false)));
+        return answer.future().onComplete(done -> vertx.cancelTimer(timer));
+    }
+
+    private Map<String, @Nullable Object> health(boolean healthy) {
+        long last =
+                cluster == null ? answeredNanos : Math.max(answeredNanos, cluster.answeredNanos());
+        Map<String, @Nullable Object> map = new LinkedHashMap<>();
+        map.put("name", config.name());
+        map.put("healthy", healthy);
+        map.put("status", link.status().word());
+        map.put("reason", link.reason());
+        map.put("answer_age", last == 0 ? -1.0 : (System.nanoTime() - last) / 1e9);
+        return map;
+    }
+}

@@ -78,7 +78,8 @@ def main() -> int:
     journal_parser.add_argument(
         "--rows", nargs="+", type=int, default=[1_000_000, 2_000_000, 5_000_000, 10_000_000]
     )
-    relays_parser = verbs.add_parser("relays", help="messages to and from a Redis server")
+    relays_parser = verbs.add_parser("relays", help="messages to and from a broker")
+    relays_parser.add_argument("--broker", choices=["redis", "kafka"], default="redis")
     relays_parser.add_argument("--rounds", type=int, default=3)
     relays_parser.add_argument("--count", type=int, default=100_000, help="messages a figure")
     cluster_parser = verbs.add_parser("cluster", help="workers with a stand-in for the network")
@@ -99,6 +100,10 @@ def main() -> int:
         import cluster
 
         cluster.run(options.parts, options.workers, options.seconds)
+    elif options.verb == "relays" and options.broker == "kafka":
+        import relays_kafka
+
+        relays_kafka.run(options.rounds, options.count)
     elif options.verb == "relays":
         import relays
 

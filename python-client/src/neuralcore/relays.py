@@ -1,4 +1,4 @@
-"""Relays: channels of the bus carried to and from a Redis server, by the daemon.
+"""Relays: channels of the bus carried to and from Redis or Kafka, by the daemon.
 
 ::
 
@@ -8,6 +8,12 @@
     await bridge.connect()
     await bridge.health_check()            # {"healthy": True, "answer_age": 0.0002, ...}
     await bridge.close()
+
+With Kafka, a :class:`KafkaBridge` and topics::
+
+    bridge = KafkaBridge("localhost:9092", namespace="shop")
+    bridge.route("out", "jobs", topic="shop.jobs", key="payload.customer")
+    bridge.route("in", "results", topic="shop.results", group="first")
 
 Messages do not pass this process: the daemon relays them while this object is connected. What a
 route may say, and what is promised, is in ``docs/relays.md``.
@@ -37,64 +43,47 @@ from neuralcore.errors import (
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from typing_extensions import Self
+
     from neuralcore.client import Client
 
-__all__ = ["RedisBridge"]
+__all__ = ["KafkaBridge", "RedisBridge"]
 
 _RELAY = "neuralcore.messaging.relay."
 _POLL_SECONDS = 0.02
 _TRAINING = 300.0  # seconds
 
 
-class RedisBridge:
-    """One relay of the daemon to a Redis server. Thread-safe.
-
-    Methods return at once what can be awaited, or asked for its ``result()``; without a running
-    event loop they do their work before they return.
-
-    The relay ends with this process, or with :meth:`close`. Another process that connects a bridge
-    of the same name and the same settings shares it. What a durable route has not sent yet stays
-    in the journal, and goes on when the bridge is connected again.
-
-    :param url: ``redis://[user[:password]@]host[:port][/database]``.
-    :param name: of the relay; durable routes' places in the journal carry it.
-    :param compress: pack with zlib what is sent by routes, and by :meth:`publish`: what ATLAS's own
-        bus reads.
-    :param compression: "none", "zlib", "lz4" or "zstd" instead.
-    :param namespace: of the routes' channels: ``MessageBus.namespace``.
-    :param serializer: "ncb" (MessagePack, as ATLAS's own bus writes it) or "json".
-    :param client: the client to use; by default the process's own, which may start a daemon.
-    :param timeout: seconds that a call of the daemon may take.
-    :param options: further keys of a relay, such as ``batch_size`` or ``reconnect_max``.
-    """
+class _Bridge:
+    """What is the same for each broker."""
 
     def __init__(
         self,
-        url: str,
-        name: str = "redis",
-        compress: bool = False,
-        *,
-        namespace: str = "default",
-        serializer: str = "ncb",
-        compression: str | None = None,
-        client: Client | None = None,
-        timeout: float = 10.0,
-        **options: Any,
+        settings: dict[str, Any],
+        name: str,
+        compress: bool,
+        namespace: str,
+        serializer: str,
+        compression: str | None,
+        client: Client | None,
+        timeout: float,
     ) -> None:
         self.name = name
         self.timeout = timeout
         standard = "zlib" if compress else "none"
         self._form = {"serializer": serializer, "compression": compression or standard}
-        self._settings = {
-            **_split(url),
-            **options,
-            "name": name,
-            "namespace": namespace,
-            "owned": True,
-        }
+        self._settings = {**settings, "name": name, "namespace": namespace, "owned": True}
         self._routes: list[dict[str, Any]] = []
         self._client = client
         self._unregister: Any = None
+
+    def _place(self) -> str:
+        """Where the broker is, to be shown."""
+        raise NotImplementedError
+
+    def _usual_target(self) -> dict[str, Any]:
+        """Where a message goes past the bus whose call does not say."""
+        raise NotImplementedError
 
     # Life
 
@@ -102,7 +91,7 @@ class RedisBridge:
         """Adds a way for a channel's messages, at once if the bridge is connected.
 
         :param direction: "out" to the server, or "in".
-        :param where: ``pubsub=`` or ``stream=`` the place, and further keys of a route.
+        :param where: ``pubsub=``, ``stream=`` or ``topic=`` the place, and further keys of a route.
         :raises InvalidRequest: if the daemon refuses it.
         """
         given = {"direction": direction, "channel": channel, **where}
@@ -142,7 +131,7 @@ class RedisBridge:
             if said["status"] == "failed" or time.monotonic() > deadline:
                 self._close()
                 raise ConnectError(
-                    f"Relay {self.name!r} does not reach {self._settings['url']}: "
+                    f"Relay {self.name!r} does not reach {self._place()}: "
                     f"{said['reason'] or said['status']}"
                 )
             time.sleep(_POLL_SECONDS)
@@ -174,7 +163,7 @@ class RedisBridge:
             self._unregister = None
             self._call("close", {"name": self.name, "forget": forget})
 
-    async def __aenter__(self) -> RedisBridge:
+    async def __aenter__(self) -> Self:
         await self.connect()
         return self
 
@@ -200,9 +189,9 @@ class RedisBridge:
         """Sends one message straight to the server; done when the server has answered.
 
         :param channel: what the message says it is of, and where ``to`` is not given, the Pub/Sub
-            channel that it goes to.
+            channel or the topic that it goes to.
         :param payload: what JSON has a form for.
-        :param to: ``{"pubsub": name}`` or ``{"stream": name}``.
+        :param to: ``{"pubsub": name}``, ``{"stream": name}`` or ``{"topic": name}``.
         :raises NeuralCoreError: if the server does not have it.
         """
         message = {"channel": channel, "payload": payload, "priority": priority, "meta": meta}
@@ -227,7 +216,7 @@ class RedisBridge:
     def _produce(
         self, messages: Sequence[Mapping[str, Any]], to: Mapping[str, Any] | None
     ) -> list[NeuralCoreError | None]:
-        target = {**self._form, **(to or {"pubsub": "{channel}"})}
+        target = {**self._form, **(to or self._usual_target())}
         params = {"name": self.name, "to": target, "messages": [dict(each) for each in messages]}
         results = self._call("publish", params)["results"]
         return [
@@ -343,6 +332,97 @@ class RedisBridge:
                 ) from error
             raise
         return result
+
+
+class RedisBridge(_Bridge):
+    """One relay of the daemon to a Redis server. Thread-safe.
+
+    Methods return at once what can be awaited, or asked for its ``result()``; without a running
+    event loop they do their work before they return.
+
+    The relay ends with this process, or with :meth:`close`. Another process that connects a bridge
+    of the same name and the same settings shares it. What a durable route has not sent yet stays
+    in the journal, and goes on when the bridge is connected again.
+
+    :param url: ``redis://[user[:password]@]host[:port][/database]``.
+    :param name: of the relay; durable routes' places in the journal carry it.
+    :param compress: pack with zlib what is sent by routes, and by :meth:`publish`: what ATLAS's own
+        bus reads.
+    :param compression: "none", "zlib", "lz4" or "zstd" instead.
+    :param namespace: of the routes' channels: ``MessageBus.namespace``.
+    :param serializer: "ncb" (MessagePack, as ATLAS's own bus writes it) or "json".
+    :param client: the client to use; by default the process's own, which may start a daemon.
+    :param timeout: seconds that a call of the daemon may take.
+    :param options: further keys of a relay, such as ``batch_size`` or ``reconnect_max``.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        name: str = "redis",
+        compress: bool = False,
+        *,
+        namespace: str = "default",
+        serializer: str = "ncb",
+        compression: str | None = None,
+        client: Client | None = None,
+        timeout: float = 10.0,
+        **options: Any,
+    ) -> None:
+        settings = {**_split(url), **options}
+        super().__init__(
+            settings, name, compress, namespace, serializer, compression, client, timeout
+        )
+
+    def _place(self) -> str:
+        return str(self._settings["url"])
+
+    def _usual_target(self) -> dict[str, Any]:
+        return {"pubsub": "{channel}"}
+
+
+class KafkaBridge(_Bridge):
+    """One relay of the daemon to a Kafka cluster; everything else is as of a :class:`RedisBridge`.
+
+    :param bootstrap_servers: ``"host:port"``, several with commas between, or a list of them.
+    :param name: of the relay; durable routes' places in the journal carry it.
+    :param compress: pack each message with zlib, by routes and by :meth:`publish`.
+    :param compression: "none", "zlib", "lz4" or "zstd" instead. Kafka packs many messages at once:
+        ``properties={"compression.type": "zstd"}``.
+    :param namespace: of the routes' channels: ``MessageBus.namespace``.
+    :param serializer: "ncb" (MessagePack, as ATLAS's own bus writes it) or "json".
+    :param client: the client to use; by default the process's own, which may start a daemon.
+    :param timeout: seconds that a call of the daemon may take.
+    :param options: further keys of a relay, such as ``prefix``, ``sasl``, ``user``, ``tls_ca``, or
+        ``properties``, a dict of properties of Kafka's own clients.
+    """
+
+    def __init__(
+        self,
+        bootstrap_servers: str | Sequence[str],
+        name: str = "kafka",
+        compress: bool = False,
+        *,
+        namespace: str = "default",
+        serializer: str = "ncb",
+        compression: str | None = None,
+        client: Client | None = None,
+        timeout: float = 10.0,
+        **options: Any,
+    ) -> None:
+        servers = bootstrap_servers
+        if not isinstance(servers, str):
+            servers = ",".join(servers)
+        settings = {**options, "bootstrap_servers": servers}
+        super().__init__(
+            settings, name, compress, namespace, serializer, compression, client, timeout
+        )
+
+    def _place(self) -> str:
+        return str(self._settings["bootstrap_servers"])
+
+    def _usual_target(self) -> dict[str, Any]:
+        return {"topic": "{channel}"}
 
 
 def _split(url: str) -> dict[str, Any]:

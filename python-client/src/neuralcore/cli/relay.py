@@ -106,5 +106,5 @@ def _show(relay: dict[str, Any]) -> None:
     )
     for route in relay["routes"]:
         arrow = "->" if route["direction"] == "out" else "<-"
-        place = route.get("pubsub") or route.get("stream")
+        place = route.get("pubsub") or route.get("stream") or route.get("topic")
         print(f"  {route['namespace']}/{route['channel']} {arrow} {place}")

@@ -429,7 +429,8 @@ class KafkaRelayTest extends JournalFixture {
     @Test
     void whatTheBrokerWillNeverTakeGoesToTheDeadLettersAndCanBeSentAgain() throws Exception {
         makeTopic(1, Map.of("max.message.bytes", "300000"));
-        create("from", Map.of());
+        create("dead", Map.of());
+        create("from", Map.of("dead_letter_channel", "dead"));
         open("left", Map.of(), out("from", Map.of()));
         publish(
                 message("from", 1, 0, 0, "\"small\""),
@@ -723,9 +724,7 @@ class KafkaRelayTest extends JournalFixture {
     private void makeTopic(int partitions, Map<String, String> settings) throws Exception {
         NewTopic wanted = new NewTopic(topic, partitions, (short) 1).configs(settings);
         try (Admin admin = kafka.admin()) {
-            admin.createTopics(List.of(wanted))
-                    .all()
-                    .get(60, TimeUnit.SECONDS);
+            admin.createTopics(List.of(wanted)).all().get(60, TimeUnit.SECONDS);
         }
     }
 

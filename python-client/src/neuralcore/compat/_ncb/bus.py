@@ -25,7 +25,6 @@ from neuralcore.compat._ncb.publisher import Publisher
 from neuralcore.compat._ncb.registry import Registry
 from neuralcore.compat._ncb.security import Auth, SecurityConfig
 from neuralcore.compat._ncb.subscriber import Callback, Filter, Subscriber, SubscriberConfig
-from neuralcore.errors import NotSupported
 from neuralcore.messaging import Drop, MessageBus
 
 if TYPE_CHECKING:
@@ -132,13 +131,12 @@ class NeuralCognitiveBus:
 
         :param redis_url: has the daemon relay channels with ``redis_in`` and ``redis_out``, those
             that are there by now. A server that does not answer is tried for on and on.
-        :raises NotSupported: if a relay to Kafka is wanted, or to Redis and there is no daemon.
+        :param kafka_bootstrap_servers: the same with ``kafka_in`` and ``kafka_out``, topics behind
+            ``kafka_topic_prefix`` and a dot; ``kafka_client_id`` names the group, too.
+        :param kafka_acks: kept for callers of ATLAS's; it is always all.
+        :param kafka_max_in_flight: the same; the relay sends in batches of its own.
+        :raises NotSupported: if a relay is wanted and there is no daemon.
         """
-        if kafka_bootstrap_servers:
-            raise NotSupported(
-                "This version does not relay to Kafka: "
-                "start the bus without kafka_bootstrap_servers."
-            )
         if others:
             self.logger.warning("start() passes over %s", ", ".join(sorted(others)))
         async with self._life_lock:
@@ -151,9 +149,13 @@ class NeuralCognitiveBus:
                     self._link.declare(channel.config)
                     for subscriber in channel.subscribers:
                         await self._link.subscribe(subscriber)
+                configs = [channel.config for channel in self._channels.values()]
                 if redis_url:
-                    configs = [channel.config for channel in self._channels.values()]
                     await self._link.relay(redis_url, configs)
+                if kafka_bootstrap_servers:
+                    await self._link.relay_kafka(
+                        kafka_bootstrap_servers, kafka_topic_prefix, kafka_client_id, configs
+                    )
             except BaseException:
                 await self._link.close(0)
                 raise

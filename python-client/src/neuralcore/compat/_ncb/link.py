@@ -15,7 +15,7 @@ from neuralcore._bus.subscription import Terms
 from neuralcore.compat._ncb.config import ChannelConfig
 from neuralcore.errors import ConnectionLost, NeuralCoreError
 from neuralcore.messaging import MessageBus
-from neuralcore.relays import RedisBridge
+from neuralcore.relays import KafkaBridge, RedisBridge
 
 if TYPE_CHECKING:
     from neuralcore._bus.message import Message as Received
@@ -47,7 +47,7 @@ class Link:
         self._bus: MessageBus | None = None
         self._has_daemon = True
         self._sizes: dict[str, int] = {}
-        self._bridge: RedisBridge | None = None
+        self._bridges: list[RedisBridge | KafkaBridge] = []
 
     @property
     def is_open(self) -> bool:
@@ -67,10 +67,10 @@ class Link:
 
     async def close(self, timeout: float) -> None:
         """Sends what was published and lets handlers finish, for so many seconds."""
-        bus, bridge, self._bridge = self._bus, self._bridge, None
+        bus, bridges, self._bridges = self._bus, self._bridges, []
         if bus is not None:
             try:
-                if bridge is not None:
+                for bridge in bridges:
                     await bridge.flush(timeout)
                     await bridge.close()
                 await bus.stop(timeout)
@@ -93,28 +93,47 @@ class Link:
 
         :raises NotSupported: if there is no daemon.
         """
-        assert self._bus is not None
-        core = self._bus._core
-        # The same for all processes that share a namespace, and so one relay for all of them.
-        name = "ncb-" + hashlib.sha256(core.namespace.encode()).hexdigest()[:16]
-        bridge = RedisBridge(
-            url, name, namespace=core.namespace, client=cast("Client", self._bus._core._client)
-        )
+        bridge = RedisBridge(url, self._relay_name("ncb-"), **self._relay_terms())
         for config in configs:
             if config.redis_out:
-                packed = "zlib" if config.compress else "none"
-                form = "ncb" if config.serializer == "msgpack" else "json"
-                bridge.route(
-                    "out",
-                    config.name,
-                    pubsub=config.redis_out,
-                    serializer=form,
-                    compression=packed,
-                )
+                bridge.route("out", config.name, pubsub=config.redis_out, **_form(config))
             if config.redis_in:
                 bridge.route("in", config.name, pubsub=config.redis_in)
         await bridge.open()
-        self._bridge = bridge
+        self._bridges.append(bridge)
+
+    async def relay_kafka(
+        self, servers: str, prefix: str, client_id: str, configs: Iterable[ChannelConfig]
+    ) -> None:
+        """The same with a Kafka cluster; topics and the group are called as ATLAS calls them.
+
+        :raises NotSupported: if there is no daemon.
+        """
+        bridge = KafkaBridge(
+            servers,
+            self._relay_name("ncb-kafka-"),
+            prefix=prefix + ".",
+            properties={"client.id": client_id},
+            **self._relay_terms(),
+        )
+        for config in configs:
+            if config.kafka_out:
+                bridge.route("out", config.name, topic=config.kafka_out, **_form(config))
+            if config.kafka_in:
+                group = f"{client_id}-group"
+                bridge.route("in", config.name, topic=config.kafka_in, group=group)
+        await bridge.open()
+        self._bridges.append(bridge)
+
+    def _relay_name(self, kind: str) -> str:
+        """The same for all processes that share a namespace, and so one relay for all of them."""
+        assert self._bus is not None
+        return kind + hashlib.sha256(self._bus._core.namespace.encode()).hexdigest()[:16]
+
+    def _relay_terms(self) -> dict[str, Any]:
+        assert self._bus is not None
+        core = self._bus._core
+        return {"namespace": core.namespace, "client": cast("Client", core._client)}
 
     def send(self, channel: str, payload: Any, priority: int, meta: dict[str, Any]) -> str:
         """Publishes a message and returns its id.
@@ -199,3 +218,11 @@ def _terms(subscriber: Subscriber, *, keeps: bool) -> Terms:
         concurrency=config.concurrency,
         options=options,
     )
+
+
+def _form(config: ChannelConfig) -> dict[str, Any]:
+    """How a channel's messages look outside."""
+    return {
+        "serializer": "ncb" if config.serializer == "msgpack" else "json",
+        "compression": "zlib" if config.compress else "none",
+    }

@@ -104,7 +104,8 @@ def _take_over(meta: dict[str, Any]) -> None:
             if key not in _NOT_FROM_OUTSIDE:
                 meta.setdefault(key, value)
     if isinstance(origin, dict):
-        meta["redis_in"] = str(origin.get("from", "")).partition(":")[2]
+        broker, _, place = str(origin.get("from", "")).partition(":")
+        meta[f"{broker}_in"] = place
         meta["relayed_id"] = origin.get("id")
 
 

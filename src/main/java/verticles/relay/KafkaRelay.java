@@ -146,8 +146,7 @@ public final class KafkaRelay implements Relay {
     public Future<Void> stop() {
         vertx.cancelTimer(beatTimer);
         link.disconnect();
-        return letGo()
-                .eventually(() -> relay.bus().close())
+        return letGo().eventually(() -> relay.bus().close())
                 .onComplete(done -> relay.codec().close());
     }
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
-
 from compat.conftest import until
 from neuralcore.compat.atlas_ncb import ChannelConfig
 

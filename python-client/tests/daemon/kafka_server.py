@@ -6,6 +6,7 @@ Its class path is in a file that the Java tests, or ``mvn generate-test-resource
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import socket
 import struct
@@ -32,7 +33,7 @@ class Broker:
 
     def __init__(self, folder: Path, heap: str = "192m", quick_start: bool = True) -> None:
         self.folder = folder
-        self.port, controller = _free_ports(2)
+        self.port, controller = _free_port(), _free_port()
         java = os.environ.get("JAVA_HOME")
         program = str(Path(java, "bin", "java")) if java else shutil.which("java")
         assert program is not None
@@ -110,11 +111,13 @@ def running(folder: Path) -> Iterator[Broker]:
         broker.kill()
 
 
-def _free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    ports: list[int] = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
+def _free_port() -> int:
+    """Below those that systems give to connections, which could have it when it is wanted."""
+    while True:
+        candidate = random.randrange(10_000, 32_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", candidate))
+            except OSError:
+                continue
+            return candidate

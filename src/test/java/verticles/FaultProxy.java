@@ -43,10 +43,6 @@ final class FaultProxy {
         server.listen(port, "127.0.0.1").await(60, TimeUnit.SECONDS);
     }
 
-    int port() {
-        return server.actualPort();
-    }
-
     String url() {
         return "redis://127.0.0.1:" + server.actualPort();
     }

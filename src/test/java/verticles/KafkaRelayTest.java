@@ -46,6 +46,7 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
@@ -106,6 +107,7 @@ class KafkaRelayTest extends JournalFixture {
     }
 
     @Test
+    @Timeout(3_600) // Its long form takes many minutes; each wait in it has an end of its own.
     void persistentMessagesOutliveKillsOfTheBrokerAndFaultsOfTheWay() throws Exception {
         int count = Integer.getInteger("neuralcore.relay.messages", 4_000);
         int faults = Integer.getInteger("neuralcore.relay.faults", 6);
@@ -119,7 +121,7 @@ class KafkaRelayTest extends JournalFixture {
         Map<String, @Nullable Object> quick =
                 Map.of(
                         "answer_timeout",
-                        0.5,
+                        0.8,
                         "batch_size",
                         100L,
                         "bootstrap_servers",
@@ -157,8 +159,8 @@ class KafkaRelayTest extends JournalFixture {
                 kafka.start();
             }
             case 0 -> proxy.reset();
-            case 1 -> fault(proxy, FaultProxy.Fault.BLACK_HOLE, 700);
-            case 2 -> fault(proxy, FaultProxy.Fault.HALF_OPEN, 700);
+            case 1 -> fault(proxy, FaultProxy.Fault.BLACK_HOLE, 1_000);
+            case 2 -> fault(proxy, FaultProxy.Fault.HALF_OPEN, 1_000);
             default -> fault(proxy, FaultProxy.Fault.LATE, 100);
         }
     }

@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
@@ -45,17 +46,10 @@ final class KafkaServer implements AutoCloseable {
     KafkaServer(Path folder, Map<String, String> more, List<String> format) throws Exception {
         this.folder = folder;
         this.more = more;
-        List<ServerSocket> probes = new ArrayList<>();
-        for (int i = 0; i < 4; i++) {
-            probes.add(new ServerSocket(0, 1, InetAddress.getLoopbackAddress()));
-        }
-        port = probes.get(0).getLocalPort();
-        controllerPort = probes.get(1).getLocalPort();
-        innerPort = probes.get(2).getLocalPort();
-        proxiedPort = probes.get(3).getLocalPort();
-        for (ServerSocket probe : probes) {
-            probe.close();
-        }
+        port = freePort();
+        controllerPort = freePort();
+        innerPort = freePort();
+        proxiedPort = freePort();
         writeSettings();
         List<String> words =
                 new ArrayList<>(List.of("format", "-t", CLUSTER, "-c", settings().toString()));
@@ -67,6 +61,21 @@ final class KafkaServer implements AutoCloseable {
             throw new AssertionError(Files.readString(folder.resolve("format.log")));
         }
         start();
+    }
+
+    /**
+     * Below those that systems give to connections, or one would have it when it is wanted again.
+     */
+    private static int freePort() {
+        while (true) {
+            int candidate = ThreadLocalRandom.current().nextInt(10_000, 32_000);
+            try (ServerSocket probe =
+                    new ServerSocket(candidate, 1, InetAddress.getLoopbackAddress())) {
+                return probe.getLocalPort();
+            } catch (IOException e) {
+                // Somebody has it.
+            }
+        }
     }
 
     /** Where clients find it. */

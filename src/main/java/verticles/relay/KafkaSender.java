@@ -100,8 +100,9 @@ final class KafkaSender implements Sender {
                         outcome.of(begun));
                 begun++;
             }
-        } catch (RuntimeException e) {
-            outcome.failed(begun, e); // No callback is called for this one.
+        } catch (RuntimeException | LinkageError e) {
+            // No callback is called for this one. A codec of Kafka's may lack its native library.
+            outcome.failed(begun, e);
         }
         outcome.done(items.size() - begun);
     }
@@ -184,9 +185,9 @@ final class KafkaSender implements Sender {
             };
         }
 
-        void failed(int index, Exception e) {
+        void failed(int index, Throwable e) {
             if (isOfTheMessage(e)) {
-                refused.put(index, e.getMessage());
+                refused.put(index, String.valueOf(e.getMessage()));
                 return;
             }
             error = e;
@@ -209,7 +210,7 @@ final class KafkaSender implements Sender {
     }
 
     /** Whether another attempt would fail the same. */
-    private static boolean isOfTheMessage(Exception e) {
+    private static boolean isOfTheMessage(Throwable e) {
         return e instanceof RecordTooLargeException
                 || e instanceof RecordBatchTooLargeException
                 || e instanceof InvalidRecordException

@@ -34,7 +34,7 @@ class Broker:
     def __init__(self, folder: Path, heap: str = "192m", quick_start: bool = True) -> None:
         self.folder = folder
         self.port, controller = _free_port(), _free_port()
-        java = os.environ.get("JAVA_HOME")
+        java = os.environ.get("NEURALCORE_JAVA") or os.environ.get("JAVA_HOME")
         program = str(Path(java, "bin", "java")) if java else shutil.which("java")
         assert program is not None
         self._java = [program, f"-Xmx{heap}", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]

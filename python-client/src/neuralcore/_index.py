@@ -58,7 +58,7 @@ class HNSWIndex:
     """Finds the nearest of many vectors.
 
     The vectors are held by the daemon, in a collection of its own that is not kept on disk; where
-    there is no daemon, in this process. Up to some 20,000 vectors every result is a true nearest
+    there is no daemon, in this process. Below 10,000 vectors every result is a true nearest
     neighbour. For more, the daemon builds an HNSW graph in the background (see
     :meth:`wait_until_built`), and searches it once it is there; the fallback stays exact.
 

@@ -513,8 +513,8 @@ class Collection:
             limit: only vectors at least this similar, or with a distance at most this far.
             include_metadata: hits have ``metadata`` and ``text``.
             include_vectors: hits have ``vector``.
-            exact: compares every vector in float32. Without it collections beyond some 20,000
-                vectors are searched by a graph, and the daemon may compare int8 codes first.
+            exact: compares every vector in float32. Without it collections of 10,000
+                vectors and more are searched by a graph, smaller ones by int8 codes first.
             ef: how many candidates the graph keeps in sight: more is slower and finds more.
         """
         q, single = _parts.matrix(query, "query")

@@ -276,7 +276,7 @@ final class Settings {
             add(
                     "vectors.exact_below",
                     ValueType.integer(0, Integer.MAX_VALUE),
-                    "20000",
+                    "10000",
                     "Collections with fewer vectors are searched exactly; for larger ones a graph is"
                             + " built in the background, and searched once it is there.");
 

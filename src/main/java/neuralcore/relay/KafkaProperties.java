@@ -54,6 +54,8 @@ public final class KafkaProperties {
     /** The largest message that is tried; what a broker takes is its own setting. */
     private static final int MOST_BYTES = 16 << 20;
 
+    private static final long LONGEST_BACKOFF_MILLIS = 100;
+
     private static final String JAVA = "org.apache.kafka.common.";
 
     private final RelayConfig config;
@@ -151,10 +153,12 @@ public final class KafkaProperties {
         Map<String, Object> map = new TreeMap<>();
         map.put("bootstrap.servers", config.url());
         map.put("request.timeout.ms", millis(config.answerMillis()));
+        // Of the time that a cluster is back and not known to be, this is a part alone.
+        String longest = millis(Math.min(LONGEST_BACKOFF_MILLIS, config.reconnectMillis()));
         map.put("reconnect.backoff.ms", millis(Math.min(50, config.reconnectMillis())));
-        map.put("reconnect.backoff.max.ms", millis(config.reconnectMillis()));
+        map.put("reconnect.backoff.max.ms", longest);
         map.put("retry.backoff.ms", millis(Math.min(50, config.reconnectMillis())));
-        map.put("retry.backoff.max.ms", millis(config.reconnectMillis()));
+        map.put("retry.backoff.max.ms", longest);
         // When all brokers that it knows are gone, it begins again with those it was told of.
         map.put("metadata.recovery.strategy", "rebootstrap");
         map.put("enable.metrics.push", "false");

@@ -83,7 +83,9 @@ public record RelayConfig(
             }
             routes.add(RouteParams.of(Given.typed(map), namespace, prefix));
         }
-        int batchSize = given.integer("batch_size", 512, 1, 4_096);
+        // A round of Kafka's consumers ends with a commit, and so is to be worth one.
+        int usualSize = broker == Broker.KAFKA ? 2_048 : 512;
+        int batchSize = given.integer("batch_size", usualSize, 1, 4_096);
         RelayConfig config =
                 new RelayConfig(
                         name,

@@ -72,10 +72,12 @@ public final class KafkaRelay implements Relay {
     /** An outgoing route, and by what it writes while the relay runs. */
     private static final class Way {
         final RelayOut out;
+        final String topic;
         @Nullable KafkaSender sender;
 
-        Way(RelayOut out) {
+        Way(RelayOut out, String topic) {
             this.out = out;
+            this.topic = topic;
         }
     }
 
@@ -153,7 +155,8 @@ public final class KafkaRelay implements Relay {
     private Future<Void> open(Route route) {
         return switch (route) {
             case Route.Out out -> {
-                Way opened = new Way(new RelayOut(relay, out, ++subscriptions));
+                Way opened =
+                        new Way(new RelayOut(relay, out, ++subscriptions), out.target().name());
                 outs.add(opened);
                 yield config.enabled() || Boolean.TRUE.equals(out.durable())
                         ? opened.out.subscribe()
@@ -230,6 +233,9 @@ public final class KafkaRelay implements Relay {
                             "relay-%s-%d".formatted(config.name(), outs.indexOf(way)),
                             way.out.isDurable());
             way.sender = sender;
+            if (!way.topic.contains(Target.CHANNEL_MARK)) {
+                sender.prepare(way.topic);
+            }
             way.out.connected(sender);
         }
     }

@@ -69,6 +69,11 @@ final class KafkaSender implements Sender {
         this.alone = relay.node().getBytes(StandardCharsets.UTF_8);
     }
 
+    /** Has everything ready for the first message to a topic. */
+    void prepare(String topic) {
+        worker.executeBlocking(() -> opened().partitionsFor(topic));
+    }
+
     @Override
     public Future<Map<Integer, String>> send(List<Item> items, Target target) {
         if (!(target instanceof Target.Topic topic)) {

@@ -34,8 +34,8 @@ PLOT = ROOT / "docs" / "cluster-workers.svg"
 MICROSECONDS_A_TOKEN = 500
 TEXT = "a text of some eighty characters, number %06d, as they stand in a paragraph."
 TOKENS = 2 + len(TEXT % 0) // 4
-TEXTS = 48
-"""Texts a request: about a part."""
+TEXTS = 12
+"""Texts a request: a batch of the stand-in, an eighth of a second."""
 SMALL = ["-Xmx48m", "-Xss512k", "-XX:+UseSerialGC"]
 """Not -XX:TieredStopAtLevel=1: without its second compiler Java does AES some 50 times slower."""
 WARM_UP = 5
@@ -140,38 +140,33 @@ def hash_of(text: str) -> int:
     return value & 0xFFFF
 
 
-def load(daemon: Daemon, seconds: float, streams: int) -> tuple[float, float]:
-    """Texts a second that are answered with so many requests under way, and when measured."""
-    counted = [0] * streams
-    stop = threading.Event()
+def load(daemon: Daemon, requests: int, streams: int) -> float:
+    """Seconds until so many requests are answered, `streams` of them under way at a time."""
+    numbers = iter(range(requests))
+    lock = threading.Lock()
     failures: list[BaseException] = []
 
-    def run(stream: int) -> None:
+    def run() -> None:
         try:
             with neuralcore.connect(f"unix:{daemon.ready['socket']}") as client:
-                number = stream
-                while not stop.is_set():
-                    texts = [TEXT % ((number * TEXTS + i) % 1_000_000) for i in range(TEXTS)]
-                    _, tensors = client.call("neuralcore.embedding.embed", {}, [texts], timeout=120)
-                    assert np.asarray(tensors[0]).shape[0] == TEXTS
-                    counted[stream] += TEXTS
-                    number += streams
+                while True:
+                    with lock:
+                        number = next(numbers, None)
+                    if number is None:
+                        return
+                    embed(client, number)
         except BaseException as failure:
             failures.append(failure)
 
-    threads = [threading.Thread(target=run, args=(stream,)) for stream in range(streams)]
+    threads = [threading.Thread(target=run) for _ in range(streams)]
+    began = time.perf_counter()
     for thread in threads:
         thread.start()
-    time.sleep(seconds)
-    began, before = time.perf_counter(), sum(counted)
-    time.sleep(seconds)
-    took, done = time.perf_counter() - began, sum(counted) - before
-    stop.set()
     for thread in threads:
         thread.join()
     if failures:
         raise failures[0]
-    return done / took, took
+    return time.perf_counter() - began
 
 
 def scaling(path: str, counts: Sequence[int], seconds: float) -> list[dict[str, float]]:
@@ -187,15 +182,14 @@ def scaling(path: str, counts: Sequence[int], seconds: float) -> list[dict[str, 
                 neuralcore.connect(f"unix:{daemon.ready['socket']}") as client,
             ):
                 await_nodes(client, count)
-                embed(client, 1)
-                spent = cpu(daemon.process.pid), [cpu(pid) for pid in workers]
-                texts, took = load(daemon, seconds, 3 * count + 2)
-                whole = 2 * took
-                door_cpu = (cpu(daemon.process.pid) - spent[0]) / whole
-                worker_cpu = (
-                    sum(cpu(pid) - before for pid, before in zip(workers, spent[1], strict=True))
-                    / whole
-                )
+                streams = 3 * count + 2
+                load(daemon, 6 * count, streams)
+                before = cpu(daemon.process.pid), sum(cpu(pid) for pid in workers)
+                requests = round(seconds * count * ideal / TEXTS)
+                took = load(daemon, requests, streams)
+                texts = requests * TEXTS / took
+                door_cpu = (cpu(daemon.process.pid) - before[0]) / took
+                worker_cpu = (sum(cpu(pid) for pid in workers) - before[1]) / took
                 shares = [node["texts"] for node in nodes(client)]
             rows.append(
                 {

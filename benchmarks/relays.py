@@ -7,9 +7,13 @@ on persistent channels, committed. redis-py's own pipelines are measured in the 
 
 from __future__ import annotations
 
+import argparse
+import inspect
 import json
+import random
 import signal
 import socket
+import statistics
 import subprocess
 import tempfile
 import time
@@ -17,6 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import redis as redis_py
 
@@ -183,6 +188,65 @@ def redis_py_alone(server: Server, count: int, stream: bool) -> float:
     return count / took
 
 
+def confirmed(bus: MessageBus, server: Server, count: int) -> tuple[float, float]:
+    """Microseconds of a publish that waits for the server, and of redis-py's own XADD, in turn."""
+    ours, theirs = [], []
+    route = {"direction": "out", "channel": "c.v", "stream": "confirmed", "trim_maxlen": 1000}
+    with bridged(bus, server, route), redis_py.Redis.from_url(server.url) as peer:
+        for i in range(count):
+            began = time.perf_counter()
+            bus.publish("c.v", {**PAYLOAD, "id": i}, confirm="relayed").result(PATIENCE)
+            between = time.perf_counter()
+            peer.xadd("alone", {"id": str(i), "data": blob(i)}, maxlen=1000)
+            ours.append((between - began) * 1e6)
+            theirs.append((time.perf_counter() - between) * 1e6)
+        peer.delete("alone", "confirmed")
+    return statistics.median(ours), statistics.median(theirs)
+
+
+def saved(bus: MessageBus, server: Server, compression: str, length: int) -> float:
+    """Per cent of the bytes of messages like ATLAS's, of texts that no dictionary was made of."""
+    bridge = RedisBridge(
+        server.url, "packs", namespace=bus.namespace, compression=compression,
+        client=bus._core._client,
+    )  # fmt: skip
+    bridge.route("out", "packed", pubsub="packed")
+    bridge.connect(PATIENCE).result()
+    try:
+        for message in atlas_like(500, length):
+            bus.publish("packed", message)
+        until(lambda: bridge.metrics()["published"] == 500)
+        return 100 * (1 - 1 / float(bridge.metrics()["compression_ratio"]))
+    finally:
+        bridge.close().result()
+
+
+def atlas_like(count: int, length: int) -> Iterator[dict[str, Any]]:
+    """Requests, answers, tools and states with texts from the words of Python's own library."""
+    words = " ".join(
+        " ".join((inspect.getdoc(value) or "").split())
+        for module in (argparse, inspect, json, subprocess, tempfile)
+        for value in vars(module).values()
+        if inspect.isclass(value) or inspect.isfunction(value)
+    )
+    chance = random.Random(7)
+    kinds: list[Callable[[], dict[str, Any]]] = [
+        lambda: {"request_id": str(uuid()), "model": "gpt-4o", "stream": True, "prompt": ""},
+        lambda: {"request_id": str(uuid()), "tool_name": "fs.read", "success": True, "result": ""},
+        lambda: {"agent_id": "planner", "status": "running", "task_id": str(uuid()), "message": ""},
+        lambda: {"user_id": "user-7", "conversation_id": str(uuid()), "text": ""},
+    ]
+
+    def uuid() -> UUID:
+        return UUID(int=chance.getrandbits(128))
+
+    for i in range(count):
+        message = kinds[i % len(kinds)]()
+        start = chance.randrange(len(words) - length)
+        room = length - len(json.dumps(message))
+        yield {**message, list(message)[-1]: words[start : start + room]}
+
+
 def reconnect(bus: MessageBus, server: Server) -> float:
     """Milliseconds from the server's first answer until the relay is connected again."""
     route = {"direction": "out", "channel": "x", "pubsub": "x"}
@@ -221,6 +285,8 @@ def run(rounds: int, count: int) -> None:
         raise SystemExit("bench relays needs redis-server: apt-get install redis-server")
     rates: dict[str, list[float]] = {}
     times: dict[str, list[float]] = {}
+    waits: dict[str, list[float]] = {}
+    packed: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         files = Path(folder, "redis")
         files.mkdir()
@@ -231,11 +297,15 @@ def run(rounds: int, count: int) -> None:
                 with client, MessageBus(name="bench", client=client) as bus:
                     for _ in range(rounds + 1):  # the first warms up
                         measure(bus, server, count, rates, times)
+                        add(waits, waits_of(bus, server, count // 20))
+                        add(packed, savings(bus, server))
         finally:
             server.process.kill()
             server.process.wait()
     figures = [Figure.of(name, "msg/s", found[1:]) for name, found in rates.items()]
     figures += [Figure.of(name, "ms", found[1:]) for name, found in times.items()]
+    figures += [Figure.of(name, "µs", found[1:]) for name, found in waits.items()]
+    figures += [Figure.of(name, "% saved", found[1:]) for name, found in packed.items()]
     show(f"Relays to Redis, {count} messages of 200 B", figures)
     print(save("relays", figures, {"count": count}))
 
@@ -255,12 +325,32 @@ def measure(
         "out, persistent, stream": out(bus, server, count, persistent=True),
         "in, persistent, stream": into_persistent(bus, server, count),
     }
-    for name, value in found.items():
-        rates.setdefault(name, []).append(value)
+    add(rates, found)
     waits = {
         "reconnect after a restart": reconnect(bus, server),
         "health call": health(bus, server, frozen=False),
         "health call, server frozen": health(bus, server, frozen=True),
     }
-    for name, value in waits.items():
-        times.setdefault(name, []).append(value)
+    add(times, waits)
+
+
+def waits_of(bus: MessageBus, server: Server, count: int) -> dict[str, float]:
+    ours, theirs = confirmed(bus, server, count)
+    return {
+        "publish, confirmed when relayed": ours,
+        "redis-py alone, XADD, one by one": theirs,
+        "beyond redis-py": ours - theirs,
+    }
+
+
+def savings(bus: MessageBus, server: Server) -> dict[str, float]:
+    return {
+        f"{compression}, {length} B": saved(bus, server, compression, length)
+        for compression in ("zstd", "lz4", "zlib")
+        for length in (200, 2048)
+    }
+
+
+def add(to: dict[str, list[float]], found: dict[str, float]) -> None:
+    for name, value in found.items():
+        to.setdefault(name, []).append(value)

@@ -238,6 +238,10 @@ CODES: dict[str, tuple[int, type[NeuralCoreError]]] = {
     "DATA_DAMAGED": (31, StorageError),
     "DUPLICATE": (32, InvalidRequest),
     "RATE_LIMITED": (33, QueueFull),
+    "NO_RELAY": (34, NotFound),
+    "RELAY_FAILED": (35, Unavailable),
+    "RELAY_PENDING": (36, RequestTimeout),
+    "RELAY_TIMEOUT": (37, RequestTimeout),
 }
 CODE_OF_NUMBER: dict[int, str] = {number: code for code, (number, _) in CODES.items()}
 

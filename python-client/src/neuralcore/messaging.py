@@ -29,6 +29,7 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, overload
 
 from neuralcore._bus.completion import Completion, on_running_loop, run
+from neuralcore._bus.batch import RELAYED
 from neuralcore._bus.confirmation import Confirmation, MessageIds
 from neuralcore._bus.core import Core, Details, Drop
 from neuralcore._bus.filling import with_short_way
@@ -81,7 +82,7 @@ __all__ = [
 
 log = logging.getLogger("neuralcore.messaging")
 
-Confirm = Literal["none", "accepted", "durable"]
+Confirm = Literal["none", "accepted", "durable", "relayed"]
 
 
 class PublishOptions(TypedDict, total=False):
@@ -122,7 +123,7 @@ class SubscribeOptions(TypedDict, total=False):
 _NOT_PUT = (struct.error, TypeError, ValueError, OverflowError, RecursionError, QueueFull)
 _LARGE = 1 << 20
 _HISTORY_PAGE = 1000
-_CONFIRM = {"none": 0, "accepted": 1, "durable": 2}
+_CONFIRM = {"none": 0, "accepted": 1, "durable": 2, "relayed": 3}
 
 
 class MessageBus:
@@ -442,7 +443,11 @@ class MessageBus:
         :param priority: lower is sooner; by default the channel's, else ``Priority.NORMAL``.
         :param confirm: awaiting what is returned waits until the daemon has queued it ("accepted")
             or, on a persistent channel, until it is safe ("durable"), and raises if it was refused.
-            With "none", the default, it costs nothing.
+            With "none", the default, it costs nothing. "relayed" waits for the broker behind each
+            relay that takes the channel's messages out, and raises ``NotFound`` (``NO_RELAY``) if
+            there is none, ``Unavailable`` (``RELAY_FAILED``) if the message was lost on the way,
+            ``RequestTimeout`` if the broker does not answer: with ``RELAY_PENDING`` the message is
+            kept and will be sent, with ``RELAY_TIMEOUT`` it may be lost.
         :param ttl: seconds after which it is not delivered any more.
         :param delay: seconds before which it is not delivered, of millisecond precision; or
             ``deliver_at``, a moment (datetime, or seconds since 1970).
@@ -511,7 +516,11 @@ class MessageBus:
         ttl_ms = 0 if ttl is None else check_ttl(ttl)
         level = _CONFIRM.get(confirm)
         if level is None:
-            raise InvalidRequest(f"confirm is {confirm!r}; it must be none, accepted or durable.")
+            raise InvalidRequest(
+                f"confirm is {confirm!r}; it must be none, accepted, durable or relayed."
+            )
+        if level == RELAYED and self.backend == "fallback":
+            raise NotSupported("Without the daemon there is no relay.")
         plugins = core.plugins
         if not plugins.around_publish:
             return core.publish(

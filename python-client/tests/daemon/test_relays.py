@@ -19,7 +19,7 @@ from msgspec import msgpack
 from neuralcore.cli import main
 from neuralcore.client import Client
 from neuralcore.compat.atlas_ncb import ChannelConfig, Message, NeuralCognitiveBus
-from neuralcore.errors import ConnectError, InvalidRequest, NeuralCoreError
+from neuralcore.errors import ConnectError, InvalidRequest, NeuralCoreError, NotFound
 from neuralcore.messaging import MessageBus
 from neuralcore.relays import RedisBridge
 from neuralcore.testing import RunningDaemon
@@ -248,3 +248,33 @@ def test_the_command_learns_a_dictionary(neuralcore_daemon, tmp_path, capsys):
     assert main([*words, "--url", neuralcore_daemon.url]) == 0
     assert "3000" in capsys.readouterr().out
     assert 0 < learnt.stat().st_size <= 4096
+
+
+async def test_a_publish_waits_for_the_server(client, url, server):
+    async with MessageBus(name="relays-confirm", client=client) as bus:
+        await bus.create_channel("kept", persistent=True)
+        bridge = RedisBridge(url, "confirm", namespace=bus.namespace, client=client)
+        bridge.route("out", "jobs", stream="confirmed")
+        bridge.route("out", "kept", stream="confirmed")
+        await bridge.connect(PATIENCE)
+        await bus.publish("jobs", {"n": 1}, confirm="relayed")
+        assert server.xlen("confirmed") == 1
+        await bus.publish("jobs", {"n": 2}, confirm="relayed")
+        await bus.publish_many("kept", [{"n": 3}, {"n": 4}], confirm="relayed")
+        assert server.xlen("confirmed") == 4
+        plain = bus.publish("elsewhere", {"n": 5})
+        with pytest.raises(NotFound, match=plain[:16]) as caught:
+            await bus.publish("elsewhere", {"n": 6}, confirm="relayed")
+        assert caught.value.code == "NO_RELAY"
+        await bridge.close(forget=True)
+
+
+def test_a_publish_without_a_loop_waits_for_the_server(client, url, server):
+    with MessageBus(name="relays-thread", client=client) as bus:
+        bridge = RedisBridge(url, "thread", namespace=bus.namespace, client=client)
+        bridge.route("out", "jobs", stream="threaded")
+        bridge.connect(PATIENCE).result()
+        for i in range(20):
+            bus.publish("jobs", {"i": i}, confirm="relayed").result(PATIENCE)
+            assert server.xlen("threaded") == i + 1
+        bridge.close().result()

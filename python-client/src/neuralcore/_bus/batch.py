@@ -22,7 +22,10 @@ _PUBLISH = 0x10
 _U16 = struct.Struct("<H")
 _ZEROS = bytes(8)
 
-_ACCEPTED, _DURABLE, _DELAYED = 1, 2, 4
+_DELAYED = 4
+# By the level of confirmation; what nobody waits for is confirmed once it is accepted.
+_CONFIRM_FLAGS = (1, 1, 2, 8)
+RELAYED = 3
 
 # sequence, timestamp, priority, payload bytes, meta bytes, ttl, channel, payload type, meta type
 ENTRY = struct.Struct("<QqqIIIHBB")
@@ -47,8 +50,9 @@ class Batch:
 
     Filled by the outbox under its lock; once sealed it does not change but for its outcome.
 
-    :ivar durable: whether its confirmation waits for the disk.
+    :ivar level: what its confirmation waits for: 1 its acceptance, 2 the disk, 3 brokers.
     :ivar delayed: whether its entries carry a delay.
+    :ivar plain: whether any message may join it that asks for nothing.
     :ivar large_bytes: of the bodies that were counted: the small ones need not be.
     """
 
@@ -58,17 +62,19 @@ class Batch:
         "channels",
         "delayed",
         "done",
-        "durable",
         "entries",
         "error",
         "indexes",
         "large_bytes",
+        "level",
+        "plain",
         "rejected",
     )
 
-    def __init__(self, *, durable: bool = False, delayed: bool = False) -> None:
-        self.durable = durable
+    def __init__(self, *, level: int = 1, delayed: bool = False) -> None:
+        self.level = level
         self.delayed = delayed
+        self.plain = not delayed and level != RELAYED
         self.indexes: dict[str, int] = {}
         self.entries: list[bytes] = []
         self.bodies: list[bytes] = []
@@ -100,7 +106,7 @@ class Batch:
         named = 24 + len(space) + sum(map(len, names))
         pad = -named % 8
         width = DELAYED_ENTRY.size if self.delayed else ENTRY.size
-        flags = _DURABLE if self.durable else _ACCEPTED
+        flags = _CONFIRM_FLAGS[self.level]
         return b"".join(
             (
                 _HEAD.pack(named + pad + width * self.count + sum(map(len, self.bodies))),

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from threading import get_ident
 from time import time_ns
 
-from neuralcore._bus.batch import DELAYED_ENTRY, ENTRY, FULL_BYTES, FULL_MESSAGES, Batch
+from neuralcore._bus.batch import DELAYED_ENTRY, ENTRY, FULL_BYTES, FULL_MESSAGES, RELAYED, Batch
 from neuralcore._bus.filling import Filling, Put
 from neuralcore._bus.message import MessageId
 from neuralcore._bus.payload import PayloadCodec
@@ -106,7 +106,7 @@ class Outbox:
         filling.open = False
         try:
             batch = filling.batch
-            if self._blocked or batch.delayed or size > _SMALL:
+            if self._blocked or not batch.plain or size > _SMALL:
                 id, _, batch = self._add(channel, priority, payload_type, payload, 0, b"", 0, 0, 0)
                 full = self._seal_if_full()
             else:
@@ -135,7 +135,7 @@ class Outbox:
                 id = MessageId(filling.digits + _LAST_DIGITS[number])
                 full = len(entries) >= FULL_MESSAGES and self._seal_if_full()
         finally:
-            filling.open = not (self._blocked or filling.batch.delayed)
+            filling.open = filling.batch.plain and not self._blocked
             release()
         if full or filling.flush_in != get_ident():
             self._hurry(full)
@@ -156,7 +156,7 @@ class Outbox:
         """Adds a message with anything else; its id and number, and the batch that it is in.
 
         :param confirm: 0 nobody waits for its batch's confirmation, 1 until it is accepted, 2
-            until it is durable.
+            until it is durable, 3 until brokers have it.
         :raises QueueFull: if ``limit`` messages are waiting.
         """
         filling = self._filling
@@ -176,7 +176,7 @@ class Outbox:
             )
             full = self._seal_if_full()
         finally:
-            filling.open = not (self._blocked or filling.batch.delayed)
+            filling.open = filling.batch.plain and not self._blocked
             self._lock.release()
         if full or filling.flush_in != get_ident():
             self._hurry(full)
@@ -261,12 +261,12 @@ class Outbox:
                 f"{self._limit} messages wait to be sent and the daemon takes none; "
                 "publish more slowly."
             )
-        durable = confirm == 2 if confirm else batch.durable
+        level = confirm or (1 if batch.level == RELAYED else batch.level)
         delayed = bool(delay_ms) or batch.delayed
-        if batch.durable is durable and batch.delayed is delayed:
+        if batch.level == level and batch.delayed is delayed:
             return batch
         self._seal()
-        batch = self._filling.batch = Batch(durable=durable, delayed=delayed)
+        batch = self._filling.batch = Batch(level=level, delayed=delayed)
         return batch
 
     def _close_and(self, change: Callable[[], object]) -> None:
@@ -276,7 +276,7 @@ class Outbox:
             try:
                 change()
             finally:
-                self._filling.open = not (self._blocked or self._filling.batch.delayed)
+                self._filling.open = self._filling.batch.plain and not self._blocked
 
     def _note_blocked(self) -> None:
         self._blocked = bool(self._sealed)

@@ -18,7 +18,7 @@ DEFAULT_PRIORITY = -(1 << 63)
 NO_CONTENT, JSON_CONTENT, MSGPACK_CONTENT, BYTES_CONTENT = range(4)
 
 # When a publish is confirmed even if nothing is rejected.
-NO_CONFIRM, CONFIRM_ACCEPTED, CONFIRM_DURABLE = range(3)
+NO_CONFIRM, CONFIRM_ACCEPTED, CONFIRM_DURABLE, CONFIRM_RELAYED = 0, 1, 2, 8
 
 # What became of a delivery.
 ACK, NACK, TERM, EXTEND = range(4)

@@ -34,7 +34,8 @@ def encode_publish(
     Args:
         batch: u32, repeated by the daemon in its ``Published``.
         confirm: ask for ``Published`` even if nothing is rejected: CONFIRM_ACCEPTED once all are
-            queued, CONFIRM_DURABLE once those for persistent channels are committed.
+            queued, CONFIRM_DURABLE once those for persistent channels are committed, CONFIRM_RELAYED once
+            brokers have them.
         publisher: u64, the connection's.
         messages: :class:`Outgoing` or plain tuples in its order.
         delays_ms: how long after its arrival each may be delivered at the earliest, one a
@@ -121,7 +122,7 @@ def decode_publish(payload: bytes) -> Publish:
         body = end
     check_end(payload, body, len(messages), count)
     namespace = payload[24 : 24 + space].decode()
-    return Publish(batch, flags & 3, namespace, publisher, messages, delays)
+    return Publish(batch, flags & ~_DELAYS, namespace, publisher, messages, delays)
 
 
 def encode_deliver(deliveries: Sequence[Delivered]) -> bytes:

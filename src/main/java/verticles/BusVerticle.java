@@ -25,6 +25,7 @@ import neuralcore.config.RuntimeConfig;
 import neuralcore.eventbus.Addresses;
 import neuralcore.eventbus.CreditBatch;
 import neuralcore.eventbus.PublishBatch;
+import neuralcore.eventbus.Receipts;
 import neuralcore.eventbus.Services;
 import neuralcore.eventbus.SettleBatch;
 import neuralcore.journal.JournalFolder;
@@ -202,6 +203,10 @@ public final class BusVerticle extends VerticleBase {
         PublishBatch batch = message.body();
         seen(batch.connection());
         try {
+            if (batch.publish().confirm() == Frame.Confirm.RELAYED) {
+                publishAndRelay(message);
+                return;
+            }
             Frame.Published published =
                     bus.publish(batch.connection(), batch.client(), batch.publish());
             if (batch.publish().confirm() == Frame.Confirm.DURABLE) {
@@ -214,6 +219,20 @@ public final class BusVerticle extends VerticleBase {
             log.error("A batch of connection {} failed", batch.connection(), e);
             message.fail(ErrorCode.INTERNAL.number(), "The bus failed: " + e);
         }
+    }
+
+    private void publishAndRelay(Message<PublishBatch> message) {
+        PublishBatch batch = message.body();
+        Receipts.Batch receipts =
+                Receipts.of(vertx)
+                        .expect(
+                                vertx,
+                                batch.publish(),
+                                published -> message.reply(published, Services.local()));
+        Frame.Published published =
+                bus.publish(batch.connection(), batch.client(), receipts.toQueue());
+        bus.whenKept(published, receipts::queued);
+        alarm();
     }
 
     private void credit(Message<CreditBatch> message) {

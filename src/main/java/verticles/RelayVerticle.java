@@ -22,6 +22,7 @@ import java.util.TreeMap;
 import java.util.function.Function;
 import neuralcore.config.RuntimeConfig;
 import neuralcore.eventbus.Addresses;
+import neuralcore.eventbus.Receipts;
 import neuralcore.eventbus.Services;
 import neuralcore.relay.RelayConfig;
 import neuralcore.relay.RelayFile;
@@ -71,6 +72,7 @@ public final class RelayVerticle extends VerticleBase {
 
     @Override
     public Future<?> start() {
+        Receipts.of(vertx).patience(config.confirmTimeout().toMillis());
         offer(Addresses.RELAY_OPEN, this::open);
         offer(Addresses.RELAY_CLOSE, this::close);
         offer(Addresses.RELAY_LIST, this::list);

@@ -3,19 +3,25 @@ package verticles;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.vertx.core.Vertx;
+import io.vertx.core.eventbus.DeliveryOptions;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
-import java.util.SplittableRandom;
+import java.util.Random;
 import java.util.concurrent.BlockingQueue;
 import java.util.function.BooleanSupplier;
 import neuralcore.config.RuntimeConfig;
 import neuralcore.eventbus.Addresses;
+import neuralcore.eventbus.PublishBatch;
+import neuralcore.eventbus.Receipts;
+import neuralcore.eventbus.Services;
 import neuralcore.relay.RelayConfig;
 import neuralcore.wire.Delivery;
 import neuralcore.wire.Envelope;
@@ -111,7 +117,8 @@ class RedisRelayTest extends JournalFixture {
         int count = Integer.getInteger("neuralcore.relay.messages", 4_000);
         int faults = Integer.getInteger("neuralcore.relay.faults", 8);
         long seed = Long.getLong("neuralcore.seed", System.nanoTime());
-        SplittableRandom random = new SplittableRandom(seed);
+        List<Integer> kinds = new ArrayList<>(List.of(0, 1, 2, 3, 4));
+        Collections.shuffle(kinds, new Random(seed));
         FaultProxy proxy = new FaultProxy(vertx, redis.port());
         create("from", Map.of("max_queue_size", 1_000_000L));
         create("to", Map.of("max_queue_size", 1_000_000L));
@@ -127,7 +134,7 @@ class RedisRelayTest extends JournalFixture {
                 publish("from", sent + 1, upTo - sent);
                 sent = upTo;
                 if (half == 0) {
-                    disturb(proxy, random);
+                    disturb(proxy, kinds.get(fault % kinds.size()));
                 }
             }
         }
@@ -159,8 +166,8 @@ class RedisRelayTest extends JournalFixture {
         assertThat(((Number) metrics("left").get("errors")).longValue()).isPositive();
     }
 
-    private void disturb(FaultProxy proxy, SplittableRandom random) throws Exception {
-        switch (random.nextInt(5)) {
+    private void disturb(FaultProxy proxy, int kind) throws Exception {
+        switch (kind) {
             case 0 -> proxy.reset();
             case 1 -> {
                 redis.kill();
@@ -369,6 +376,72 @@ class RedisRelayTest extends JournalFixture {
     }
 
     @Test
+    void aPublisherIsToldOnceTheServerHasItsMessage() throws Exception {
+        FaultProxy proxy = new FaultProxy(vertx, redis.port());
+        Map<String, @Nullable Object> urgent = new HashMap<>(out("news", Map.of("stream", "s")));
+        urgent.put("priority_max", 5L);
+        open("left", proxy.url(), Map.of("answer_timeout", 0.5), urgent);
+        awaitStatus("left", "connected");
+
+        assertThat(relayed(message("news", 1, 0, 0), message("news", 2, 0, 0).withPriority(9)))
+                .containsExactly(ErrorCode.NO_RELAY);
+        assertThat(lengthOf("s")).isEqualTo(1);
+        assertThat(relayed(message("other", 3, 0, 0))).containsExactly(ErrorCode.NO_RELAY);
+
+        proxy.set(FaultProxy.Fault.BLACK_HOLE);
+        assertThat(relayed(message("news", 4, 0, 0))).containsExactly(ErrorCode.RELAY_FAILED);
+        assertThat((Long) metrics("left").get("lost")).isPositive();
+    }
+
+    @Test
+    void aPublisherIsToldWhetherWhatTheServerDoesNotAnswerIsKept() throws Exception {
+        create("kept", Map.of());
+        open(
+                "left",
+                redis.url(),
+                Map.of(),
+                out("kept", Map.of("stream", "k")),
+                out("gone", Map.of("stream", "g")));
+        awaitStatus("left", "connected");
+        assertThat(relayed(message("kept", 1, 0, 0))).isEmpty();
+        redis.kill();
+        awaitStatus("left", "reconnecting");
+        Receipts.of(vertx).patience(300);
+
+        assertThat(relayed(message("kept", 2, 0, 0))).containsExactly(ErrorCode.RELAY_PENDING);
+        assertThat(relayed(message("gone", 3, 0, 0))).containsExactly(ErrorCode.RELAY_TIMEOUT);
+        redis.start();
+        awaitTrue(() -> lengthOf("k") == 2);
+
+        Receipts.of(vertx).patience(60_000);
+        assertThat(relayed(message("kept", 2, 0, 0)))
+                .as("known, and nobody knows any more what came of it")
+                .containsExactly(ErrorCode.RELAY_TIMEOUT);
+        assertThat(lengthOf("k")).isEqualTo(2);
+        ask("left", "off");
+        assertThat(relayed(message("kept", 5, 0, 0))).containsExactly(ErrorCode.NO_RELAY);
+    }
+
+    /** The codes of those that were not relayed. */
+    private List<ErrorCode> relayed(Envelope... messages) {
+        Frame.Publish publish =
+                new Frame.Publish(1, Frame.Confirm.RELAYED, "atlas", List.of(messages));
+        DeliveryOptions patient =
+                Services.local().setSendTimeout(Duration.ofSeconds(120).toMillis());
+        return await(
+                        vertx.eventBus()
+                                .<Frame.Published>request(
+                                        Addresses.BUS_PUBLISH,
+                                        new PublishBatch("c-1", "", publish),
+                                        patient)
+                                .map(answer -> answer.body()))
+                .rejections()
+                .stream()
+                .map(Frame.Rejection::code)
+                .toList();
+    }
+
+    @Test
     void routesChooseByPatternPriorityAndFilterAndCanBeAdded() {
         Map<String, @Nullable Object> urgent = new HashMap<>(out("jobs.*", Map.of()));
         urgent.put("stream", "urgent.{channel}");
@@ -400,7 +473,7 @@ class RedisRelayTest extends JournalFixture {
                             routes: [{direction: out, channel: news, pubsub: news}]
                         """
                                 .formatted(redis.url()));
-        RelayVerticle relays = new RelayVerticle(new RuntimeConfig.Relays(file, 1 << 20), folder);
+        RelayVerticle relays = new RelayVerticle(relays(file), folder);
         await(vertx.deployVerticle(relays));
         await(relays.openDescribed());
         awaitTrue(() -> health("filed").equals(true));
@@ -444,11 +517,7 @@ class RedisRelayTest extends JournalFixture {
 
     @Test
     void aRelayEndsWithTheLastOfItsOwners() throws Exception {
-        await(
-                vertx.deployVerticle(
-                        new RelayVerticle(
-                                new RuntimeConfig.Relays(folder.resolve("none.yaml"), 1 << 20),
-                                folder)));
+        await(vertx.deployVerticle(new RelayVerticle(relays(folder.resolve("none.yaml")), folder)));
         Map<String, @Nullable Object> owned = new HashMap<>();
         owned.put("name", "owned");
         owned.put("url", redis.url());
@@ -464,6 +533,10 @@ class RedisRelayTest extends JournalFixture {
     private Object health(String name) {
         return String.valueOf(call(Addresses.RELAY_HEALTH, Map.of("name", name)).get("healthy"))
                 .equals("true");
+    }
+
+    private static RuntimeConfig.Relays relays(Path file) {
+        return new RuntimeConfig.Relays(file, 1 << 20, Duration.ofSeconds(60));
     }
 
     // What tests ask for

@@ -188,8 +188,9 @@ public record RuntimeConfig(
      *
      * @param file that describes them; there need be none
      * @param maxUnpacked bytes of a message from a broker at most
+     * @param confirmTimeout how long a publisher waits for brokers
      */
-    public record Relays(Path file, int maxUnpacked) {
+    public record Relays(Path file, int maxUnpacked, Duration confirmTimeout) {
         public Relays {
             requirePositive("relays.max_unpacked", maxUnpacked);
         }

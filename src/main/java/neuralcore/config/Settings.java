@@ -257,6 +257,12 @@ final class Settings {
                     ValueType.bytes(1 << 10, FRAME_MOST),
                     "16 MiB",
                     "Largest message from a broker, once it is unpacked.");
+    static final Setting<Duration> RELAYS_CONFIRM_TIMEOUT =
+            add(
+                    "relays.confirm_timeout",
+                    ValueType.duration(Duration.ofMillis(1), Duration.ofHours(1)),
+                    "30 s",
+                    "How long a publish that is confirmed when relayed waits for the broker.");
 
     static final Setting<Integer> VECTORS_MAX_DIMENSION =
             add("vectors.max_dimension", count(1 << 20), "8192", "Largest vector.");

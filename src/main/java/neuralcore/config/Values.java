@@ -55,7 +55,8 @@ final class Values {
                                 get(Settings.JOURNAL_ACCEPT_LOSS))),
                 new RuntimeConfig.Relays(
                         get(Settings.RELAYS_FILE),
-                        Math.toIntExact(get(Settings.RELAYS_MAX_UNPACKED))),
+                        Math.toIntExact(get(Settings.RELAYS_MAX_UNPACKED)),
+                        get(Settings.RELAYS_CONFIRM_TIMEOUT)),
                 new RuntimeConfig.Vectors(
                         get(Settings.VECTORS_MAX_DIMENSION),
                         get(Settings.VECTORS_MAX_BYTES),

@@ -62,7 +62,11 @@ public enum ExitCode {
                     CONNECTION_LOST,
                     NOT_SUPPORTED,
                     DUPLICATE,
-                    RATE_LIMITED ->
+                    RATE_LIMITED,
+                    NO_RELAY,
+                    RELAY_FAILED,
+                    RELAY_PENDING,
+                    RELAY_TIMEOUT ->
                     UNAVAILABLE;
             case STORAGE_FULL, STORAGE_FAILED -> IO_ERROR;
             case DATA_DAMAGED -> DATA_DAMAGED;

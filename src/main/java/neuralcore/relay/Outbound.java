@@ -89,28 +89,28 @@ public final class Outbound {
     /**
      * The broker does not have a batch, or nobody knows.
      *
-     * @return how many messages are given up; those of a durable route go back to the front
+     * @return the messages that are given up; those of a durable route go back to the front
      */
-    public int failed(Batch batch) {
+    public List<Delivery> failed(Batch batch) {
         if (!underWay.remove(batch)) {
-            return 0;
+            return List.of();
         }
         if (!durable) {
-            return batch.deliveries.size();
+            return batch.deliveries;
         }
         putBack(batch);
-        return 0;
+        return List.of();
     }
 
     /** The connection is gone, and with it all that was under way; as {@link #failed}. */
-    public int lost() {
-        int given = 0;
+    public List<Delivery> lost() {
+        List<Delivery> given = new ArrayList<>();
         while (!underWay.isEmpty()) {
             Batch last = underWay.removeLast();
             if (durable) {
                 putBack(last);
             } else {
-                given += last.deliveries.size();
+                given.addAll(last.deliveries);
             }
         }
         return given;

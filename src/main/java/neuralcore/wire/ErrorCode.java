@@ -40,7 +40,11 @@ public enum ErrorCode {
     STORAGE_FAILED(30),
     DATA_DAMAGED(31),
     DUPLICATE(32),
-    RATE_LIMITED(33);
+    RATE_LIMITED(33),
+    NO_RELAY(34),
+    RELAY_FAILED(35),
+    RELAY_PENDING(36),
+    RELAY_TIMEOUT(37);
 
     private final int number;
 

@@ -53,7 +53,9 @@ public sealed interface Frame {
         /** Once all are queued. */
         ACCEPTED,
         /** Once those for persistent channels are committed to the disk. */
-        DURABLE
+        DURABLE,
+        /** Once the brokers of all relays that take them out of their channels have them. */
+        RELAYED
     }
 
     /** What became of a {@link Publish}: how many were accepted, and which were not. */

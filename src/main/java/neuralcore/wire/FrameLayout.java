@@ -45,6 +45,7 @@ final class FrameLayout {
     static final int FLAG_CONFIRM = 1;
     static final int FLAG_DURABLE = 2;
     static final int FLAG_DELAYS = 4;
+    static final int FLAG_RELAYED = 8;
     static final int NAMESPACE_LENGTH = 8; // u16
     static final int CHANNELS = 10; // u16
     static final int MESSAGES = 12; // u32

@@ -15,6 +15,9 @@ final class MessageCodec {
     private MessageCodec() {}
 
     private static Frame.Confirm confirmation(int flags) {
+        if ((flags & FLAG_RELAYED) != 0) {
+            return Frame.Confirm.RELAYED;
+        }
         if ((flags & FLAG_DURABLE) != 0) {
             return Frame.Confirm.DURABLE;
         }
@@ -26,6 +29,7 @@ final class MessageCodec {
             case NONE -> 0;
             case ACCEPTED -> FLAG_CONFIRM;
             case DURABLE -> FLAG_DURABLE;
+            case RELAYED -> FLAG_RELAYED;
         };
     }
 

@@ -15,6 +15,7 @@ import java.util.function.Consumer;
 import neuralcore.eventbus.Addresses;
 import neuralcore.eventbus.CreditBatch;
 import neuralcore.eventbus.PublishBatch;
+import neuralcore.eventbus.Receipts;
 import neuralcore.eventbus.Services;
 import neuralcore.eventbus.SettleBatch;
 import neuralcore.relay.Route;
@@ -40,6 +41,8 @@ public final class BusPort {
     private final String client;
     private final MessageConsumer<Frame> inbox;
     private final Map<Integer, Consumer<List<Delivery>>> receivers = new HashMap<>();
+    private final Map<Integer, Receipts.Way> ways = new HashMap<>();
+    private final Receipts receipts;
 
     /**
      * @param connection unique in the daemon
@@ -49,6 +52,7 @@ public final class BusPort {
         this.vertx = vertx;
         this.connection = connection;
         this.client = client;
+        this.receipts = Receipts.of(vertx);
         this.inbox =
                 vertx.eventBus()
                         .localConsumer(
@@ -94,12 +98,14 @@ public final class BusPort {
 
     /**
      * @param group of a durable subscription; null for one that ends with the relay
+     * @param way by which publishers know it that wait for its broker
      */
     public Future<Void> subscribe(
             int id,
             Route.Out route,
             @Nullable String group,
             int credit,
+            Receipts.Way way,
             Consumer<List<Delivery>> receiver) {
         receivers.put(id, receiver);
         Map<String, @Nullable Object> params = new LinkedHashMap<>();
@@ -118,7 +124,13 @@ public final class BusPort {
             // Each restart of the daemon is an attempt; the broker's absence is no message's fault.
             params.put("max_attempts", (long) Integer.MAX_VALUE);
         }
-        return call(Addresses.MESSAGING_SUBSCRIBE, params).mapEmpty();
+        return call(Addresses.MESSAGING_SUBSCRIBE, params)
+                .onSuccess(
+                        done -> {
+                            ways.put(id, way);
+                            receipts.open(way);
+                        })
+                .mapEmpty();
     }
 
     /**
@@ -126,6 +138,10 @@ public final class BusPort {
      */
     public Future<Void> unsubscribe(int id, boolean forget) {
         receivers.remove(id);
+        Receipts.Way way = ways.remove(id);
+        if (way != null) {
+            receipts.close(way);
+        }
         return call(
                         Addresses.MESSAGING_UNSUBSCRIBE,
                         Map.of("subscription", (long) id, "forget", forget))
@@ -185,6 +201,7 @@ public final class BusPort {
 
     /** Ends all subscriptions; durable ones keep their place. */
     public Future<Void> close() {
+        ways.values().forEach(receipts::close);
         vertx.eventBus().publish(Addresses.CONNECTION_CLOSED, connection);
         return inbox.unregister();
     }

@@ -86,13 +86,18 @@ final class RedisCommands implements Sender {
     /** Adds to streams, all or none: so no message is there before an earlier one. */
     private Future<?> add(List<Item> items, Target.Stream target) {
         List<Request> requests = new ArrayList<>(items.size() + 2);
-        requests.add(Request.cmd(Command.MULTI));
+        if (items.size() > 1) {
+            requests.add(Request.cmd(Command.MULTI));
+        }
         for (Item item : items) {
             Request add = Request.cmd(Command.XADD).arg(item.target());
             if (target.trimMaxlen() > 0) {
                 add.arg("MAXLEN").arg("~").arg(target.trimMaxlen());
             }
             requests.add(add.arg("*").arg(ID).arg(item.message().id()).arg(DATA).arg(item.data()));
+        }
+        if (items.size() == 1) {
+            return send(requests.getFirst());
         }
         requests.add(Request.cmd(Command.EXEC));
         return send(requests).compose(RedisCommands::checked);

@@ -5,6 +5,8 @@ import java.util.ArrayList;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
+import neuralcore.bus.Selector;
+import neuralcore.eventbus.Receipts;
 import neuralcore.relay.Outbound;
 import neuralcore.relay.RelayCodec;
 import neuralcore.relay.RelayMetrics;
@@ -22,7 +24,7 @@ import org.slf4j.LoggerFactory;
  * tells the bus of what was answered. Without a connection it takes no more than its credit, so
  * what waits waits in the bus.
  */
-final class RelayOut {
+final class RelayOut implements Receipts.Way {
     private static final Logger log = LoggerFactory.getLogger(RelayOut.class);
 
     private final RelayContext relay;
@@ -30,6 +32,9 @@ final class RelayOut {
     private final int subscription;
     private Outbound outbound;
     private @Nullable Sender sender;
+    private final Selector wanted;
+    private final Receipts receipts;
+    private volatile boolean keeps;
     private boolean timerSet;
     private boolean subscribed;
 
@@ -37,6 +42,8 @@ final class RelayOut {
         this.relay = relay;
         this.route = route;
         this.subscription = subscription;
+        this.wanted = new Selector(route.channel(), route.filter());
+        this.receipts = Receipts.of(relay.vertx());
         this.outbound = new Outbound(false, relay.config().batchSize());
     }
 
@@ -60,6 +67,7 @@ final class RelayOut {
                         : relay.bus().isPersistent(route.namespace(), route.channel());
         return durable.compose(
                 kept -> {
+                    keeps = kept;
                     outbound = new Outbound(kept, relay.config().batchSize());
                     subscribed = true;
                     return relay.bus()
@@ -68,6 +76,7 @@ final class RelayOut {
                                     route,
                                     kept ? group() : null,
                                     relay.config().window(),
+                                    this,
                                     this::take);
                 });
     }
@@ -92,8 +101,14 @@ final class RelayOut {
         return outbound.size();
     }
 
-    boolean isDurable() {
-        return outbound.isDurable();
+    @Override
+    public boolean takes(String namespace, Envelope message) {
+        return namespace.equals(route.namespace()) && wanted.takes(message);
+    }
+
+    @Override
+    public boolean isDurable() {
+        return keeps;
     }
 
     private void take(List<Delivery> deliveries) {
@@ -111,10 +126,11 @@ final class RelayOut {
         giveUp(outbound.lost());
     }
 
-    private void giveUp(int messages) {
-        if (messages > 0) {
-            relay.metrics().lost += messages;
-            relay.bus().credit(subscription, messages);
+    private void giveUp(List<Delivery> messages) {
+        if (!messages.isEmpty()) {
+            relay.metrics().lost += messages.size();
+            receipts.failed(this, messages);
+            relay.bus().credit(subscription, messages.size());
         }
     }
 
@@ -195,6 +211,7 @@ final class RelayOut {
             metrics.lost += outbound.isDurable() ? 0 : refused.size();
             warn(refused.size(), refused.values().iterator().next());
         }
+        tellPublishers(batch, sent, refused);
         if (outbound.isDurable()) {
             Map<Delivery, String> dead = new IdentityHashMap<>();
             refused.forEach((index, reason) -> dead.put(sent.get(index), reason));
@@ -203,6 +220,14 @@ final class RelayOut {
             relay.bus().credit(subscription, size);
         }
         pump(true);
+    }
+
+    private void tellPublishers(
+            Outbound.Batch batch, List<Delivery> sent, Map<Integer, String> refused) {
+        if (!refused.isEmpty()) {
+            receipts.failed(this, refused.keySet().stream().map(sent::get).toList());
+        }
+        receipts.relayed(this, batch.deliveries());
     }
 
     private void warn(int messages, String reason) {

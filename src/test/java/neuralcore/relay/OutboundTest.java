@@ -62,7 +62,7 @@ class OutboundTest {
                     case 4 -> {
                         if (!underWay.isEmpty()) {
                             Outbound.Batch batch = underWay.remove();
-                            assertThat(outbound.failed(batch)).isZero();
+                            assertThat(outbound.failed(batch)).isEmpty();
                         }
                     }
                     default -> {
@@ -72,7 +72,7 @@ class OutboundTest {
                                 batch.deliveries().forEach(each -> inBroker.add(each.sequence()));
                             }
                         }
-                        assertThat(outbound.lost()).isZero();
+                        assertThat(outbound.lost()).isEmpty();
                         underWay.forEach(batch -> assertThat(outbound.answered(batch)).isFalse());
                         underWay.clear();
                     }
@@ -97,7 +97,7 @@ class OutboundTest {
             // Four batches, as many as may be under way.
         }
 
-        assertThat(outbound.lost()).isEqualTo(8);
+        assertThat(outbound.lost()).hasSize(8);
         assertThat(outbound.size()).isZero();
     }
 

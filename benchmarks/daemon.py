@@ -84,8 +84,13 @@ def running_daemon(data: Path, settings: dict[str, str] | None = None) -> Iterat
             opened = time.perf_counter() - started
             yield Daemon(ready, opened, process, ready_file, started)
         finally:
+            code = process.poll()
             process.terminate()
             process.wait(timeout=60)
+            if code is not None:
+                # A negative code is the signal of whoever ended it; 3 is a heap that was used up.
+                end = log.read_text(errors="replace")[-4000:]
+                raise RuntimeError(f"the daemon ended with {code} in the middle; its log:\n{end}")
 
 
 @dataclass(frozen=True)

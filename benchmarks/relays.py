@@ -33,6 +33,7 @@ from neuralcore.relays import RedisBridge
 from report import Figure, save, show
 
 PATIENCE = 120.0
+FORMS = [("zstd", "json"), ("zstd", "ncb"), ("lz4", "json"), ("zlib", "json")]
 PAYLOAD = {"id": 123456, "role": "user", "text": "x" * 140, "ok": True}
 
 
@@ -204,11 +205,11 @@ def confirmed(bus: MessageBus, server: Server, count: int) -> tuple[float, float
     return statistics.median(ours), statistics.median(theirs)
 
 
-def saved(bus: MessageBus, server: Server, compression: str, length: int) -> float:
+def saved(bus: MessageBus, server: Server, compression: str, length: int, serializer: str) -> float:
     """Per cent of the bytes of messages like ATLAS's, of texts that no dictionary was made of."""
     bridge = RedisBridge(
         server.url, "packs", namespace=bus.namespace, compression=compression,
-        client=bus._core._client,
+        serializer=serializer, client=bus._core._client,
     )  # fmt: skip
     bridge.route("out", "packed", pubsub="packed")
     bridge.connect(PATIENCE).result()
@@ -345,8 +346,10 @@ def waits_of(bus: MessageBus, server: Server, count: int) -> dict[str, float]:
 
 def savings(bus: MessageBus, server: Server) -> dict[str, float]:
     return {
-        f"{compression}, {length} B": saved(bus, server, compression, length)
-        for compression in ("zstd", "lz4", "zlib")
+        f"{compression}, {serializer}, {length} B": saved(
+            bus, server, compression, length, serializer
+        )
+        for compression, serializer in FORMS
         for length in (200, 2048)
     }
 

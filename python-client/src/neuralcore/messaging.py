@@ -28,8 +28,8 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, overload
 
-from neuralcore._bus.completion import Completion, on_running_loop, run
 from neuralcore._bus.batch import RELAYED
+from neuralcore._bus.completion import Completion, on_running_loop, run
 from neuralcore._bus.confirmation import Confirmation, MessageIds
 from neuralcore._bus.core import Core, Details, Drop
 from neuralcore._bus.filling import with_short_way

@@ -344,7 +344,7 @@ class RedisBridge(_Bridge):
     of the same name and the same settings shares it. What a durable route has not sent yet stays
     in the journal, and goes on when the bridge is connected again.
 
-    :param url: ``redis://[user[:password]@]host[:port][/database]``.
+    :param url: ``redis://[user[:password]@]host[:port][/database]``, ``rediss://`` with TLS.
     :param name: of the relay; durable routes' places in the journal carry it.
     :param compress: pack with zlib what is sent by routes, and by :meth:`publish`: what ATLAS's own
         bus reads.
@@ -428,11 +428,11 @@ class KafkaBridge(_Bridge):
 def _split(url: str) -> dict[str, Any]:
     """A URL without what must not be shown, and that by itself."""
     parts = urlsplit(url)
-    if parts.scheme != "redis" or not parts.hostname:
-        raise InvalidRequest("A RedisBridge's url must be redis://host[:port][/database].")
+    if parts.scheme not in ("redis", "rediss") or not parts.hostname:
+        raise InvalidRequest("A RedisBridge's url must be redis[s]://host[:port][/database].")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     place = f"{host}:{parts.port or 6379}"
-    split = {"url": urlunsplit(("redis", place, parts.path, "", ""))}
+    split = {"url": urlunsplit((parts.scheme, place, parts.path, "", ""))}
     if parts.username:
         split["user"] = unquote(parts.username)
     if parts.password:

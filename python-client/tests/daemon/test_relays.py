@@ -106,7 +106,7 @@ def test_a_url_is_taken_apart_so_that_its_password_is_not_shown():
     assert bridge._settings["url"] == "redis://host:6379/3"
     assert (bridge._settings["user"], bridge._settings["password"]) == ("ann", "s@cret")
     with pytest.raises(InvalidRequest):
-        RedisBridge("rediss://host")
+        RedisBridge("http://host")
 
 
 async def test_a_bus_in_the_manner_of_atlas_speaks_with_others_over_redis(client, url, server):

@@ -34,8 +34,8 @@ def encode_publish(
     Args:
         batch: u32, repeated by the daemon in its ``Published``.
         confirm: ask for ``Published`` even if nothing is rejected: CONFIRM_ACCEPTED once all are
-            queued, CONFIRM_DURABLE once those for persistent channels are committed, CONFIRM_RELAYED once
-            brokers have them.
+            queued, CONFIRM_DURABLE once those for persistent channels are committed,
+            CONFIRM_RELAYED once brokers have them.
         publisher: u64, the connection's.
         messages: :class:`Outgoing` or plain tuples in its order.
         delays_ms: how long after its arrival each may be delivered at the earliest, one a

@@ -92,8 +92,7 @@ public final class BusVerticle extends VerticleBase {
                         journals == null
                                 ? null
                                 : new Surroundings.Storage(journals, reading, this::journalSpoke));
-        // Whoever gets past the door has the owner's user account or token.
-        Access access = new Access(config.access(), connection -> Principal.OWNER);
+        Access access = new Access(config.access(), Principal::of);
         Interceptors interceptors = Interceptors.load(config.interceptors());
         this.bus = new BusService(settings, surroundings, access, interceptors, this::send);
         this.registry = registry;

@@ -1,5 +1,6 @@
 package verticles;
 
+import io.micrometer.core.instrument.MeterRegistry;
 import io.vertx.core.Future;
 import io.vertx.core.VerticleBase;
 import java.io.IOException;
@@ -48,6 +49,7 @@ public final class RelayVerticle extends VerticleBase {
     private static final Logger log = LoggerFactory.getLogger(RelayVerticle.class);
     private static final Duration PATIENCE = Duration.ofSeconds(30);
     private static final int MOST_RELAYS = 100;
+    private static final long SAMPLE_MILLIS = 1_000;
 
     private final RuntimeConfig.Relays config;
     private final Path folder;
@@ -60,14 +62,16 @@ public final class RelayVerticle extends VerticleBase {
     private record Open(RelayConfig config, Set<String> owners, Future<String> deployment) {}
 
     private final SortedMap<String, Open> relays = new TreeMap<>();
+    private final RelayMeters meters;
     private @Nullable Future<RelayNode> node;
 
     /**
      * @param folder the data folder, which keeps the node's name
      */
-    public RelayVerticle(RuntimeConfig.Relays config, Path folder) {
+    public RelayVerticle(RuntimeConfig.Relays config, Path folder, MeterRegistry registry) {
         this.config = config;
         this.folder = folder;
+        this.meters = new RelayMeters(registry);
     }
 
     @Override
@@ -84,6 +88,7 @@ public final class RelayVerticle extends VerticleBase {
         offer(Addresses.RELAY_PUBLISH, request -> pass(request, "publish"));
         offer(Addresses.RELAY_REDRIVE, this::redrive);
         offer(Addresses.RELAY_TRAIN, this::train);
+        vertx.setPeriodic(SAMPLE_MILLIS, timer -> sample());
         vertx.eventBus()
                 .<String>localConsumer(
                         Addresses.CONNECTION_CLOSED, message -> ownerLeft(message.body()));
@@ -170,6 +175,21 @@ public final class RelayVerticle extends VerticleBase {
         return deployment;
     }
 
+    private void sample() {
+        for (Open relay : relays.values()) {
+            String name = relay.config().name();
+            if (relay.deployment().succeeded()) {
+                ask(name, "describe")
+                        .onSuccess(
+                                said -> {
+                                    if (relays.get(name) == relay) {
+                                        meters.sample(name, said.result());
+                                    }
+                                });
+            }
+        }
+    }
+
     private void ownerLeft(String connection) {
         for (Open relay : List.copyOf(relays.values())) {
             if (relay.owners().remove(connection) && relay.owners().isEmpty()) {
@@ -180,6 +200,7 @@ public final class RelayVerticle extends VerticleBase {
 
     private Future<Void> end(Open relay) {
         relays.remove(relay.config().name(), relay);
+        meters.remove(relay.config().name());
         return relay.deployment().compose(vertx::undeploy);
     }
 

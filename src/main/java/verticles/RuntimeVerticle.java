@@ -71,7 +71,7 @@ public final class RuntimeVerticle extends VerticleBase {
             engines.add(new EmbeddingVerticle(config.embedding(), config.data().cache(), meters));
         }
         if (config.roles().contains(Role.RELAY)) {
-            relay = new RelayVerticle(config.relays(), config.data().folder());
+            relay = new RelayVerticle(config.relays(), config.data().folder(), meters);
             engines.add(relay);
         }
         if (vertx.isClustered() && hasDoor()) {

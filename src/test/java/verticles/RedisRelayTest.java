@@ -2,6 +2,8 @@ package verticles;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.micrometer.core.instrument.FunctionCounter;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.vertx.core.Vertx;
 import io.vertx.core.eventbus.DeliveryOptions;
 import java.nio.charset.StandardCharsets;
@@ -40,6 +42,7 @@ import org.junit.jupiter.api.io.TempDir;
  */
 class RedisRelayTest extends JournalFixture {
     @TempDir Path redisFolder;
+    private final SimpleMeterRegistry registry = new SimpleMeterRegistry();
     private Vertx vertx;
     private RedisServer redis;
 
@@ -394,6 +397,42 @@ class RedisRelayTest extends JournalFixture {
     }
 
     @Test
+    void whatIsForOthersOnlyIsNotDeliveredHereButWhatComesFromThereIs() throws Exception {
+        create("kept", Map.of());
+        Map<String, @Nullable Object> only = new HashMap<>(out("news", Map.of("stream", "there")));
+        only.put("external_only", true);
+        only.put("priority_max", 5L);
+        Map<String, @Nullable Object> kept = new HashMap<>(out("kept", Map.of("stream", "there")));
+        kept.put("external_only", true);
+        open(
+                "left",
+                redis.url(),
+                Map.of(),
+                only,
+                kept,
+                in("news", Map.of("stream", "there", "replay_start", "0-0")));
+        awaitStatus("left", "connected");
+        BlockingQueue<Frame> inbox = inbox("c-1");
+        subscribe("news");
+        subscribe("kept", 2);
+
+        offer(message("news", 1, 0, 0), message("kept", 2, 0, 0));
+        offer(message("news", 3, 0, 0).withPriority(9));
+        awaitTrue(() -> lengthOf("there") == 2);
+        addRaw("there", "x", "{\"payload\": \"from there\"}");
+
+        List<Delivery> got = deliveries(inbox, 2);
+        assertThat(got)
+                .extracting(each -> Payloads.payload(each.envelope()))
+                .containsExactly("p3", "from there");
+        assertThat(lengthOf("there")).isEqualTo(3);
+        assertThat(history("kept", 0, 10)).hasSize(1);
+        ask("left", "off");
+        offer(message("news", 4, 0, 0));
+        assertThat(Payloads.payload(deliveries(inbox, 1).getFirst().envelope())).isEqualTo("p4");
+    }
+
+    @Test
     void aPublisherIsToldWhetherWhatTheServerDoesNotAnswerIsKept() throws Exception {
         create("kept", Map.of());
         open(
@@ -473,7 +512,7 @@ class RedisRelayTest extends JournalFixture {
                             routes: [{direction: out, channel: news, pubsub: news}]
                         """
                                 .formatted(redis.url()));
-        RelayVerticle relays = new RelayVerticle(relays(file), folder);
+        RelayVerticle relays = new RelayVerticle(relays(file), folder, registry);
         await(vertx.deployVerticle(relays));
         await(relays.openDescribed());
         awaitTrue(() -> health("filed").equals(true));
@@ -510,14 +549,22 @@ class RedisRelayTest extends JournalFixture {
         assertThat((List<?>) sent.get("results")).first().isNull();
         assertThat((List<?>) sent.get("results")).last().isNotNull();
         assertThat(lengthOf("direct")).isEqualTo(1);
+        awaitTrue(() -> meter("neuralcore.relay.published", "mine") == 1);
+        assertThat(registry.get("neuralcore.relay.status").tags("relay", "mine").gauges())
+                .extracting(gauge -> gauge.getId().getTag("status") + gauge.value())
+                .contains("connected1.0", "failed0.0");
         call(Addresses.RELAY_CLOSE, Map.of("name", "mine", "forget", true));
+        assertThat(registry.find("neuralcore.relay.published").tag("relay", "mine").meter())
+                .isNull();
         assertFails(
                 ErrorCode.NOT_FOUND, () -> call(Addresses.RELAY_HEALTH, Map.of("name", "mine")));
     }
 
     @Test
     void aRelayEndsWithTheLastOfItsOwners() throws Exception {
-        await(vertx.deployVerticle(new RelayVerticle(relays(folder.resolve("none.yaml")), folder)));
+        await(
+                vertx.deployVerticle(
+                        new RelayVerticle(relays(folder.resolve("none.yaml")), folder, registry)));
         Map<String, @Nullable Object> owned = new HashMap<>();
         owned.put("name", "owned");
         owned.put("url", redis.url());
@@ -528,6 +575,11 @@ class RedisRelayTest extends JournalFixture {
         vertx.eventBus().publish(Addresses.CONNECTION_CLOSED, "c-1");
 
         awaitTrue(() -> ((List<?>) call(Addresses.RELAY_LIST, Map.of()).get("relays")).isEmpty());
+    }
+
+    private double meter(String name, String relay) {
+        FunctionCounter found = registry.find(name).tag("relay", relay).functionCounter();
+        return found == null ? -1 : found.count();
     }
 
     private Object health(String name) {
@@ -596,9 +648,13 @@ class RedisRelayTest extends JournalFixture {
     }
 
     private void subscribe(String channel) {
+        subscribe(channel, 1);
+    }
+
+    private void subscribe(String channel, long number) {
         call(
                 Addresses.MESSAGING_SUBSCRIBE,
-                Map.of("channel", channel, "subscription", 1L, "credit", 1_000L));
+                Map.of("channel", channel, "subscription", number, "credit", 1_000L));
     }
 
     private static void awaitTrue(BooleanSupplier condition) {

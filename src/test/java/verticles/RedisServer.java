@@ -24,10 +24,19 @@ final class RedisServer implements AutoCloseable {
 
     private final Path folder;
     private final int port;
+    private final List<String> more;
     private Process process;
 
     RedisServer(Path folder) throws Exception {
-        this.folder = folder;
+        this(folder, List.of());
+    }
+
+    /**
+     * @param more options
+     */
+    RedisServer(Path folder, List<String> more) throws Exception {
+        this.folder = Files.createDirectories(folder);
+        this.more = more;
         try (ServerSocket probe = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
             port = probe.getLocalPort();
         }
@@ -44,21 +53,25 @@ final class RedisServer implements AutoCloseable {
 
     /** What it has answered is in its file by then, so it outlives a kill. */
     void start() throws Exception {
-        List<String> command =
+        List<String> command = new ArrayList<>(List.of(program()));
+        if (more.contains("--sentinel")) {
+            // It keeps what it learns in its configuration, so it wants a file.
+            Files.writeString(folder.resolve("sentinel.conf"), "");
+            command.add(folder.resolve("sentinel.conf").toString());
+        }
+        command.addAll(
                 List.of(
-                        program(),
                         "--port",
                         String.valueOf(port),
                         "--bind",
                         "127.0.0.1",
                         "--dir",
-                        folder.toString(),
-                        "--save",
-                        "",
-                        "--appendonly",
-                        "yes",
-                        "--appendfsync",
-                        "everysec");
+                        folder.toString()));
+        if (!more.contains("--sentinel")) {
+            command.addAll(
+                    List.of("--save", "", "--appendonly", "yes", "--appendfsync", "everysec"));
+        }
+        command.addAll(more);
         process =
                 new ProcessBuilder(command)
                         .redirectErrorStream(true)
@@ -137,6 +150,30 @@ final class RedisServer implements AutoCloseable {
             out.flush();
             return line(socket.getInputStream());
         }
+    }
+
+    /** The whole of a short answer; empty if there is none. */
+    String answerTo(String... words) {
+        try (Socket socket = new Socket()) {
+            socket.connect(new InetSocketAddress("127.0.0.1", port), 5_000);
+            socket.setSoTimeout(10_000);
+            StringBuilder inline = new StringBuilder(String.join(" ", words)).append("\r\n");
+            socket.getOutputStream().write(inline.toString().getBytes(StandardCharsets.UTF_8));
+            byte[] answer = new byte[1 << 16];
+            int length = socket.getInputStream().read(answer);
+            return new String(answer, 0, Math.max(0, length), StandardCharsets.UTF_8);
+        } catch (IOException e) {
+            return "";
+        }
+    }
+
+    boolean isReplicated() {
+        return answerTo("INFO", "replication").contains("state=online");
+    }
+
+    boolean knowsReplicaOf(String master) {
+        return answerTo("INFO", "sentinel").contains("name=" + master + ",status=ok")
+                && answerTo("INFO", "sentinel").contains("slaves=1");
     }
 
     private static byte[][] bytes(String... words) {

@@ -165,6 +165,9 @@ public final class BusService {
     public Reply subscribe(Request request) {
         Params params = request.params();
         require(Access.Operation.SUBSCRIBE, request);
+        if (params.bool("exclusive", false)) {
+            require(Access.Operation.ADMIN, request);
+        }
         step(
                 params.string("namespace"),
                 request.client(),

@@ -149,6 +149,16 @@ final class Channel {
         madeRoom();
     }
 
+    /** Whether an exclusive receiver takes a message away from all others. */
+    boolean isTakenAlone(Subject message) {
+        for (Lane lane : lanes) {
+            if (lane.receiver.isExclusive() && lane.receiver.wants(message)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     // Room
 
     /** Whether somebody who must not lose anything has no room. */

@@ -345,11 +345,16 @@ final class Intake {
         }
     }
 
+    private boolean isFor(Receiver receiver, boolean alone) {
+        return (!alone || receiver.isExclusive()) && receiver.wants(subject);
+    }
+
     private void routeKept(QueuedMessage message, Channel channel) {
         subject.of(message.envelope);
         boolean wanted = false;
+        boolean alone = channel.isTakenAlone(subject);
         for (Lane lane : channel.lanes) {
-            if (!lane.receiver.wants(subject)) {
+            if (!isFor(lane.receiver, alone)) {
                 lane.receiver.unwanted(message);
                 continue;
             }
@@ -469,8 +474,9 @@ final class Intake {
         subject.of(message.envelope);
         int change = 1;
         boolean wanted = false;
+        boolean alone = channel.isTakenAlone(subject);
         for (Lane lane : channel.lanes) {
-            if (!lane.receiver.wants(subject)) {
+            if (!isFor(lane.receiver, alone)) {
                 continue;
             }
             wanted = true;

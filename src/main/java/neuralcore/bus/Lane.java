@@ -95,7 +95,8 @@ final class Lane extends Source {
      */
     boolean restore(QueuedMessage message, boolean replayed) {
         long nowMillis = receiver.timers().nowMillis();
-        if (!receiver.wants(new Subject().of(message.envelope))) {
+        Subject subject = new Subject().of(message.envelope);
+        if (!receiver.wants(subject) || !receiver.isExclusive() && channel.isTakenAlone(subject)) {
             channel.counts.copies--;
             channel.counts.queued--;
             receiver.unwanted(message);

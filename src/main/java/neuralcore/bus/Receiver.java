@@ -107,6 +107,10 @@ final class Receiver {
         return !members.isEmpty();
     }
 
+    boolean isExclusive() {
+        return terms.exclusive() && !members.isEmpty();
+    }
+
     boolean wants(Subject message) {
         Filter filter = terms.filter();
         return filter == null || filter.matches(message);

@@ -22,6 +22,7 @@ final class SubscriptionParams {
                 filter.isEmpty() ? null : Filter.parse(filter),
                 Rates.of(params, null),
                 params.bool("durable", false),
+                params.bool("exclusive", false),
                 start(params));
     }
 

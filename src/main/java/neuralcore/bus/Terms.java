@@ -16,6 +16,7 @@ import org.jspecify.annotations.Nullable;
  * @param filter which messages; null for all
  * @param rate how fast; null for as fast as credit allows
  * @param durable whether the group and what it has settled outlive its members and the daemon
+ * @param exclusive whether what it takes is given to no receiver that is not exclusive, too
  * @param start where in the channel's journal it begins, if it has one and the group is new
  */
 public record Terms(
@@ -28,6 +29,7 @@ public record Terms(
         @Nullable Filter filter,
         @Nullable Rate rate,
         boolean durable,
+        boolean exclusive,
         StartAt start) {
 
     static final long STANDARD_LEASE_MILLIS = 30_000;
@@ -61,6 +63,32 @@ public record Terms(
                 rate,
                 false,
                 new StartAt.New());
+    }
+
+    /** As much for others as for itself. */
+    public Terms(
+            boolean acknowledged,
+            @Nullable String group,
+            String name,
+            int maxAttempts,
+            Backoff backoff,
+            long leaseMillis,
+            @Nullable Filter filter,
+            @Nullable Rate rate,
+            boolean durable,
+            StartAt start) {
+        this(
+                acknowledged,
+                group,
+                name,
+                maxAttempts,
+                backoff,
+                leaseMillis,
+                filter,
+                rate,
+                durable,
+                false,
+                start);
     }
 
     public Terms {

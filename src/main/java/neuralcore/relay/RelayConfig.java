@@ -1,6 +1,5 @@
 package neuralcore.relay;
 
-import java.net.URI;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -21,6 +20,7 @@ import org.jspecify.annotations.Nullable;
  * @param reconnectMillis longest wait between two attempts to connect
  * @param reconnectAttempts failed ones in a row before it gives up; 0 for never
  * @param dictionaries files of zstd's dictionaries; the first packs, all unpack
+ * @param redis how a Redis server is found and trusted, besides its URL
  */
 public record RelayConfig(
         String name,
@@ -38,6 +38,7 @@ public record RelayConfig(
         String namespace,
         String prefix,
         List<Path> dictionaries,
+        RedisSettings redis,
         List<Route> routes,
         @Nullable KafkaSettings kafka) {
 
@@ -52,6 +53,14 @@ public record RelayConfig(
             throw NeuralCoreException.invalid(
                     "A relay's name is '%s'; it must be 1 to 64 letters, digits, '_', '-' or '.'."
                             .formatted(name));
+        }
+        for (Route route : routes) {
+            // The nodes of a cluster have no transactions together.
+            if (redis.cluster() && route.target().name().contains(Target.CHANNEL_MARK)) {
+                throw NeuralCoreException.invalid(
+                        "Relay '%s' to a cluster has a route to '%s'; make a route for each channel."
+                                .formatted(name, route.target().name()));
+            }
         }
         dictionaries = List.copyOf(dictionaries);
         routes = List.copyOf(routes);
@@ -91,7 +100,7 @@ public record RelayConfig(
                         name,
                         broker,
                         switch (broker) {
-                            case REDIS -> checked(given.text("url"));
+                            case REDIS -> RedisSettings.url("url", given.text("url"));
                             case KAFKA -> KafkaSettings.servers(given.text("bootstrap_servers"));
                         },
                         given.text("user", ""),
@@ -109,29 +118,11 @@ public record RelayConfig(
                         namespace,
                         prefix,
                         given.paths("dictionaries"),
+                        broker == Broker.REDIS ? RedisSettings.of(given) : RedisSettings.PLAIN,
                         routes,
                         broker == Broker.KAFKA ? KafkaSettings.of(given) : null);
         given.done();
         return config;
-    }
-
-    /** What stands in the URL is shown in logs and lists; a password must not. */
-    private static String checked(String url) {
-        URI uri;
-        try {
-            uri = URI.create(url);
-        } catch (IllegalArgumentException e) {
-            throw NeuralCoreException.invalid("A relay's 'url' is not a URL.");
-        }
-        if (!"redis".equals(uri.getScheme()) || uri.getHost() == null) {
-            throw NeuralCoreException.invalid(
-                    "A relay's 'url' must be redis://host:port/database; TLS is not supported yet.");
-        }
-        if (uri.getUserInfo() != null) {
-            throw NeuralCoreException.invalid(
-                    "A relay's 'url' carries a user or password: use 'user' and 'password_env' or 'password_file', which are not shown.");
-        }
-        return url;
     }
 
     public RelayConfig with(Route route) {
@@ -153,6 +144,7 @@ public record RelayConfig(
                 namespace,
                 prefix,
                 dictionaries,
+                redis,
                 more,
                 kafka);
     }

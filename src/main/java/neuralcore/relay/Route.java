@@ -15,6 +15,7 @@ public sealed interface Route {
      * From the bus to the broker.
      *
      * @param filter which messages, in the bus's own words; null for all
+     * @param externalOnly whether nobody on the bus gets what leaves by it
      * @param durable whether it leaves through the journal's cursor; null to do so if the channel
      *     is persistent
      */
@@ -25,8 +26,24 @@ public sealed interface Route {
             Serializer serializer,
             Compression compression,
             @Nullable String filter,
+            boolean externalOnly,
             @Nullable Boolean durable)
-            implements Route {}
+            implements Route {
+
+        /** The same without messages that a relay has brought from a place. */
+        public Out notFrom(String place) {
+            String others = "meta.relay.from != '%s'".formatted(place);
+            return new Out(
+                    namespace,
+                    channel,
+                    target,
+                    serializer,
+                    compression,
+                    filter == null ? others : "(%s) and %s".formatted(filter, others),
+                    externalOnly,
+                    durable);
+        }
+    }
 
     /** From the broker to a channel. */
     record In(String namespace, String channel, Target target) implements Route {}

@@ -114,7 +114,19 @@ public final class RouteParams {
                 given.choice("serializer", Serializer.class, Serializer.NCB),
                 given.choice("compression", Compression.class, Compression.NONE),
                 filter(given),
+                externalOnly(given, target),
                 durable);
+    }
+
+    /** What came from the place itself is delivered here, so that place must have one name. */
+    private static boolean externalOnly(Given given, Target target) {
+        boolean only = given.bool("external_only", false);
+        if (only && !target.name().matches("[^'\\\\{}]+")) {
+            throw NeuralCoreException.invalid(
+                    "A route with 'external_only' leads to '%s'; it must be one place, without quotes."
+                            .formatted(target.name()));
+        }
+        return only;
     }
 
     private static @Nullable String filter(Given given) {
@@ -172,6 +184,7 @@ public final class RouteParams {
             map.put("serializer", out.serializer().name().toLowerCase(Locale.ROOT));
             map.put("compression", out.compression().name().toLowerCase(Locale.ROOT));
             map.put("filter", out.filter());
+            map.put("external_only", out.externalOnly());
         }
         return map;
     }

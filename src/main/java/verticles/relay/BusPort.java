@@ -116,6 +116,9 @@ public final class BusPort {
         if (route.filter() != null) {
             params.put("filter", route.filter());
         }
+        if (route.externalOnly()) {
+            params.put("exclusive", true);
+        }
         if (group != null) {
             params.put("group", group);
             params.put("name", group);

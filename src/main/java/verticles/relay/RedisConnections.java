@@ -4,12 +4,17 @@ import io.vertx.core.Future;
 import io.vertx.core.Promise;
 import io.vertx.core.Vertx;
 import io.vertx.core.net.NetClientOptions;
+import io.vertx.core.net.PemKeyCertOptions;
+import io.vertx.core.net.PemTrustOptions;
 import io.vertx.redis.client.Redis;
+import io.vertx.redis.client.RedisClientType;
 import io.vertx.redis.client.RedisConnection;
 import io.vertx.redis.client.RedisOptions;
+import io.vertx.redis.client.RedisRole;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
+import neuralcore.relay.RedisSettings;
 import neuralcore.relay.RelayConfig;
 
 /**
@@ -19,6 +24,12 @@ import neuralcore.relay.RelayConfig;
 final class RedisConnections {
     /** Commands that may wait for their answers on one connection. */
     static final int MOST_WAITING = 1 << 16;
+
+    /** Of each client: one to the server, and one to each sentinel that is asked for it. */
+    private static final int MOST_SENTINELS = 16;
+
+    /** Of each client, one to each node. */
+    private static final int MOST_NODES = 256;
 
     private final Vertx vertx;
     private final RelayConfig config;
@@ -39,16 +50,10 @@ final class RedisConnections {
     Future<RedisConnection> open() {
         Promise<RedisConnection> ready = Promise.promise();
         RedisOptions options =
-                new RedisOptions()
-                        .setConnectionString(config.url())
-                        .setMaxPoolSize(1)
-                        .setMaxPoolWaiting(1)
+                placed().setMaxPoolWaiting(1)
                         .setPoolCleanerInterval(-1)
                         .setMaxWaitingHandlers(MOST_WAITING)
-                        .setNetClientOptions(
-                                new NetClientOptions()
-                                        .setTcpNoDelay(true)
-                                        .setConnectTimeout((int) config.answerMillis()));
+                        .setNetClientOptions(wire());
         String password = config.password().read(System.getenv());
         if (password != null) {
             options.setPassword(password);
@@ -74,6 +79,47 @@ final class RedisConnections {
                             connection.exceptionHandler(e -> end(String.valueOf(e.getMessage())));
                             connection.endHandler(end -> end("the server closed the connection"));
                         });
+    }
+
+    private RedisOptions placed() {
+        RedisSettings redis = config.redis();
+        RedisOptions options = new RedisOptions();
+        if (!redis.sentinels().isEmpty()) {
+            return options.setType(RedisClientType.SENTINEL)
+                    .setEndpoints(redis.sentinels())
+                    .setMasterName(redis.master())
+                    .setRole(RedisRole.MASTER)
+                    .setMaxPoolSize(MOST_SENTINELS);
+        }
+        options.addConnectionString(config.url()).setMaxPoolSize(1);
+        if (redis.cluster()) {
+            redis.nodes().forEach(options::addConnectionString);
+            options.setType(RedisClientType.CLUSTER).setMaxPoolSize(MOST_NODES);
+        }
+        return options;
+    }
+
+    private NetClientOptions wire() {
+        RedisSettings redis = config.redis();
+        NetClientOptions options =
+                new NetClientOptions()
+                        .setTcpNoDelay(true)
+                        .setConnectTimeout((int) config.answerMillis());
+        if (!config.url().startsWith("rediss:")) {
+            return options;
+        }
+        options.setSsl(true).setHostnameVerificationAlgorithm(redis.verifyHost() ? "HTTPS" : "");
+        String ca = redis.caFile();
+        if (ca != null) {
+            options.setTrustOptions(new PemTrustOptions().addCertPath(ca));
+        }
+        String certificate = redis.certificateFile();
+        String key = redis.keyFile();
+        if (certificate != null && key != null) {
+            options.setKeyCertOptions(
+                    new PemKeyCertOptions().addCertPath(certificate).addKeyPath(key));
+        }
+        return options;
     }
 
     boolean isClosed() {

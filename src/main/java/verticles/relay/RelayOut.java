@@ -40,9 +40,10 @@ final class RelayOut implements Receipts.Way {
 
     RelayOut(RelayContext relay, Route.Out route, int subscription) {
         this.relay = relay;
-        this.route = route;
+        this.route =
+                route.externalOnly() ? route.notFrom(relay.place(route.target().name())) : route;
         this.subscription = subscription;
-        this.wanted = new Selector(route.channel(), route.filter());
+        this.wanted = new Selector(route.channel(), this.route.filter());
         this.receipts = Receipts.of(relay.vertx());
         this.outbound = new Outbound(false, relay.config().batchSize());
     }

@@ -77,6 +77,23 @@ class AccessTest {
     }
 
     @Test
+    void aRelayIsAUserOfItsOwn() {
+        assertThat(Principal.of("relay:main:1f"))
+                .isEqualTo(new Principal("relay:main", Set.of("relay")));
+        assertThat(Principal.of("c-1")).isEqualTo(Principal.OWNER);
+        Access access =
+                new Access(
+                        List.of("role:owner * **/**", "user:relay:main publish+admin atlas/in"),
+                        Principal::of);
+        assertThat(access.allows("relay:main:1f", Access.Operation.PUBLISH, "atlas", "in"))
+                .isTrue();
+        assertThat(access.allows("relay:main:1f", Access.Operation.PUBLISH, "atlas", "x"))
+                .isFalse();
+        assertThat(access.allows("relay:other:1f", Access.Operation.PUBLISH, "atlas", "in"))
+                .isFalse();
+    }
+
+    @Test
     void withoutRulesEverybodyMayDoEverything() {
         BusService bus = bus();
         subscribe(bus, "agent", "**");

@@ -83,12 +83,12 @@ class CompressionTest {
     void theShippedDictionaryIsTheOneOfTheFile() throws Exception {
         if (Boolean.getBoolean("neuralcore.renew")) {
             Files.createDirectories(SHIPPED.getParent());
-            Files.write(SHIPPED, ZstdDictionary.train(samples(), 24 << 10));
+            Files.write(SHIPPED, ZstdDictionary.train(samples(), 64 << 10));
         }
 
         byte[] shipped = Files.readAllBytes(SHIPPED);
 
-        assertThat(shipped.length).isLessThanOrEqualTo(24 << 10);
+        assertThat(shipped.length).isLessThanOrEqualTo(64 << 10);
         assertThat(ZstdDictionary.standard().id()).isEqualTo(Zstd.getDictIdFromDict(shipped));
         assertThat(Zstd.getDictIdFromFrame(packing.pack(new byte[64], Compression.ZSTD)))
                 .isEqualTo(ZstdDictionary.standard().id());
@@ -106,7 +106,7 @@ class CompressionTest {
         AtlasLike messages = new AtlasLike(1, texts);
         List<byte[]> samples = new ArrayList<>();
         try (RelayCodec codec = new RelayCodec("0123456789abcdef", LIMIT, List.of())) {
-            for (int i = 0; i < 12_000; i++) {
+            for (int i = 0; i < 30_000; i++) {
                 Serializer serializer = i % 2 == 0 ? Serializer.NCB : Serializer.JSON;
                 int length = i % 4 < 3 ? 200 : 1_000;
                 samples.add(

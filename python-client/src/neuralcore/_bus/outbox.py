@@ -178,7 +178,9 @@ class Outbox:
         finally:
             filling.open = filling.batch.plain and not self._blocked
             self._lock.release()
-        if full or filling.flush_in != get_ident():
+        if confirm == RELAYED and self._open and _running_loop() is None:
+            self.flush()  # who waits for a broker is spared the way over another thread
+        elif full or filling.flush_in != get_ident():
             self._hurry(full)
         return id, sequence, batch
 

@@ -256,7 +256,7 @@ class RedisPlacesTest extends JournalFixture {
                     Map.of("channel", "heard", "subscription", 1L, "credit", 100L));
 
             publish("from", 1, 25);
-            offer(message("said", 1, 0, 0), message("said", 2, 0, 0));
+            offer(message("said", 101, 0, 0), message("said", 102, 0, 0));
 
             assertThat(deliveries(inbox, 2)).hasSize(2);
             // What each of the four streams has brought is one message, known by its id.
@@ -336,7 +336,11 @@ class RedisPlacesTest extends JournalFixture {
     }
 
     private void awaitStatus(String relay, String status) {
-        awaitTrue(() -> status.equals(describe(relay).get("status")));
+        long end = System.nanoTime() + PATIENCE.toNanos();
+        while (!status.equals(describe(relay).get("status"))) {
+            assertThat(System.nanoTime()).as("%s", describe(relay)).isLessThan(end);
+            pause();
+        }
     }
 
     private static long lengthOf(RedisServer redis, String stream) {
@@ -348,11 +352,15 @@ class RedisPlacesTest extends JournalFixture {
         long end = System.nanoTime() + PATIENCE.toNanos();
         while (!condition.getAsBoolean()) {
             assertThat(System.nanoTime()).as("it does not come true").isLessThan(end);
-            try {
-                Thread.sleep(20);
-            } catch (InterruptedException e) {
-                throw new AssertionError(e);
-            }
+            pause();
+        }
+    }
+
+    private static void pause() {
+        try {
+            Thread.sleep(20);
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
         }
     }
 }

@@ -48,9 +48,28 @@ final class RedisConnections {
 
     /** One connection more; it fails if it is not ready within the time for answers. */
     Future<RedisConnection> open() {
+        return open(placed());
+    }
+
+    /**
+     * As {@link #open}, but in a cluster to one of its nodes alone: each node hears what is
+     * published at any.
+     */
+    Future<RedisConnection> openToOne() {
+        RedisSettings redis = config.redis();
+        if (!redis.cluster()) {
+            return open();
+        }
+        List<String> urls = new ArrayList<>(redis.nodes());
+        urls.addFirst(config.url());
+        String one = urls.get((int) (System.nanoTime() >>> 10 & 0xffff) % urls.size());
+        return open(new RedisOptions().addConnectionString(one).setMaxPoolSize(1));
+    }
+
+    private Future<RedisConnection> open(RedisOptions placed) {
         Promise<RedisConnection> ready = Promise.promise();
         RedisOptions options =
-                placed().setMaxPoolWaiting(1)
+                placed.setMaxPoolWaiting(MOST_NODES)
                         .setPoolCleanerInterval(-1)
                         .setMaxWaitingHandlers(MOST_WAITING)
                         .setNetClientOptions(wire());

@@ -189,7 +189,9 @@ public final class RedisRelay implements Relay {
     }
 
     private Future<Void> openPubSub(RedisConnections to) {
-        return pubsub.isEmpty() ? Future.succeededFuture() : to.open().compose(pubsub::connected);
+        return pubsub.isEmpty()
+                ? Future.succeededFuture()
+                : to.openToOne().compose(pubsub::connected);
     }
 
     private void connected() {

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -92,11 +91,13 @@ async def atlas(broker: str, start: dict[str, Any], count: int) -> dict[str, Any
         await bus.publish("out", "hello")
         await asyncio.sleep(0.05)
     await bus.publish("out", "hello")
+    usual = len(asyncio.all_tasks())
     for i in range(count):
         while await bus.publish("out", payload(i), priority=i % 3) is None:
             await asyncio.sleep(0.001)
-        if i % 20 == 19:  # each is a task with a connection of its own, of which there are not many
-            await asyncio.sleep(0.02)
+        # Each is a task with a connection of its own, of which there are not many.
+        while len(asyncio.all_tasks()) > usual + 20:
+            await asyncio.sleep(0.001)
     while len(got) < count and time.monotonic() < deadline:
         await asyncio.sleep(0.01)
     await asyncio.sleep(0.5)  # what comes twice comes now
@@ -107,7 +108,7 @@ async def atlas(broker: str, start: dict[str, Any], count: int) -> dict[str, Any
 # Ours
 
 
-async def ours(broker: Broker, place: dict[str, Any], count: int) -> list[Any]:
+async def ours(client: Any, broker: Broker, place: dict[str, Any], count: int) -> list[Any]:
     from neuralcore.messaging import MessageBus
     from neuralcore.relays import RedisBridge
 
@@ -121,10 +122,10 @@ async def ours(broker: Broker, place: dict[str, Any], count: int) -> list[Any]:
         else:
             got.append([message.payload, message.priority])
 
-    async with MessageBus(name="exchange") as bus:
+    async with MessageBus(name="exchange", client=client) as bus:
         for name in ("out", "in"):
             await bus.create_channel(name, max_queue_size=4 * count)
-        bridge = bridges[broker.name](**place, namespace=bus.namespace)
+        bridge = bridges[broker.name](**place, namespace=bus.namespace, client=client)
         bridge.route("out", "out", **broker.out)
         bridge.route("in", "in", **broker.back)
         await bridge.connect(PATIENCE)
@@ -181,21 +182,28 @@ def main() -> None:
 
 
 def exchange(broker: Broker, options: argparse.Namespace) -> None:
+    from neuralcore.testing import RunningDaemon
+
     with tempfile.TemporaryDirectory() as folder:
-        os.environ["NEURALCORE_DATA_FOLDER"] = str(Path(folder, "data"))
+        daemon = RunningDaemon(Path(folder, "data"))
         files = Path(folder, "broker")
         files.mkdir()
         with broker.running(files) as (start, place):
             command = [options.atlas_python, __file__, "--atlas-root", str(options.atlas_root)]
             command += ["--broker", broker.name, "--count", str(options.count)]
             command += ["--as-atlas", json.dumps(start)]
-            with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=folder) as other:
+            pipe = subprocess.PIPE
+            with (
+                subprocess.Popen(command, stdout=pipe, cwd=folder) as other,
+                daemon.client() as client,
+            ):
                 try:
-                    mine = asyncio.run(ours(broker, place, options.count))
+                    mine = asyncio.run(ours(client, broker, place, options.count))
                     assert other.stdout is not None
                     said = json.loads(other.stdout.read().decode().splitlines()[-1])
                 finally:
                     other.terminate()
+                    daemon.stop()
         check(f"{broker.name}: the daemon", mine, options.count, ordered=False)
         check(f"{broker.name}: ATLAS", said["got"], options.count, ordered=True)
 

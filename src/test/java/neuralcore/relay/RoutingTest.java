@@ -22,6 +22,69 @@ class RoutingTest {
     @TempDir Path folder;
 
     @Test
+    void theShippedExampleIsRead() {
+        List<RelayConfig> relays = RelayFile.read(Path.of("conf/relays.example.yaml"));
+
+        assertThat(relays).extracting(RelayConfig::name).containsExactly("atlas", "work", "events");
+        assertThat(relays.get(1).redis().master()).isEqualTo("work");
+        assertThat(relays.get(2).redis().cluster()).isTrue();
+    }
+
+    @Test
+    void placesThatCannotBeAreRefused() {
+        Map<String, @Nullable Object> relay = new HashMap<>();
+        relay.put("name", "main");
+        relay.put("url", "redis://127.0.0.1");
+        for (Map<String, @Nullable Object> wrong :
+                List.<Map<String, @Nullable Object>>of(
+                        Map.of("url", "http://127.0.0.1"),
+                        Map.of("url", "rediss://user:secret@127.0.0.1"),
+                        Map.of("master", "main"),
+                        Map.of("sentinels", List.of("redis://127.0.0.1:1")),
+                        Map.of("sentinels", List.of("redis://x:y@127.0.0.1:1"), "master", "m"),
+                        Map.of(
+                                "sentinels",
+                                List.of("redis://127.0.0.1:1"),
+                                "master",
+                                "m",
+                                "cluster",
+                                true),
+                        Map.of("key_file", "k"),
+                        Map.of(
+                                "cluster",
+                                true,
+                                "routes",
+                                List.of(
+                                        Map.of(
+                                                "direction",
+                                                "out",
+                                                "channel",
+                                                "a.*",
+                                                "stream",
+                                                "{channel}"))),
+                        Map.of(
+                                "routes",
+                                List.of(
+                                        Map.of(
+                                                "direction",
+                                                "out",
+                                                "channel",
+                                                "a.*",
+                                                "stream",
+                                                "{channel}",
+                                                "external_only",
+                                                true))),
+                        Map.of("dictionaries", List.of(1L)))) {
+            Map<String, @Nullable Object> values = new HashMap<>(relay);
+            values.putAll(wrong);
+            assertThatThrownBy(() -> RelayConfig.of(values))
+                    .as("%s", wrong)
+                    .isInstanceOf(NeuralCoreException.class)
+                    .hasMessageNotContaining("secret");
+        }
+    }
+
+    @Test
     void aFileOfRelaysIsRead() throws Exception {
         Path file =
                 Files.writeString(

@@ -165,9 +165,14 @@ final class GroupWriter {
         commits = next.commits();
     }
 
-    /** Copies all committed pages into the database proper, as far as no reader is in the way. */
+    /**
+     * Copies all committed pages into the database proper, as far as no reader is in the way.
+     *
+     * <p>Its row is read to the end. Until then SQLite counts it as a statement that writes, and
+     * refuses to end the transaction that the driver makes around the next one.
+     */
     void checkpoint() throws SQLException {
-        control.execute("PRAGMA wal_checkpoint(PASSIVE)");
+        Sqlite.number(connection, "PRAGMA wal_checkpoint(PASSIVE)");
     }
 
     void apply(List<Entry> group) throws SQLException {

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.nio.file.Path;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -49,6 +50,26 @@ class RetentionTest {
                 assertThat(again.journal.locate("tasks", new StartAt.Last(6000)).afterNumber())
                         .isEqualTo(5500);
             }
+        }
+    }
+
+    /** A statement that SQLite holds for unfinished lets no transaction end. */
+    @Test
+    void aPriorityWithoutRowsIsLookedForAfterACheckpoint() {
+        JournalSettings often = new JournalSettings(3_600_000, 0, 1 << 16, 1, 16);
+        try (Journals journals = new Journals(folder, often, new AtomicLong(1_700_000_000_000L))) {
+            retain(journals, new Retention(0, 10, 0, false));
+            for (int priority = 0; priority < 3; priority++) {
+                Entry[] group = new Entry[50];
+                for (int i = 0; i < group.length; i++) {
+                    group[i] = journals.message("tasks", priority, new byte[20]);
+                }
+                journals.keep(group);
+                awaitPruned(journals, 50L * (priority + 1) - 10);
+            }
+            journals.keepMessages("tasks", 10);
+            awaitPruned(journals, 150);
+            awaitOldest(journals, 151);
         }
     }
 

@@ -42,9 +42,8 @@ class Broker:
 
 @contextmanager
 def redis(folder: Path) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    from relays import Server
-
     from bus.servers import redis_server
+    from relays import Server
 
     program = redis_server()
     if program is None:

@@ -196,7 +196,8 @@ def confirmed(bus: MessageBus, server: Server, count: int) -> tuple[float, float
     with bridged(bus, server, route), redis_py.Redis.from_url(server.url) as peer:
         for i in range(count):
             began = time.perf_counter()
-            bus.publish("c.v", {**PAYLOAD, "id": i}, confirm="relayed").result(PATIENCE)
+            confirmation: Any = bus.publish("c.v", {**PAYLOAD, "id": i}, confirm="relayed")
+            confirmation.result(PATIENCE)
             between = time.perf_counter()
             peer.xadd("alone", {"id": str(i), "data": blob(i)}, maxlen=1000)
             ours.append((between - began) * 1e6)

@@ -142,12 +142,12 @@ def into(bus: MessageBus, servers: str, topic: str, count: int, persistent: bool
     route = {"direction": "in", "channel": topic, "topic": topic, "replay_start": "earliest"}
     with bridged(bus, servers, {**route, "group": topic}) as bridge:
         began = until(lambda: bridge.metrics()["received"] > 0, 0.001)
-        first = bridge.metrics()["received"]
+        first = int(bridge.metrics()["received"])
         done = until(lambda: bridge.metrics()["received"] >= count)
         if bridge.metrics()["received"] != count or bridge.metrics()["duplicates"]:
             raise RuntimeError("some came twice")
     bus.remove_channel(topic).result()
-    return (count - first) / (done - began)
+    return float(count - first) / (done - began)
 
 
 def reconnect(bus: MessageBus, broker: kafka_server.Broker, topic: str) -> tuple[float, float]:

@@ -166,7 +166,7 @@ class RedisRelayTest extends JournalFixture {
             expected.add(i);
         }
         assertThat(arrived).as("seed %d: each once, in order", seed).isEqualTo(expected);
-        assertThat(((Number) metrics("left").get("errors")).longValue()).isPositive();
+        assertThat(((Number) metrics("left").get("reconnects")).longValue()).isPositive();
     }
 
     private void disturb(FaultProxy proxy, int kind) throws Exception {

@@ -40,7 +40,8 @@ def test_no_word_is_lost_and_no_passage_is_too_long() -> None:
         text = words[0]
         for word in words[1:]:
             text += chance.choice([" "] * 30 + ["\n", "\n\n", "\n# "]) + word
-        passages = list(split(text + " more than enough letters", "a.md"))
+        text += " more than enough letters"
+        passages = list(split(text, "a.md"))
         joined = " ".join(p.text for p in passages)
         # A heading without a text below it is the one thing that is left out.
         lost = [word for word in words if word not in joined]

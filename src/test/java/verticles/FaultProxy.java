@@ -6,6 +6,7 @@ import io.vertx.core.net.NetSocket;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * Stands between a relay and its broker and breaks what passes: connections reset, bytes that
@@ -27,6 +28,7 @@ final class FaultProxy {
     private final int target;
     private final NetServer server;
     private final Set<NetSocket> sockets = ConcurrentHashMap.newKeySet();
+    private final AtomicInteger accepted = new AtomicInteger();
     private volatile Fault fault = Fault.NONE;
 
     FaultProxy(Vertx vertx, int target) throws Exception {
@@ -51,7 +53,13 @@ final class FaultProxy {
         return server.actualPort();
     }
 
+    /** Connections that were ever made. */
+    int accepted() {
+        return accepted.get();
+    }
+
     private void accept(NetSocket client) {
+        accepted.incrementAndGet();
         sockets.add(client);
         client.pause();
         client.closeHandler(closed -> sockets.remove(client));

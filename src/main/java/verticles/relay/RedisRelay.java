@@ -9,6 +9,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.concurrent.TimeUnit;
 import neuralcore.relay.CircuitBreaker;
 import neuralcore.relay.Link;
 import neuralcore.relay.RecentIds;
@@ -177,7 +178,7 @@ public final class RedisRelay implements Relay {
         Future<Void> ready = Future.succeededFuture();
         for (RedisStreamIn stream : streams) {
             ready =
-                    ready.compose(done -> stream.prepare(by))
+                    ready.compose(done -> inTime(stream.prepare(by)))
                             .compose(done -> to.open())
                             .map(
                                     own -> {
@@ -191,7 +192,12 @@ public final class RedisRelay implements Relay {
     private Future<Void> openPubSub(RedisConnections to) {
         return pubsub.isEmpty()
                 ? Future.succeededFuture()
-                : to.openToOne().compose(pubsub::connected);
+                : to.openToOne().compose(own -> inTime(pubsub.connected(own)));
+    }
+
+    /** No beat looks after an attempt that is not through: what it asks, it asks for so long. */
+    private Future<Void> inTime(Future<Void> answer) {
+        return answer.timeout(config.answerMillis(), TimeUnit.MILLISECONDS);
     }
 
     private void connected() {

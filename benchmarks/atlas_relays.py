@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+_ATLAS_DEFAULT = 100
 PATIENCE = 120.0
 THERE, BACK = "atlas.there", "atlas.back"
 
@@ -145,16 +146,17 @@ async def ours(client: Any, broker: Broker, place: dict[str, Any], count: int) -
     return got
 
 
-def check(who: str, got: list[Any], count: int, *, ordered: bool) -> None:
+def check(who: str, got: list[Any], count: int, *, ordered: bool, zero: int = 0) -> None:
     """Each once with its priority, and of one priority in order.
 
     :param ordered: ATLAS publishes to a broker by tasks that overtake each other.
+    :param zero: what priority 0 becomes: ATLAS takes it for none, and its channel's default.
     """
-    wanted = sorted([i, payload(i), i % 3] for i in range(count))
+    wanted = sorted([i, payload(i), i % 3 or zero] for i in range(count))
     seen = sorted([each[0]["n"], *each] for each in got)
     if seen != wanted:
         raise SystemExit(f"{who} got {len(got)} of {count}, or others: {got[:2]} …")
-    for priority in range(3 if ordered else 0):
+    for priority in (zero, 1, 2) if ordered else ():
         numbers = [each[0]["n"] for each in got if each[1] == priority]
         if numbers != sorted(numbers):
             raise SystemExit(f"{who} got priority {priority} out of order")
@@ -204,7 +206,9 @@ def exchange(broker: Broker, options: argparse.Namespace) -> None:
                     other.terminate()
                     daemon.stop()
         check(f"{broker.name}: the daemon", mine, options.count, ordered=False)
-        check(f"{broker.name}: ATLAS", said["got"], options.count, ordered=True)
+        check(
+            f"{broker.name}: ATLAS", said["got"], options.count, ordered=True, zero=_ATLAS_DEFAULT
+        )
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@
 
 ATLAS's bus runs in a process of its own, by an interpreter that has its libraries and the broker's.
 Each side sends its messages and counts the other's: each must come once, in order, with payload and
-priority. With Pub/Sub nothing is kept for who is not there, so both say first that they listen.
+priority. With Pub/Sub, and for ATLAS's consumer of a topic, nothing is kept for who is not there,
+so each says first that it hears the other.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import Any
 _ATLAS_DEFAULT = 100
 PATIENCE = 120.0
 THERE, BACK = "atlas.there", "atlas.back"
+HELLO, HEARD = "is anybody there?", "I hear you"
 
 
 @dataclass(frozen=True)
@@ -57,11 +59,32 @@ def redis(folder: Path) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
         server.process.wait()
 
 
-BROKERS = [Broker("redis", redis, {"pubsub": THERE}, {"pubsub": BACK})]
+@contextmanager
+def kafka(folder: Path) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    from relays_kafka import kafka_server, make
+
+    with kafka_server.running(folder) as broker:
+        for name in (THERE, BACK):  # ATLAS's consumer does not see topics that come later
+            asyncio.run(make(broker.servers, f"ncb.{name}"))
+        place = {"bootstrap_servers": broker.servers, "prefix": "ncb."}
+        yield {"kafka_bootstrap_servers": broker.servers}, place
+
+
+BROKERS = [
+    Broker("redis", redis, {"pubsub": THERE}, {"pubsub": BACK}),
+    Broker("kafka", kafka, {"topic": THERE}, {"topic": BACK, "replay_start": "earliest"}),
+]
 
 
 def payload(i: int) -> dict[str, Any]:
     return {"n": i, "text": f"Grüße {i}", "parts": [i, 1.5, None, True], "deep": {"a": {"b": i}}}
+
+
+def greet(word: str, met: asyncio.Event, heard: asyncio.Event) -> None:
+    """Each side says hello until it hears the other, and then so: who is heard may begin."""
+    met.set()
+    if word == HEARD:
+        heard.set()
 
 
 # ATLAS's side: run by its interpreter, without any library of ours.
@@ -76,21 +99,21 @@ async def atlas(broker: str, start: dict[str, Any], count: int) -> dict[str, Any
         config = NCB.ChannelConfig(name=name, max_queue_size=2 * count, **{way: ways[way]})
         bus.create_channel(name, config)
     got: list[Any] = []
-    greeted = asyncio.Event()
+    met, heard = asyncio.Event(), asyncio.Event()
 
     async def take(message: Any) -> None:
-        if message.payload == "hello":
-            greeted.set()
+        if isinstance(message.payload, str):
+            greet(message.payload, met, heard)
         else:
             got.append([message.payload, message.priority])
 
     await bus.register_subscriber("in", "exchange", take)
     await bus.start(**start)
     deadline = time.monotonic() + PATIENCE
-    while not greeted.is_set() and time.monotonic() < deadline:
-        await bus.publish("out", "hello")
+    while not heard.is_set() and time.monotonic() < deadline:
+        await bus.publish("out", HEARD if met.is_set() else HELLO)
         await asyncio.sleep(0.05)
-    await bus.publish("out", "hello")
+    await bus.publish("out", HEARD)
     usual = len(asyncio.all_tasks())
     for i in range(count):
         while await bus.publish("out", payload(i), priority=i % 3) is None:
@@ -110,15 +133,15 @@ async def atlas(broker: str, start: dict[str, Any], count: int) -> dict[str, Any
 
 async def ours(client: Any, broker: Broker, place: dict[str, Any], count: int) -> list[Any]:
     from neuralcore.messaging import MessageBus
-    from neuralcore.relays import RedisBridge
+    from neuralcore.relays import KafkaBridge, RedisBridge
 
-    bridges = {"redis": RedisBridge}
+    bridges: dict[str, Any] = {"redis": RedisBridge, "kafka": KafkaBridge}
     got: list[Any] = []
-    greeted = asyncio.Event()
+    met, heard = asyncio.Event(), asyncio.Event()
 
     def take(message: Any) -> None:
-        if message.payload == "hello":
-            greeted.set()
+        if isinstance(message.payload, str):
+            greet(message.payload, met, heard)
         else:
             got.append([message.payload, message.priority])
 
@@ -131,10 +154,10 @@ async def ours(client: Any, broker: Broker, place: dict[str, Any], count: int) -
         await bridge.connect(PATIENCE)
         await bus.subscribe("in", take)
         deadline = time.monotonic() + PATIENCE
-        while not greeted.is_set() and time.monotonic() < deadline:
-            bus.publish("out", "hello")
+        while not heard.is_set() and time.monotonic() < deadline:
+            bus.publish("out", HEARD if met.is_set() else HELLO)
             await asyncio.sleep(0.05)
-        bus.publish("out", "hello")
+        bus.publish("out", HEARD)
         for i in range(count):
             bus.publish("out", payload(i), priority=i % 3)
             if i % 200 == 199:

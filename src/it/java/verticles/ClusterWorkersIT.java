@@ -16,6 +16,9 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.IntStream;
 import neuralcore.eventbus.Addresses;
 import neuralcore.wire.Frame;
@@ -111,6 +114,42 @@ class ClusterWorkersIT {
                 .anySatisfy(line -> assertThat(line).contains("tokens/s"));
         assertThat(get("/metrics"))
                 .contains("neuralcore_cluster_nodes 2", "neuralcore_cluster_node_texts{");
+        List<Long> all = texts(client).values().stream().sorted().toList();
+        List<Long> shown = workersByStatus();
+        for (int i = 0; i < TRIES && !shown.equals(all); i++) { // It is a moment old.
+            Thread.sleep(TRY_MILLIS);
+            shown = workersByStatus();
+        }
+        assertThat(shown).isEqualTo(all);
+    }
+
+    /**
+     * The texts of each worker by the table that {@code ./neuralcore status} ends with, where each
+     * must have a capacity and a rate, too.
+     */
+    private List<Long> workersByStatus() throws Exception {
+        Path said = folder.resolve("status");
+        ProcessBuilder status =
+                new ProcessBuilder(Path.of("neuralcore").toAbsolutePath().toString(), "status")
+                        .redirectErrorStream(true)
+                        .redirectOutput(said.toFile());
+        status.environment().put("NEURALCORE_DATA_FOLDER", folder.resolve("door").toString());
+        Process process = status.start();
+        assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
+        List<String> lines = Files.readAllLines(said);
+        assertThat(process.exitValue()).as(String.join("\n", lines)).isZero();
+        assertThat(lines)
+                .anyMatch(line -> line.matches("node +address +roles +capacity +tokens/s .*"))
+                .anyMatch(line -> line.matches("[0-9a-f]{8} +127\\.0\\.0\\.1:\\d+ +bridge,web"));
+        Pattern worker =
+                Pattern.compile(
+                        "[0-9a-f]{8} +127\\.0\\.0\\.1:\\d+ +embedding +[1-9]\\d* +[1-9]\\d* +\\d+ +(\\d+)");
+        return lines.stream()
+                .map(worker::matcher)
+                .filter(Matcher::matches)
+                .map(match -> Long.parseLong(match.group(1)))
+                .sorted()
+                .toList();
     }
 
     /** What the door's HTTP says, the token shown. */

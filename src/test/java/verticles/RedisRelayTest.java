@@ -434,6 +434,35 @@ class RedisRelayTest extends JournalFixture {
         assertThat(Payloads.payload(deliveries(inbox, 1).getFirst().envelope())).isEqualTo("p4");
     }
 
+    /** Each node's messages may be for itself, as the group shares them out. */
+    @Test
+    void nodesThatShareAStreamTakeEachMessageOnce() {
+        for (String node : List.of("left", "right")) {
+            create(node, Map.of());
+            open(
+                    node,
+                    redis.url(),
+                    Map.of(),
+                    out(node, stream(Map.of("external_only", true))),
+                    in(node, stream(Map.of("own", true, "replay_start", "0-0", "group", "g"))));
+            awaitStatus(node, "connected");
+        }
+        publish("left", 1, 20);
+        awaitTrue(() -> cameBack("left") + cameBack("right") == 20);
+        publish("right", 21, 20);
+        awaitTrue(() -> cameBack("left") + cameBack("right") == 40);
+
+        assertThat(metrics("left")).containsEntry("loops", 0L).containsEntry("published", 20L);
+        assertThat(metrics("right")).containsEntry("loops", 0L).containsEntry("published", 20L);
+        assertThat(lengthOf("way")).isEqualTo(40);
+    }
+
+    private long cameBack(String channel) {
+        return history(channel, 0, 100).stream()
+                .filter(row -> row.toString().contains("redis:way"))
+                .count();
+    }
+
     @Test
     void aPublisherIsToldWhetherWhatTheServerDoesNotAnswerIsKept() throws Exception {
         create("kept", Map.of());

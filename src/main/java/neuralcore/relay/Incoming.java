@@ -46,6 +46,11 @@ public record Incoming(
         return hops.contains(node) || hops.size() >= MOST_HOPS;
     }
 
+    /** Whether this node sent it to where it was found, and nobody was between. */
+    public boolean isOwn(String node) {
+        return hops.equals(List.of(node));
+    }
+
     /**
      * The message that the bus gets.
      *

@@ -45,6 +45,11 @@ public sealed interface Route {
         }
     }
 
-    /** From the broker to a channel. */
-    record In(String namespace, String channel, Target target) implements Route {}
+    /**
+     * From the broker to a channel.
+     *
+     * @param own whether it takes what this node itself has sent there, too, as a node must that
+     *     shares a channel with others by a group
+     */
+    record In(String namespace, String channel, Target target, boolean own) implements Route {}
 }

@@ -29,8 +29,7 @@ public final class RouteParams {
         String space = given.text("namespace", namespace);
         String channel = given.text("channel");
         Target target = target(given, out, prefix);
-        Route route =
-                out ? out(given, space, channel, target) : new Route.In(space, channel, target);
+        Route route = out ? out(given, space, channel, target) : in(given, space, channel, target);
         given.done();
         if (!out && channel.indexOf('*') >= 0) {
             throw NeuralCoreException.invalid(
@@ -98,6 +97,16 @@ public final class RouteParams {
                     "A route's '%s' must have 1 to 512 characters.".formatted(key));
         }
         return name;
+    }
+
+    private static Route in(Given given, String namespace, String channel, Target target) {
+        boolean own = given.bool("own", false);
+        if (own && target instanceof Target.PubSub) {
+            throw NeuralCoreException.invalid(
+                    "A route with 'own' reads '%s' of Pub/Sub, which has no groups; use a stream."
+                            .formatted(target.name()));
+        }
+        return new Route.In(namespace, channel, target, own);
     }
 
     private static Route out(Given given, String namespace, String channel, Target target) {
@@ -185,6 +194,9 @@ public final class RouteParams {
             map.put("compression", out.compression().name().toLowerCase(Locale.ROOT));
             map.put("filter", out.filter());
             map.put("external_only", out.externalOnly());
+        }
+        if (route instanceof Route.In in) {
+            map.put("own", in.own());
         }
         return map;
     }

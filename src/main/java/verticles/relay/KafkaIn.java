@@ -426,7 +426,7 @@ final class KafkaIn {
                 throw NeuralCoreException.invalid("It has no value.");
             }
             Incoming incoming = relay.codec().decode(record.value());
-            if (incoming.isLoop(relay.node()) || hasPassed(record)) {
+            if (isLoop(incoming, record)) {
                 relay.metrics().loops++;
                 return null;
             }
@@ -451,13 +451,22 @@ final class KafkaIn {
         }
     }
 
-    /** The header says it also of messages whose form has no place for it. */
-    private boolean hasPassed(ConsumerRecord<byte[], byte[]> record) {
+    private boolean isLoop(Incoming incoming, ConsumerRecord<byte[], byte[]> record) {
+        // The header says it also of messages whose form has no place for it.
+        List<String> passed = hops(record);
+        if (!incoming.isLoop(relay.node()) && !passed.contains(relay.node())) {
+            return false;
+        }
+        return !route.own()
+                || !passed.equals(List.of(relay.node()))
+                || !(incoming.hops().isEmpty() || incoming.isOwn(relay.node()));
+    }
+
+    private static List<String> hops(ConsumerRecord<byte[], byte[]> record) {
         Header hops = record.headers().lastHeader(KafkaSender.HOPS);
-        return hops != null
-                && hops.value() != null
-                && List.of(new String(hops.value(), StandardCharsets.UTF_8).split(","))
-                        .contains(relay.node());
+        return hops == null || hops.value() == null
+                ? List.of()
+                : List.of(new String(hops.value(), StandardCharsets.UTF_8).split(","));
     }
 
     private void pump(Partition partition) {

@@ -211,7 +211,7 @@ final class RedisStreamIn {
                 throw NeuralCoreException.invalid("It has no field 'data'.");
             }
             Incoming incoming = relay.codec().decode(data);
-            if (incoming.isLoop(relay.node())) {
+            if (incoming.isLoop(relay.node()) && !(route.own() && incoming.isOwn(relay.node()))) {
                 relay.metrics().loops++;
                 return null;
             }

@@ -134,6 +134,11 @@ class RoutingTest {
         assertRefused("serializer", route(Map.of("serializer", "xml")));
         assertRefused("auto_claim", route(Map.of("direction", "in", "auto_claim", -1.0)));
         assertRefused("replay_start", route(Map.of("direction", "in", "replay_start", "now")));
+        assertRefused("own", route(Map.of("own", true)));
+        Map<String, @Nullable Object> heard = new HashMap<>();
+        heard.putAll(Map.of("direction", "in", "channel", "a", "pubsub", "p", "own", true));
+        assertThatThrownBy(() -> RouteParams.of(heard, "default", ""))
+                .hasMessageContaining("no groups");
     }
 
     @Test

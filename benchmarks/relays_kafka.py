@@ -29,7 +29,7 @@ from report import Figure, save, show
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "python-client" / "tests" / "daemon"))
-import kafka_server  # noqa: E402
+import kafka_server as kafka_server  # noqa: E402
 
 BATCH = 256 << 10
 

@@ -242,6 +242,8 @@ CODES: dict[str, tuple[int, type[NeuralCoreError]]] = {
     "RELAY_FAILED": (35, Unavailable),
     "RELAY_PENDING": (36, RequestTimeout),
     "RELAY_TIMEOUT": (37, RequestTimeout),
+    "SCHEMA_INVALID": (38, InvalidRequest),
+    "SCHEMA_INCOMPATIBLE": (39, InvalidRequest),
 }
 CODE_OF_NUMBER: dict[int, str] = {number: code for code, (number, _) in CODES.items()}
 

@@ -274,6 +274,46 @@ class _Bridge:
         params = {"name": self.name, "limit": limit}
         return run(lambda: self._call("redrive", params), "Redriving a relay")
 
+    def schemas(self) -> Completion[list[dict[str, Any]]]:
+        """The relay's schemas: ``subject``, ``channel``, ``compatibility``, ``on``, ``versions``
+        and ``writes``, the version that messages are written with.
+
+        Which there are is said by the option ``schemas={"folder": …, "subjects": [{"subject": …,
+        "channel": …}]}``; the folder is the daemon's.
+        """
+        params = {"name": self.name, "action": "list"}
+        return run(lambda: self._list_schemas(params), "Listing schemas")
+
+    def _list_schemas(self, params: dict[str, Any]) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self._call("schema", params)["schemas"]
+        return found
+
+    def add_schema(self, subject: str, schema: Mapping[str, Any]) -> Completion[int]:
+        """Makes a JSON Schema a subject's next version; its number, also if it is the newest.
+
+        :raises InvalidRequest: if it is no schema, or (``SCHEMA_INCOMPATIBLE``) breaks what the
+            version before promised; the text names the property.
+        """
+
+        def work() -> int:
+            params = {"name": self.name, "action": "add", "subject": subject}
+            return int(self._call("schema", {**params, "schema": dict(schema)})["version"])
+
+        return run(work, "Adding a schema")
+
+    def check_schema(self, subject: str, schema: Mapping[str, Any]) -> Completion[list[str]]:
+        """What :meth:`add_schema` would refuse it for; empty if it would not.
+
+        :raises InvalidRequest: if it is no schema.
+        """
+
+        def work() -> list[str]:
+            params = {"name": self.name, "action": "check", "subject": subject}
+            breaks = self._call("schema", {**params, "schema": dict(schema)})["breaks"]
+            return [str(each) for each in breaks]
+
+        return run(work, "Checking a schema")
+
     def train_dictionary(
         self, path: str | os.PathLike[str], payloads: Iterable[Any], *, size: int = 24 * 1024
     ) -> Completion[int]:

@@ -19,7 +19,13 @@ from msgspec import msgpack
 from neuralcore.cli import main
 from neuralcore.client import Client
 from neuralcore.compat.atlas_ncb import ChannelConfig, Message, NeuralCognitiveBus
-from neuralcore.errors import ConnectError, InvalidRequest, NeuralCoreError, NotFound
+from neuralcore.errors import (
+    ConnectError,
+    InvalidRequest,
+    NeuralCoreError,
+    NotFound,
+    Unavailable,
+)
 from neuralcore.messaging import MessageBus
 from neuralcore.relays import RedisBridge
 from neuralcore.testing import RunningDaemon
@@ -91,6 +97,67 @@ async def test_messages_past_the_bus_have_a_result_each(client, url, server):
         with pytest.raises(NeuralCoreError, match="WRONGTYPE"):
             await bridge.publish("x", 1, to={"stream": "t"})
         assert await bridge.flush(PATIENCE)
+
+
+async def test_messages_are_checked_by_a_schema_whose_versions_can_be_added(
+    neuralcore_daemon: RunningDaemon, client, url, server, tmp_path, capsys
+):
+    schema = {
+        "type": "object",
+        "required": ["n"],
+        "additionalProperties": False,
+        "properties": {"n": {"type": "integer"}},
+    }
+    folder = tmp_path / "schemas"
+    folder.mkdir()
+    (folder / "order.v1.json").write_text(json.dumps(schema))
+    async with MessageBus(name="relays-schema", client=client) as bus:
+        await bus.create_channel("dead", persistent=True)
+        await bus.create_channel("orders", persistent=True, dead_letter_channel="dead")
+        letters: list[Any] = []
+        await bus.subscribe("dead", lambda m: letters.append(m.payload))
+        bridge = RedisBridge(
+            url,
+            "checked",
+            namespace=bus.namespace,
+            client=client,
+            schemas={
+                "folder": str(folder),
+                "subjects": [{"subject": "order", "channel": "orders"}],
+            },
+        )
+        bridge.route("out", "orders", stream="orders", serializer="json")
+        await bridge.connect(PATIENCE)
+        await bus.publish("orders", {"n": 1}, confirm="relayed")
+        with pytest.raises(Unavailable):
+            await bus.publish("orders", {"n": "two"}, confirm="relayed")
+        await until(lambda: letters, "the dead letter")
+        assert letters[0]["error_type"] == "SchemaInvalid"
+        assert "order/1" in letters[0]["error"]
+        assert letters[0]["message"]["payload"] == {"n": "two"}
+        [(_, entry)] = server.xrange("orders")
+        assert json.loads(entry[b"data"])["meta"]["relay_schema"] == "order/1"
+
+        wider = {**schema, "properties": {"n": {"type": ["integer", "string"]}}}
+        assert await bridge.check_schema("order", {"type": "string"})
+        with pytest.raises(InvalidRequest, match="SCHEMA_INCOMPATIBLE|does not go with"):
+            await bridge.add_schema("order", {"type": "string"})
+        file = tmp_path / "wider.json"
+        file.write_text(json.dumps(wider))
+
+        def command(*words: str) -> int:
+            return main(["relay", "schema", "checked", *words, "--url", neuralcore_daemon.url])
+
+        assert await asyncio.to_thread(command, "check", "order", str(file)) == 0
+        assert "compatible" in capsys.readouterr().out
+        assert await asyncio.to_thread(command, "add", "order", str(file)) == 0
+        assert await asyncio.to_thread(command) == 0
+        assert "versions=[1, 2]" in capsys.readouterr().out
+        assert await bridge.add_schema("order", wider) == 2
+        assert (await bridge.schemas())[0]["versions"] == [1, 2]
+        await bus.publish("orders", {"n": "two"}, confirm="relayed")
+        assert bridge.metrics()["invalid"] == 1
+        await bridge.close(forget=True)
 
 
 async def test_a_server_that_is_not_there_is_an_error_and_leaves_no_relay(client):

@@ -18,16 +18,19 @@ def add_arguments(parser: ArgumentParser) -> None:
         parser,
         "Lists the relays of the daemon, asks after one's health, switches it on or off, lets it"
         " send what it has (drain), puts dead letters back (redrive), adds a route, or learns a"
-        " dictionary for zstd from payloads in a file, JSON one a line (train).",
+        " dictionary for zstd from payloads in a file, JSON one a line (train). schema lists the"
+        " relay's schemas, checks a file against the newest version, adds it as the next (add), or"
+        " reads the folder again (reload).",
         "neuralcore relay route main direction=out channel=jobs stream=shop.jobs",
     )
-    actions = ["list", "health", "on", "off", "drain", "redrive", "route", "close", "train"]
+    actions = ["list", "health", "on", "off", "drain", "redrive", "route", "close", "train", "schema"]
     parser.add_argument("action", choices=actions)
     parser.add_argument("name", nargs="?", help="of the relay; for all but list; train: a new file")
     parser.add_argument(
         "keys",
         nargs="*",
-        help="KEY=VALUE: what a route is; train: samples=FILE, perhaps channel=NAME, size=BYTES",
+        help="KEY=VALUE: what a route is; train: samples=FILE, perhaps channel=NAME, size=BYTES;"
+        " schema: list, reload, or check or add and SUBJECT and FILE",
     )
 
 
@@ -43,6 +46,8 @@ def run(options: Namespace) -> int:
         params["name"] = options.name
     if options.action == "route":
         params["route"] = dict(_pair(given) for given in options.keys)
+    elif options.action == "schema":
+        params.update(_schema(options.keys))
     elif options.keys:
         raise InvalidRequest(f"relay {options.action} wants a name and nothing else.")
     with connect(options.url, require="daemon") as client:
@@ -56,9 +61,26 @@ def run(options: Namespace) -> int:
             print("There is no relay.")
     elif "routes" in said:
         _show(said)
+    elif "schemas" in said:
+        for each in said["schemas"]:
+            print("  ".join(f"{key}={value}" for key, value in each.items()))
+    elif "breaks" in said:
+        print("It is compatible." if said["compatible"] else "\n".join(said["breaks"]))
     elif said:
         output.table(said)
     return 0
+
+
+def _schema(words: list[str]) -> dict[str, Any]:
+    action = words[0] if words else "list"
+    if action in ("list", "reload") and len(words) <= 1:
+        return {"action": action}
+    if action not in ("check", "add") or len(words) != 3:
+        raise InvalidRequest(
+            "relay schema NAME wants list, reload, check SUBJECT FILE or add SUBJECT FILE."
+        )
+    schema = json.loads(Path(words[2]).read_text(encoding="utf-8"))
+    return {"action": action, "subject": words[1], "schema": schema}
 
 
 def _train(options: Namespace) -> int:

@@ -207,7 +207,7 @@ public final class BusVerticle extends VerticleBase {
                 return;
             }
             Frame.Published published =
-                    bus.publish(batch.connection(), batch.client(), batch.publish());
+                    bus.publish(batch.connection(), batch.client(), batch.publish(), batch.dead());
             if (batch.publish().confirm() == Frame.Confirm.DURABLE) {
                 bus.whenKept(published, kept -> message.reply(kept, Services.local()));
             } else {

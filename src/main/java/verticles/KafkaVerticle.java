@@ -26,12 +26,19 @@ public final class KafkaVerticle extends VerticleBase {
 
     @Override
     public Future<?> start() {
-        relay = new KafkaRelay(vertx, config, node.name(), client, node.maxUnpacked());
+        return RelaySchemas.read(vertx, config).compose(this::start);
+    }
+
+    private Future<?> start(RelaySchemas schemas) {
+        KafkaRelay opened =
+                new KafkaRelay(
+                        vertx, config, node.name(), client, node.maxUnpacked(), schemas.registry());
+        relay = opened;
         Services.offerLocally(
                 vertx,
                 Addresses.relay(config.name()),
-                request -> RelayCalls.answer(relay, config, request));
-        return relay.start();
+                request -> RelayCalls.answer(opened, config, schemas, request));
+        return opened.start();
     }
 
     @Override

@@ -26,12 +26,19 @@ public final class RedisVerticle extends VerticleBase {
 
     @Override
     public Future<?> start() {
-        relay = new RedisRelay(vertx, config, node.name(), client, node.maxUnpacked());
+        return RelaySchemas.read(vertx, config).compose(this::start);
+    }
+
+    private Future<?> start(RelaySchemas schemas) {
+        RedisRelay opened =
+                new RedisRelay(
+                        vertx, config, node.name(), client, node.maxUnpacked(), schemas.registry());
+        relay = opened;
         Services.offerLocally(
                 vertx,
                 Addresses.relay(config.name()),
-                request -> RelayCalls.answer(relay, config, request));
-        return relay.start();
+                request -> RelayCalls.answer(opened, config, schemas, request));
+        return opened.start();
     }
 
     @Override

@@ -13,7 +13,8 @@ import verticles.relay.Relay;
 final class RelayCalls {
     private RelayCalls() {}
 
-    static Future<Reply> answer(Relay relay, RelayConfig config, Request request) {
+    static Future<Reply> answer(
+            Relay relay, RelayConfig config, RelaySchemas schemas, Request request) {
         Params params = request.params();
         return switch (params.string("do")) {
             case "describe" -> Future.succeededFuture(Reply.of(relay.describe()));
@@ -25,6 +26,7 @@ final class RelayCalls {
                 yield Future.succeededFuture(described(relay));
             }
             case "forget" -> relay.forget().map(done -> described(relay));
+            case "schema" -> schemas.answer(params);
             case "publish" -> relay.publish(params).map(Reply::of);
             case "route" -> {
                 var route = params.optionalObject("route");

@@ -25,6 +25,7 @@ final class RelayMeters {
                     "lost", "messages of volatile channels that were never answered for",
                     "dropped", "messages from the broker that the bus had no room for",
                     "malformed", "messages from the broker that could not be read",
+                    "invalid", "messages that are not as their schema says",
                     "loops", "messages that had been here before",
                     "errors", "errors of the broker, and lost connections");
 

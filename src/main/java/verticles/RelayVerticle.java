@@ -86,6 +86,7 @@ public final class RelayVerticle extends VerticleBase {
         offer(Addresses.RELAY_DRAIN, request -> pass(request, "drain"));
         offer(Addresses.RELAY_ROUTE, request -> pass(request, "route"));
         offer(Addresses.RELAY_PUBLISH, request -> pass(request, "publish"));
+        offer(Addresses.RELAY_SCHEMA, request -> pass(request, "schema"));
         offer(Addresses.RELAY_REDRIVE, this::redrive);
         offer(Addresses.RELAY_TRAIN, this::train);
         vertx.setPeriodic(SAMPLE_MILLIS, timer -> sample());

@@ -2,9 +2,14 @@ package verticles;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.micrometer.core.instrument.FunctionCounter;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.vertx.core.Future;
 import io.vertx.core.Vertx;
+import io.vertx.core.eventbus.DeliveryOptions;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -12,14 +17,21 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.BooleanSupplier;
 import java.util.zip.Deflater;
+import neuralcore.bus.Principal;
+import neuralcore.config.RuntimeConfig;
 import neuralcore.eventbus.Addresses;
+import neuralcore.eventbus.PublishBatch;
+import neuralcore.eventbus.Receipts;
+import neuralcore.eventbus.Services;
 import neuralcore.relay.RelayConfig;
 import neuralcore.wire.Delivery;
 import neuralcore.wire.Envelope;
@@ -627,6 +639,162 @@ class KafkaRelayTest extends JournalFixture {
         String here = topic;
         topic = "x." + here;
         awaitTrue(() -> written(0).size() == 2);
+    }
+
+    @Test
+    void messagesAreCheckedByTheirSchemaOnBothWays(@TempDir Path schemas) throws Exception {
+        makeTopic(1);
+        String schema =
+                """
+                {"type": "object", "required": ["n"], "properties": {"n": {"type": "integer"}}}""";
+        Files.writeString(schemas.resolve("order.v1.json"), schema);
+        create("dead", Map.of());
+        for (String channel : List.of("from", "to")) {
+            create(channel, Map.of("dead_letter_channel", "dead"));
+        }
+        Map<String, @Nullable Object> checked =
+                Map.of(
+                        "schemas",
+                        Map.of(
+                                "folder",
+                                schemas.toString(),
+                                "subjects",
+                                List.of(Map.of("subject", "order", "channel", "*"))));
+        open("right", checked, in("to", Map.of("replay_start", "earliest")));
+        open("left", checked, out("from", Map.of("serializer", "json")));
+
+        publish(
+                message("from", 1, 0, 0, "{\"n\": 1}"),
+                message("from", 2, 0, 0, "{\"n\": \"two\"}"),
+                message("from", 3, 0, 0, "{\"n\": 3}"));
+        awaitTrue(() -> written(0).size() == 2);
+        assertThat(text(written(0).getFirst().value())).contains("\"relay_schema\":\"order/1\"");
+        produce(0, "a", "{\"payload\":{\"n\":4},\"meta\":{\"relay_schema\":\"order/2\"}}");
+        produce(0, "b", "{\"payload\":{\"n\":5}}");
+
+        awaitTrue(() -> payloads("to").size() == 3);
+        assertThat(payloads("to")).extracting(Object::toString).contains("{n=1}", "{n=3}", "{n=5}");
+        awaitTrue(() -> letters().size() == 2);
+        assertThat(letters().toString())
+                .contains("SchemaInvalid", "order/2", "subscriber=relay.left." + topic)
+                .contains("subscriber=relay.right." + topic);
+        awaitTrue(() -> committed(topic, 0) == 4);
+        assertThat(metrics("left")).containsEntry("invalid", 1L).containsEntry("published", 2L);
+        assertThat(metrics("right")).containsEntry("invalid", 1L).containsEntry("received", 3L);
+    }
+
+    @Test
+    void whoWaitsForTheBrokerHearsWhatBecameOfIt() throws Exception {
+        makeTopic(1);
+        create("kept", Map.of("dead_letter_channel", "dead"));
+        open("left", Map.of("answer_timeout", 0.5), out("kept", Map.of()), out("gone", Map.of()));
+        awaitStatus("left", "connected");
+        assertThat(relayed(message("kept", 1, 0, 0))).isEmpty();
+        assertThat(relayed(message("gone", 2, 0, 0))).isEmpty();
+        assertThat(relayed(message("other", 3, 0, 0))).containsExactly(ErrorCode.NO_RELAY);
+        String huge = "\"" + "x".repeat(3_000_000) + "\"";
+        assertThat(relayed(message("kept", 4, 0, 0, huge)))
+                .as("what the broker will never take")
+                .containsExactly(ErrorCode.RELAY_FAILED);
+        assertThat(written(0)).hasSize(2);
+
+        // Killed while somebody waits: what is kept is sent when it is back.
+        kafka.kill();
+        Receipts.of(vertx).patience(1_000);
+        assertThat(relayed(message("kept", 5, 0, 0))).containsExactly(ErrorCode.RELAY_PENDING);
+        assertThat(relayed(message("gone", 6, 0, 0)))
+                .hasSize(1)
+                .isSubsetOf(ErrorCode.RELAY_TIMEOUT, ErrorCode.RELAY_FAILED);
+        Receipts.of(vertx).patience(120_000);
+        Future<List<ErrorCode>> waiting = relayedLater(message("kept", 7, 0, 0));
+        kafka.start();
+        assertThat(await(waiting)).as("told as soon as the broker has it").isEmpty();
+        // The one that was given up may have been sent all the same.
+        awaitTrue(() -> written(0).stream().filter(each -> has(each, "p5", "p7")).count() == 2);
+        ask("left", "off");
+        assertThat(relayed(message("kept", 8, 0, 0))).containsExactly(ErrorCode.NO_RELAY);
+    }
+
+    private static boolean has(ConsumerRecord<byte[], byte[]> written, String... payloads) {
+        String text = text(written.value());
+        return List.of(payloads).stream().anyMatch(text::contains);
+    }
+
+    private List<ErrorCode> relayed(Envelope... messages) {
+        return await(relayedLater(messages));
+    }
+
+    /** The codes of those that were not relayed. */
+    private Future<List<ErrorCode>> relayedLater(Envelope... messages) {
+        Frame.Publish publish =
+                new Frame.Publish(1, Frame.Confirm.RELAYED, "atlas", List.of(messages));
+        DeliveryOptions patient =
+                Services.local().setSendTimeout(Duration.ofSeconds(180).toMillis());
+        return vertx.eventBus()
+                .<Frame.Published>request(
+                        Addresses.BUS_PUBLISH, new PublishBatch("c-1", "", publish), patient)
+                .map(
+                        answer ->
+                                answer.body().rejections().stream()
+                                        .map(Frame.Rejection::code)
+                                        .toList());
+    }
+
+    @Test
+    void itsMetersAndItsPrincipalAreThoseOfARelay() throws Exception {
+        makeTopic(1);
+        SimpleMeterRegistry registry = new SimpleMeterRegistry();
+        RuntimeConfig.Relays config =
+                new RuntimeConfig.Relays(
+                        folder.resolve("none.yaml"), 1 << 20, Duration.ofSeconds(60));
+        await(vertx.deployVerticle(new RelayVerticle(config, folder, registry)));
+        Set<String> relays = ConcurrentHashMap.newKeySet();
+        vertx.eventBus()
+                .addOutboundInterceptor(
+                        sent -> {
+                            if (sent.body() instanceof PublishBatch batch
+                                    && batch.connection().startsWith("relay:")) {
+                                relays.add(Principal.of(batch.connection()).toString());
+                            }
+                            sent.next();
+                        });
+        Map<String, @Nullable Object> events = new HashMap<>();
+        events.put("name", "events");
+        events.put("bootstrap_servers", kafka.servers());
+        events.put("namespace", "atlas");
+        events.put(
+                "routes", List.of(out("a", Map.of()), in("b", Map.of("replay_start", "earliest"))));
+        call(Addresses.RELAY_OPEN, events);
+        awaitTrue(
+                () ->
+                        Boolean.TRUE.equals(
+                                call(Addresses.RELAY_HEALTH, Map.of("name", "events"))
+                                        .get("healthy")));
+        offer(message("a", 1, 0, 0), message("a", 2, 0, 0));
+
+        produce(0, "x", "{\"payload\":1}");
+        awaitTrue(() -> counted(registry, "neuralcore.relay.published") == 2);
+        awaitTrue(() -> counted(registry, "neuralcore.relay.received") == 1);
+        assertThat(relays)
+                .containsExactly(new Principal("relay:events", Set.of("relay")).toString());
+        assertThat(registry.get("neuralcore.relay.status").tags("relay", "events").gauges())
+                .extracting(gauge -> gauge.getId().getTag("status") + gauge.value())
+                .contains("connected1.0", "failed0.0");
+        for (String name : List.of("lost", "errors", "invalid", "malformed", "reconnects")) {
+            assertThat(counted(registry, "neuralcore.relay." + name)).as(name).isNotNegative();
+        }
+        for (String name : List.of("backlog", "compression.ratio", "latency.seconds")) {
+            assertThat(registry.find("neuralcore.relay." + name).tag("relay", "events").gauge())
+                    .as(name)
+                    .isNotNull();
+        }
+        call(Addresses.RELAY_CLOSE, Map.of("name", "events", "forget", true));
+        assertThat(registry.find("neuralcore.relay.published").meter()).isNull();
+    }
+
+    private static double counted(SimpleMeterRegistry registry, String name) {
+        FunctionCounter found = registry.find(name).tag("relay", "events").functionCounter();
+        return found == null ? -1 : found.count();
     }
 
     private Map<String, @Nullable Object> noTopic(String place) {

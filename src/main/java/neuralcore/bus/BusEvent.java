@@ -1,7 +1,9 @@
 package neuralcore.bus;
 
 import java.util.List;
+import java.util.Map;
 import neuralcore.journal.StoredMessage;
+import neuralcore.wire.Burial;
 import neuralcore.wire.Envelope;
 import neuralcore.wire.Frame;
 import neuralcore.wire.Params;
@@ -21,9 +23,19 @@ public sealed interface BusEvent {
     /** An event for whichever namespaces it touches. */
     sealed interface Everywhere extends BusEvent {}
 
-    /** Messages of one client, all to be queued before any is delivered. */
-    record Publish(long nowMillis, String connection, List<Envelope> messages)
-            implements InNamespace {}
+    /**
+     * Messages of one client, all to be queued before any is delivered.
+     *
+     * @param dead which of them, by their numbers, go to their channel's dead letters instead, and
+     *     why
+     */
+    record Publish(
+            long nowMillis, String connection, List<Envelope> messages, Map<Long, Burial> dead)
+            implements InNamespace {
+        Publish(long nowMillis, String connection, List<Envelope> messages) {
+            this(nowMillis, connection, messages, Map.of());
+        }
+    }
 
     /**
      * @param subscription chosen by the client, unique in its connection

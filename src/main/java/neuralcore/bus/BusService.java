@@ -10,6 +10,7 @@ import java.util.stream.Collectors;
 import neuralcore.journal.Journal;
 import neuralcore.journal.StartAt;
 import neuralcore.journal.StoredMessage;
+import neuralcore.wire.Burial;
 import neuralcore.wire.Envelope;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.Frame;
@@ -107,25 +108,48 @@ public final class BusService {
 
     /** Publishes a batch; a batch that is refused as a whole has each of its messages rejected. */
     public Frame.Published publish(String connection, String client, Frame.Publish frame) {
+        return publish(connection, client, frame, Map.of());
+    }
+
+    /**
+     * The same, some of whose messages go to their channels' dead letters. Dead letters have no
+     * rules.
+     *
+     * @param dead by the messages' numbers, why
+     */
+    public Frame.Published publish(
+            String connection, String client, Frame.Publish frame, Map<Long, Burial> dead) {
         if (gate.isOpen()) {
-            return publish(connection, client, frame, frame.messages());
+            return publish(connection, client, frame, frame.messages(), dead);
+        }
+        List<Envelope> living = new ArrayList<>(frame.messages());
+        List<Envelope> letters = new ArrayList<>();
+        if (!dead.isEmpty()) {
+            letters.addAll(living);
+            letters.removeIf(message -> !dead.containsKey(message.sequence()));
+            living.removeIf(message -> dead.containsKey(message.sequence()));
         }
         List<Frame.Rejection> refused = new ArrayList<>();
-        List<Envelope> passed = gate.pass(connection, frame.namespace(), frame.messages(), refused);
-        Frame.Published published = publish(connection, client, frame, passed);
+        List<Envelope> passed = gate.pass(connection, frame.namespace(), living, refused);
+        letters.addAll(0, passed);
+        Frame.Published published = publish(connection, client, frame, letters, dead);
         gate.passed(connection, frame.namespace(), passed, published.rejections());
         refused.addAll(published.rejections());
         return new Frame.Published(frame.batch(), published.accepted(), refused);
     }
 
     private Frame.Published publish(
-            String connection, String client, Frame.Publish frame, List<Envelope> messages) {
+            String connection,
+            String client,
+            Frame.Publish frame,
+            List<Envelope> messages,
+            Map<Long, Burial> dead) {
         outbox.begin();
         try {
             namespaces.step(
                     frame.namespace(),
                     client,
-                    new BusEvent.Publish(now(), connection, messages),
+                    new BusEvent.Publish(now(), connection, messages, dead),
                     outbox);
         } catch (NeuralCoreException e) {
             return new Frame.Published(

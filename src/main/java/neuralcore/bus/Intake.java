@@ -5,6 +5,7 @@ import java.util.Map;
 import neuralcore.journal.Durability;
 import neuralcore.journal.Entry;
 import neuralcore.journal.StoredMessage;
+import neuralcore.wire.Burial;
 import neuralcore.wire.Envelope;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.NeuralCoreException;
@@ -16,6 +17,9 @@ import org.jspecify.annotations.Nullable;
  * the channel's rate allow it, was its idempotency key here before, is it due.
  */
 final class Intake {
+    /** Makes a publisher's number that of what it has had buried. */
+    private static final long BURIED = 0x6275_7269_6564_2121L;
+
     private static final Ledger.Held NOTHING =
             new Ledger.Held() {
                 @Override
@@ -76,7 +80,11 @@ final class Intake {
         long before = lastSequence;
         int accepted = 0;
         for (Envelope message : publish.messages()) {
-            accepted += admit(publish.connection(), message, before, effects);
+            Burial reason = publish.dead().get(message.sequence());
+            accepted +=
+                    reason == null
+                            ? admit(publish.connection(), message, before, effects)
+                            : bury(publish.connection(), message, reason, effects);
         }
         effects.published(accepted);
         if (ledger != null && !seen.isEmpty()) {
@@ -142,6 +150,37 @@ final class Intake {
         channel.advance();
         window.take(message.sequence());
         return change;
+    }
+
+    /**
+     * A message that is not to come into its channel goes to the dead letters of that. Its number
+     * is known again, as of a publisher beside its own: what is buried may have come before.
+     */
+    private int bury(String connection, Envelope message, Burial why, Effects effects) {
+        long beside = message.publisher() ^ BURIED;
+        PublisherWindow window = publishers.window(beside);
+        Channel channel = channels.get(message.channel());
+        if (window.isTaken(message.sequence())) {
+            return duplicate(channel, message, effects);
+        }
+        if (channel == null) {
+            try {
+                channel = channels.open(message.channel());
+            } catch (NeuralCoreException e) {
+                return refuse(message, e.code(), effects);
+            }
+        }
+        ErrorCode refusal = channel.ledger() == null ? null : channel.ledger().refusal();
+        if (refusal != null) {
+            return refuse(message, refusal, effects);
+        }
+        channel.counts.dead++;
+        letter(message, channel, why.by(), connection, why.reason(), effects);
+        window.take(message.sequence());
+        if (channel.ledger() != null) {
+            seen.merge(beside, message.sequence(), Long::max);
+        }
+        return 1;
     }
 
     /** It was here before: the publisher may forget it, as if it had been accepted. */
@@ -230,16 +269,20 @@ final class Intake {
             return refuse(message, refusal, effects);
         }
         to.beforeMessage(effects);
-        write(to, channel, message, connection, delay, key);
+        write(to, channel, message, message.sequence(), connection, delay, key);
         publishers.window(message.publisher()).take(message.sequence());
         seen.merge(message.publisher(), message.sequence(), Long::max);
         return 1;
     }
 
+    /**
+     * @param number by which the connection knows what it has sent
+     */
     private void write(
             Ledger to,
             Channel channel,
             Envelope message,
+            long number,
             String connection,
             long delay,
             @Nullable String key) {
@@ -253,6 +296,7 @@ final class Intake {
         Keeping keeping =
                 new Keeping(
                         envelope,
+                        number,
                         connection,
                         ++lastSequence,
                         nowMillis + delay,
@@ -282,6 +326,7 @@ final class Intake {
     /** A message on its way into the journal. */
     private final class Keeping implements Ledger.Held {
         private final Envelope envelope;
+        private final long number;
         private final String connection;
         final long sequence;
         private final long arrives;
@@ -291,6 +336,7 @@ final class Intake {
 
         Keeping(
                 Envelope envelope,
+                long number,
                 String connection,
                 long sequence,
                 long arrives,
@@ -298,6 +344,7 @@ final class Intake {
                 Channel channel,
                 @Nullable String key) {
             this.envelope = envelope;
+            this.number = number;
             this.connection = connection;
             this.sequence = sequence;
             this.arrives = arrives;
@@ -340,7 +387,7 @@ final class Intake {
                 channel.keys().released(key);
             }
             if (!connection.equals(QueuedMessage.NOBODY)) {
-                effects.refused(connection, envelope.sequence(), code);
+                effects.refused(connection, number, code);
             }
         }
     }
@@ -524,13 +571,32 @@ final class Intake {
      * @return whether it is being kept
      */
     boolean letter(QueuedMessage message, Lane lane, String reason, Effects effects) {
-        String target = lane.channel.config().deadLetterChannel();
-        if (target == null || Letters.isLetter(message.envelope)) {
+        return letter(
+                message.envelope,
+                lane.channel,
+                lane.receiver.name(),
+                QueuedMessage.NOBODY,
+                reason,
+                effects);
+    }
+
+    /**
+     * @param connection who is to be told, by the message's number, if it cannot be kept
+     */
+    private boolean letter(
+            Envelope message,
+            Channel origin,
+            String by,
+            String connection,
+            String reason,
+            Effects effects) {
+        String target = origin.config().deadLetterChannel();
+        if (target == null || Letters.isLetter(message)) {
             return false;
         }
         Channel channel;
         try {
-            channel = letterChannel(target, lane.channel, effects);
+            channel = letterChannel(target, origin, effects);
         } catch (NeuralCoreException tooMany) {
             return false;
         }
@@ -540,11 +606,11 @@ final class Intake {
                         target,
                         lastSequence + 1,
                         surroundings.epochMillis().getAsLong() * 1_000_000,
-                        message.envelope,
-                        lane.receiver.name(),
+                        message,
+                        by,
                         reason);
         if (channel.ledger() != null) {
-            write(channel.ledger(), channel, letter, QueuedMessage.NOBODY, 0, null);
+            write(channel.ledger(), channel, letter, message.sequence(), connection, 0, null);
             return true;
         }
         channel.counts.published++;

@@ -55,6 +55,7 @@ public final class Addresses {
     public static final String RELAY_DRAIN = "neuralcore.messaging.relay.drain";
     public static final String RELAY_REDRIVE = "neuralcore.messaging.relay.redrive";
     public static final String RELAY_PUBLISH = "neuralcore.messaging.relay.publish";
+    public static final String RELAY_SCHEMA = "neuralcore.messaging.relay.schema";
     public static final String RELAY_TRAIN = "neuralcore.messaging.relay.train";
     public static final String RELAY_ROUTE = "neuralcore.messaging.relay.route";
 

@@ -66,7 +66,9 @@ public enum ExitCode {
                     NO_RELAY,
                     RELAY_FAILED,
                     RELAY_PENDING,
-                    RELAY_TIMEOUT ->
+                    RELAY_TIMEOUT,
+                    SCHEMA_INVALID,
+                    SCHEMA_INCOMPATIBLE ->
                     UNAVAILABLE;
             case STORAGE_FULL, STORAGE_FAILED -> IO_ERROR;
             case DATA_DAMAGED -> DATA_DAMAGED;

@@ -28,8 +28,13 @@ public final class Inbound {
      * @param id by which the broker is told that it is done
      * @param key by which it is known again if it was written twice; empty for none
      * @param message null if there is nothing for the bus in it
+     * @param dead why it goes to its channel's dead letters instead; null if it does not
      */
-    public record Entry(String id, String key, @Nullable Envelope message) {
+    public record Entry(String id, String key, @Nullable Envelope message, @Nullable Refusal dead) {
+
+        public Entry(String id, String key, @Nullable Envelope message) {
+            this(id, key, message, null);
+        }
 
         /** The same, from a publisher that has no other message. */
         public Entry apart() {
@@ -39,8 +44,8 @@ public final class Inbound {
                             id,
                             key,
                             message.withPublisher(
-                                    Positions.publisher(
-                                            Long.toHexString(message.publisher()), id)));
+                                    Positions.publisher(Long.toHexString(message.publisher()), id)),
+                            dead);
         }
     }
 
@@ -50,10 +55,15 @@ public final class Inbound {
      * @param done ids of entries that the broker may forget
      * @param taken messages that the bus has now
      * @param duplicates of them, those it had before
+     * @param buried messages that went to the dead letters
      * @param refused why the rest was not taken, and is to be offered again; null if all was
      */
     public record Outcome(
-            List<String> done, int taken, int duplicates, @Nullable ErrorCode refused) {}
+            List<String> done,
+            int taken,
+            int duplicates,
+            int buried,
+            @Nullable ErrorCode refused) {}
 
     private final RecentIds recent;
     private final Deque<Entry> waiting = new ArrayDeque<>();
@@ -100,6 +110,17 @@ public final class Inbound {
         return messages;
     }
 
+    /** Why some of the messages offered go to the dead letters, by their numbers. */
+    public Map<Long, Refusal> dead() {
+        Map<Long, Refusal> dead = new HashMap<>();
+        for (Entry entry : offered) {
+            if (entry.message() != null && entry.dead() != null) {
+                dead.put(entry.message().sequence(), entry.dead());
+            }
+        }
+        return dead;
+    }
+
     /** The bus has answered. Entries from the first that it had no room for on go back. */
     public Outcome answered(Frame.Published published) {
         Map<Long, ErrorCode> rejected = new HashMap<>();
@@ -107,6 +128,7 @@ public final class Inbound {
         List<String> done = new ArrayList<>();
         int taken = 0;
         int duplicates = 0;
+        int buried = 0;
         for (int i = 0; i < offered.size(); i++) {
             Entry entry = offered.get(i);
             Envelope message = entry.message();
@@ -115,16 +137,18 @@ public final class Inbound {
                 if (code != null && code != ErrorCode.DUPLICATE && isPassing(code)) {
                     setApart(i, rejected);
                     putBackFrom(i);
-                    return new Outcome(done, taken, duplicates, code);
+                    return new Outcome(done, taken, duplicates, buried, code);
                 }
-                taken += code == null || code == ErrorCode.DUPLICATE ? 1 : 0;
+                boolean has = code == null || code == ErrorCode.DUPLICATE;
+                taken += has && entry.dead() == null ? 1 : 0;
+                buried += code == null && entry.dead() != null ? 1 : 0;
                 duplicates += code == ErrorCode.DUPLICATE ? 1 : 0;
                 recent.add(entry.key());
             }
             done.add(entry.id());
         }
         offered = List.of();
-        return new Outcome(done, taken, duplicates, null);
+        return new Outcome(done, taken, duplicates, buried, null);
     }
 
     /**

@@ -25,6 +25,7 @@ import org.msgpack.core.MessagePack;
  * @param priority the sender's, or {@link Envelope#DEFAULT_PRIORITY} where there is none
  * @param hops nodes it has passed, the first first
  * @param traceId of the trace that it belongs to; empty for none
+ * @param schema the version of the schema that it was written with; empty if it says nothing
  */
 @SuppressWarnings("ArrayRecordComponent") // Compared by nobody.
 public record Incoming(
@@ -35,7 +36,8 @@ public record Incoming(
         byte[] payload,
         byte @Nullable [] meta,
         List<String> hops,
-        String traceId) {
+        String traceId,
+        String schema) {
     /** More nodes than any sane way has. */
     static final int MOST_HOPS = 4;
 

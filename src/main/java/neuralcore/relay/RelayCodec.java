@@ -30,13 +30,17 @@ import org.msgpack.value.ValueType;
  * bus speaks the same.
  *
  * <p>A payload that is already in the form wanted is copied as it is, in both directions. {@code
- * meta} gets one entry more, {@code relay_hops}: the nodes that the message has passed.
+ * meta} gets one entry more, {@code relay_hops}: the nodes that the message has passed; and where
+ * its channel has a schema {@code relay_schema}, the version.
  *
  * <p>Not thread-safe. Cost: a copy, and a walk over the bytes on the way in. It may hold memory
  * outside the heap until {@link #close}.
  */
 public final class RelayCodec implements AutoCloseable {
     static final String HOPS = "relay_hops";
+
+    /** In a message's meta: the version of the schema that it was written with. */
+    static final String SCHEMA = "relay_schema";
 
     private static final byte[] RELAY = "relay".getBytes(StandardCharsets.UTF_8);
 
@@ -81,11 +85,22 @@ public final class RelayCodec implements AutoCloseable {
     public record Packed(byte[] bytes, int plainLength) {}
 
     public Packed encode(Envelope message, Serializer serializer, Compression compression) {
+        return encode(message, serializer, compression, null);
+    }
+
+    /**
+     * @param schema the version of the schema that it is written with; null for none
+     */
+    public Packed encode(
+            Envelope message,
+            Serializer serializer,
+            Compression compression,
+            @Nullable String schema) {
         try {
             byte[] plain =
                     switch (serializer) {
-                        case NCB -> messagePack(message);
-                        case JSON -> json(message);
+                        case NCB -> messagePack(message, schema);
+                        case JSON -> json(message, schema);
                     };
             return new Packed(packing.pack(plain, compression), plain.length);
         } catch (IOException e) {
@@ -93,7 +108,7 @@ public final class RelayCodec implements AutoCloseable {
         }
     }
 
-    private byte[] messagePack(Envelope message) throws IOException {
+    private byte[] messagePack(Envelope message, @Nullable String schema) throws IOException {
         packer.clear();
         packer.packMapHeader(6);
         packer.packString("id").packString(message.id());
@@ -110,11 +125,11 @@ public final class RelayCodec implements AutoCloseable {
             default -> MessagePackWriter.write(packer, Payloads.payload(message));
         }
         packer.packString("meta");
-        MessagePackWriter.write(packer, meta(message));
+        MessagePackWriter.write(packer, meta(message, schema));
         return packer.toByteArray();
     }
 
-    private byte[] json(Envelope message) throws IOException {
+    private byte[] json(Envelope message, @Nullable String schema) throws IOException {
         ByteArrayOutputStream out = new ByteArrayOutputStream(message.body().length + 160);
         out.writeBytes(ascii("{\"id\":\"" + message.id() + "\",\"channel\":"));
         out.writeBytes(Json.write(message.channel()));
@@ -127,7 +142,7 @@ public final class RelayCodec implements AutoCloseable {
             out.writeBytes(Json.write(Payloads.payload(message)));
         }
         out.writeBytes(ascii(",\"meta\":"));
-        out.writeBytes(Json.write(meta(message)));
+        out.writeBytes(Json.write(meta(message, schema)));
         out.write('}');
         return out.toByteArray();
     }
@@ -136,7 +151,7 @@ public final class RelayCodec implements AutoCloseable {
      * What is told of the message: its publisher's own words, and the way it has come so far, which
      * is this node's own note if another relay brought it here.
      */
-    private Map<String, @Nullable Object> meta(Envelope message) {
+    private Map<String, @Nullable Object> meta(Envelope message, @Nullable String schema) {
         Map<String, @Nullable Object> told = new LinkedHashMap<>();
         List<String> hops = new ArrayList<>();
         if (message.metaLength() > 0 && Payloads.meta(message) instanceof Map<?, ?> own) {
@@ -150,6 +165,9 @@ public final class RelayCodec implements AutoCloseable {
         }
         hops.add(node);
         told.put(HOPS, hops);
+        if (schema != null) {
+            told.put(SCHEMA, schema);
+        }
         return told;
     }
 
@@ -331,11 +349,13 @@ public final class RelayCodec implements AutoCloseable {
             byte[] meta = null;
             List<String> hops = List.of();
             String traceId = "";
+            String schema = "";
             if (metaTo > 0) {
                 meta = Arrays.copyOfRange(data, metaFrom, metaTo);
                 if (metaTo - metaFrom > 2 && value(meta) instanceof Map<?, ?> map) {
                     hops = Incoming.hops(map.get(HOPS));
                     traceId = map.get("trace_id") instanceof String text ? text : "";
+                    schema = map.get(SCHEMA) instanceof String text ? text : "";
                 }
             }
             return new Incoming(
@@ -346,7 +366,8 @@ public final class RelayCodec implements AutoCloseable {
                     payload,
                     meta,
                     hops,
-                    Incoming.shortened(traceId));
+                    Incoming.shortened(traceId),
+                    Incoming.shortened(schema));
         }
 
         private @Nullable Object value(byte[] meta) {

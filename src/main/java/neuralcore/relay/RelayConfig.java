@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import neuralcore.relay.schema.SchemaSettings;
 import neuralcore.wire.NeuralCoreException;
 import org.jspecify.annotations.Nullable;
 
@@ -20,6 +21,7 @@ import org.jspecify.annotations.Nullable;
  * @param reconnectMillis longest wait between two attempts to connect
  * @param reconnectAttempts failed ones in a row before it gives up; 0 for never
  * @param dictionaries files of zstd's dictionaries; the first packs, all unpack
+ * @param schemas which messages must be as a schema says
  * @param redis how a Redis server is found and trusted, besides its URL
  */
 public record RelayConfig(
@@ -38,6 +40,7 @@ public record RelayConfig(
         String namespace,
         String prefix,
         List<Path> dictionaries,
+        SchemaSettings schemas,
         RedisSettings redis,
         List<Route> routes,
         @Nullable KafkaSettings kafka) {
@@ -118,6 +121,7 @@ public record RelayConfig(
                         namespace,
                         prefix,
                         given.paths("dictionaries"),
+                        SchemaParams.of(given.object("schemas")),
                         broker == Broker.REDIS ? RedisSettings.of(given) : RedisSettings.PLAIN,
                         routes,
                         broker == Broker.KAFKA ? KafkaSettings.of(given) : null);
@@ -144,6 +148,7 @@ public record RelayConfig(
                 namespace,
                 prefix,
                 dictionaries,
+                schemas,
                 redis,
                 more,
                 kafka);

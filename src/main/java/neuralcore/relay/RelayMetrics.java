@@ -26,6 +26,9 @@ public final class RelayMetrics {
     /** Messages from the broker that could not be read. */
     public long malformed;
 
+    /** Messages that are not as their channel's schema says, in either direction. */
+    public long invalid;
+
     /** Messages that had been here before on their way. */
     public long loops;
 
@@ -50,6 +53,7 @@ public final class RelayMetrics {
         map.put("lost", lost);
         map.put("dropped", dropped);
         map.put("malformed", malformed);
+        map.put("invalid", invalid);
         map.put("loops", loops);
         map.put("errors", errors);
         map.put("batches", batchSizes.count());

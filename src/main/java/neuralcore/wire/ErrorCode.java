@@ -44,7 +44,9 @@ public enum ErrorCode {
     NO_RELAY(34),
     RELAY_FAILED(35),
     RELAY_PENDING(36),
-    RELAY_TIMEOUT(37);
+    RELAY_TIMEOUT(37),
+    SCHEMA_INVALID(38),
+    SCHEMA_INCOMPATIBLE(39);
 
     private final int number;
 

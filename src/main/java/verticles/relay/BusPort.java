@@ -4,7 +4,6 @@ import io.vertx.core.Future;
 import io.vertx.core.Vertx;
 import io.vertx.core.eventbus.DeliveryOptions;
 import io.vertx.core.eventbus.MessageConsumer;
-import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -18,11 +17,12 @@ import neuralcore.eventbus.PublishBatch;
 import neuralcore.eventbus.Receipts;
 import neuralcore.eventbus.Services;
 import neuralcore.eventbus.SettleBatch;
+import neuralcore.relay.Refusal;
 import neuralcore.relay.Route;
+import neuralcore.wire.Burial;
 import neuralcore.wire.Delivery;
 import neuralcore.wire.Envelope;
 import neuralcore.wire.Frame;
-import neuralcore.wire.Json;
 import neuralcore.wire.Params;
 import neuralcore.wire.Reply;
 import neuralcore.wire.Request;
@@ -153,21 +153,34 @@ public final class BusPort {
 
     /** The answer comes once what is to be kept is kept. */
     public Future<Frame.Published> publish(String namespace, List<Envelope> messages) {
+        return publish(namespace, messages, "", Map.of());
+    }
+
+    /**
+     * @param by who has refused what goes to the dead letters
+     * @param dead which of the messages do, by their numbers
+     */
+    public Future<Frame.Published> publish(
+            String namespace, List<Envelope> messages, String by, Map<Long, Refusal> dead) {
+        Map<Long, Burial> burials = new HashMap<>();
+        dead.forEach((number, why) -> burials.put(number, new Burial(by, why.toJson())));
         Frame.Publish frame = new Frame.Publish(1, Frame.Confirm.DURABLE, namespace, messages);
         DeliveryOptions options = Services.local().setSendTimeout(PATIENCE.toMillis());
         return vertx.eventBus()
                 .<Frame.Published>request(
-                        Addresses.BUS_PUBLISH, new PublishBatch(connection, client, frame), options)
+                        Addresses.BUS_PUBLISH,
+                        new PublishBatch(connection, client, frame, burials),
+                        options)
                 .map(message -> message.body());
     }
 
     /**
      * @param dead why those among them that nobody will ever take go to the dead letters
      */
-    public void settle(int subscription, List<Delivery> deliveries, Map<Delivery, String> dead) {
+    public void settle(int subscription, List<Delivery> deliveries, Map<Delivery, Refusal> dead) {
         List<Settlement> settlements = new ArrayList<>(deliveries.size());
         for (Delivery delivery : deliveries) {
-            String reason = dead.isEmpty() ? null : dead.get(delivery);
+            Refusal reason = dead.isEmpty() ? null : dead.get(delivery);
             settlements.add(
                     reason == null
                             ? Settlement.ack(subscription, delivery.sequence())
@@ -180,17 +193,9 @@ public final class BusPort {
                         Services.local());
     }
 
-    private static Settlement refused(int subscription, Delivery delivery, String reason) {
-        Map<String, @Nullable Object> told = new LinkedHashMap<>();
-        told.put("error_type", "RelayRefused");
-        told.put("error", reason);
-        told.put("traceback", "");
+    private static Settlement refused(int subscription, Delivery delivery, Refusal why) {
         return new Settlement(
-                subscription,
-                Settlement.Kind.TERM,
-                delivery.sequence(),
-                0,
-                new String(Json.write(told), StandardCharsets.UTF_8));
+                subscription, Settlement.Kind.TERM, delivery.sequence(), 0, why.toJson());
     }
 
     public void credit(int subscription, int messages) {

@@ -410,17 +410,7 @@ final class KafkaIn {
 
     private Inbound.Entry entry(Partition partition, ConsumerRecord<byte[], byte[]> record) {
         String id = Long.toString(record.offset());
-        return new Inbound.Entry(id, key(record), message(partition, record));
-    }
-
-    private static String key(ConsumerRecord<byte[], byte[]> record) {
-        Header id = record.headers().lastHeader(KafkaSender.ID);
-        return id == null || id.value() == null || id.value().length > LONGEST_KEY
-                ? ""
-                : new String(id.value(), StandardCharsets.UTF_8);
-    }
-
-    private @Nullable Envelope message(Partition partition, ConsumerRecord<byte[], byte[]> record) {
+        String key = key(record);
         try {
             if (record.value() == null) {
                 throw NeuralCoreException.invalid("It has no value.");
@@ -428,15 +418,17 @@ final class KafkaIn {
             Incoming incoming = relay.codec().decode(record.value());
             if (isLoop(incoming, record)) {
                 relay.metrics().loops++;
-                return null;
+                return new Inbound.Entry(id, key, null);
             }
-            return incoming.toEnvelope(
-                    route.channel(),
-                    partition.publisher,
-                    record.offset() + 1,
-                    RelayContext.nowEpochNanos(),
-                    relay.config().name(),
-                    relay.place(topic.name()));
+            Envelope message =
+                    incoming.toEnvelope(
+                            route.channel(),
+                            partition.publisher,
+                            record.offset() + 1,
+                            RelayContext.nowEpochNanos(),
+                            relay.config().name(),
+                            relay.place(topic.name()));
+            return new Inbound.Entry(id, key, message, relay.refusal(message, incoming));
         } catch (NeuralCoreException e) {
             if (relay.metrics().malformed++ == 0) {
                 log.warn(
@@ -447,8 +439,15 @@ final class KafkaIn {
                         record.partition(),
                         e.getMessage());
             }
-            return null;
+            return new Inbound.Entry(id, key, null);
         }
+    }
+
+    private static String key(ConsumerRecord<byte[], byte[]> record) {
+        Header id = record.headers().lastHeader(KafkaSender.ID);
+        return id == null || id.value() == null || id.value().length > LONGEST_KEY
+                ? ""
+                : new String(id.value(), StandardCharsets.UTF_8);
     }
 
     private boolean isLoop(Incoming incoming, ConsumerRecord<byte[], byte[]> record) {
@@ -481,7 +480,7 @@ final class KafkaIn {
             return;
         }
         relay.bus()
-                .publish(route.namespace(), messages)
+                .publish(route.namespace(), messages, relay.routeName(topic.name()), inbound.dead())
                 .onComplete(
                         published -> answered(partition, published),
                         error -> {
@@ -498,6 +497,7 @@ final class KafkaIn {
         Inbound.Outcome outcome = partition.inbound.answered(published);
         relay.metrics().received += outcome.taken();
         relay.metrics().duplicates += outcome.duplicates();
+        relay.metrics().invalid += outcome.buried();
         if (!outcome.done().isEmpty()) {
             partition.next = Long.parseLong(outcome.done().getLast()) + 1;
         }

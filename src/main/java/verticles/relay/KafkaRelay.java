@@ -21,6 +21,7 @@ import neuralcore.relay.Route;
 import neuralcore.relay.RouteParams;
 import neuralcore.relay.Target;
 import neuralcore.relay.ZstdDictionary;
+import neuralcore.relay.schema.SchemaRegistry;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.NeuralCoreException;
 import neuralcore.wire.Params;
@@ -98,7 +99,12 @@ public final class KafkaRelay implements Relay {
     }
 
     public KafkaRelay(
-            Vertx vertx, RelayConfig config, String node, String client, int maxUnpacked) {
+            Vertx vertx,
+            RelayConfig config,
+            String node,
+            String client,
+            int maxUnpacked,
+            SchemaRegistry schemas) {
         this.vertx = vertx;
         this.config = config;
         SplittableRandom random = new SplittableRandom();
@@ -118,6 +124,7 @@ public final class KafkaRelay implements Relay {
                                 node,
                                 maxUnpacked,
                                 config.dictionaries().stream().map(ZstdDictionary::of).toList()),
+                        schemas,
                         new RelayMetrics(),
                         new RecentIds(RelayContext.RECENT_IDS),
                         new CircuitBreaker(

@@ -9,8 +9,10 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.SplittableRandom;
 import neuralcore.relay.Incoming;
+import neuralcore.relay.Refusal;
 import neuralcore.relay.Route;
 import neuralcore.wire.Envelope;
 import neuralcore.wire.Frame;
@@ -47,6 +49,9 @@ final class RedisPubSubIn {
     private static final class Arrivals {
         private final Route.In route;
         private List<Envelope> messages = new ArrayList<>();
+
+        /** Why some of them go to the dead letters, by their numbers. */
+        private Map<Long, Refusal> dead = new HashMap<>();
 
         Arrivals(Route.In route) {
             this.route = route;
@@ -113,11 +118,7 @@ final class RedisPubSubIn {
         }
         byte[] data = push.get(2).toBytes();
         for (Arrivals each : to) {
-            Envelope message = message(data, each.route);
-            if (message != null) {
-                each.messages.add(message);
-                underWay++;
-            }
+            take(data, each);
         }
         if (!flushing) {
             flushing = true;
@@ -129,23 +130,30 @@ final class RedisPubSubIn {
         }
     }
 
-    private @Nullable Envelope message(byte[] data, Route.In route) {
+    private void take(byte[] data, Arrivals to) {
+        Route.In route = to.route;
         try {
             Incoming incoming = relay.codec().decode(data);
             if (incoming.isLoop(relay.node())) {
                 relay.metrics().loops++;
-                return null;
+                return;
             }
-            return incoming.toEnvelope(
-                    route.channel(),
-                    publisher,
-                    ++number,
-                    RelayContext.nowEpochNanos(),
-                    relay.config().name(),
-                    relay.place(route.target().name()));
+            Envelope message =
+                    incoming.toEnvelope(
+                            route.channel(),
+                            publisher,
+                            ++number,
+                            RelayContext.nowEpochNanos(),
+                            relay.config().name(),
+                            relay.place(route.target().name()));
+            Refusal refusal = relay.refusal(message, incoming);
+            if (refusal != null) {
+                to.dead.put(message.sequence(), refusal);
+            }
+            to.messages.add(message);
+            underWay++;
         } catch (NeuralCoreException e) {
             relay.metrics().malformed++;
-            return null;
         }
     }
 
@@ -155,23 +163,35 @@ final class RedisPubSubIn {
             for (Arrivals each : routes) {
                 if (!each.messages.isEmpty()) {
                     List<Envelope> messages = each.messages;
+                    Map<Long, Refusal> dead = each.dead;
                     each.messages = new ArrayList<>();
+                    each.dead = new HashMap<>();
                     relay.bus()
-                            .publish(each.route.namespace(), messages)
+                            .publish(
+                                    each.route.namespace(),
+                                    messages,
+                                    relay.routeName(each.route.target().name()),
+                                    dead)
                             .onComplete(
-                                    published -> done(messages.size(), published),
+                                    published -> done(messages.size(), dead.keySet(), published),
                                     error ->
                                             done(
                                                     messages.size(),
+                                                    Set.of(),
                                                     new Frame.Published(0, 0, List.of())));
                 }
             }
         }
     }
 
-    private void done(int messages, Frame.Published published) {
+    private void done(int messages, Set<Long> dead, Frame.Published published) {
         underWay -= messages;
-        relay.metrics().received += published.accepted();
+        long lost =
+                published.rejections().stream()
+                        .filter(each -> dead.contains(each.sequence()))
+                        .count();
+        relay.metrics().invalid += dead.size() - lost;
+        relay.metrics().received += published.accepted() - (dead.size() - lost);
         relay.metrics().dropped += messages - published.accepted();
         RedisConnection open = connection;
         if (paused && underWay <= RESUME_AT && open != null) {

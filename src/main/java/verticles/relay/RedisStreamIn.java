@@ -202,10 +202,10 @@ final class RedisStreamIn {
                 key = fields.get(i + 1).toString();
             }
         }
-        inbound.add(new Inbound.Entry(id, key, message(id, data, from)));
+        inbound.add(entry(id, key, data, from));
     }
 
-    private @Nullable Envelope message(String id, byte @Nullable [] data, long from) {
+    private Inbound.Entry entry(String id, String key, byte @Nullable [] data, long from) {
         try {
             if (data == null) {
                 throw NeuralCoreException.invalid("It has no field 'data'.");
@@ -213,16 +213,18 @@ final class RedisStreamIn {
             Incoming incoming = relay.codec().decode(data);
             if (incoming.isLoop(relay.node()) && !(route.own() && incoming.isOwn(relay.node()))) {
                 relay.metrics().loops++;
-                return null;
+                return new Inbound.Entry(id, key, null);
             }
             long number = Positions.ofStream(id);
-            return incoming.toEnvelope(
-                    route.channel(),
-                    number < 0 ? Positions.publisher(Long.toHexString(from), id) : from,
-                    number < 0 ? Positions.numberOf(id) : number,
-                    RelayContext.nowEpochNanos(),
-                    relay.config().name(),
-                    relay.place(stream.name()));
+            Envelope message =
+                    incoming.toEnvelope(
+                            route.channel(),
+                            number < 0 ? Positions.publisher(Long.toHexString(from), id) : from,
+                            number < 0 ? Positions.numberOf(id) : number,
+                            RelayContext.nowEpochNanos(),
+                            relay.config().name(),
+                            relay.place(stream.name()));
+            return new Inbound.Entry(id, key, message, relay.refusal(message, incoming));
         } catch (NeuralCoreException e) {
             if (relay.metrics().malformed++ == 0) {
                 log.warn(
@@ -232,7 +234,7 @@ final class RedisStreamIn {
                         stream.name(),
                         e.getMessage());
             }
-            return null;
+            return new Inbound.Entry(id, key, null);
         }
     }
 
@@ -290,7 +292,8 @@ final class RedisStreamIn {
         }
         int asked = generation;
         relay.bus()
-                .publish(route.namespace(), messages)
+                .publish(
+                        route.namespace(), messages, relay.routeName(stream.name()), inbound.dead())
                 .onComplete(
                         published -> {
                             if (asked == generation) {
@@ -309,6 +312,7 @@ final class RedisStreamIn {
         Inbound.Outcome outcome = inbound.answered(published);
         relay.metrics().received += outcome.taken();
         relay.metrics().duplicates += outcome.duplicates();
+        relay.metrics().invalid += outcome.buried();
         RedisCommands by = commands;
         if (by != null && !outcome.done().isEmpty()) {
             by.done(stream, outcome.done())

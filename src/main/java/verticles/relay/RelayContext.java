@@ -2,10 +2,15 @@ package verticles.relay;
 
 import io.vertx.core.Vertx;
 import neuralcore.relay.CircuitBreaker;
+import neuralcore.relay.Incoming;
 import neuralcore.relay.RecentIds;
+import neuralcore.relay.Refusal;
 import neuralcore.relay.RelayCodec;
 import neuralcore.relay.RelayConfig;
 import neuralcore.relay.RelayMetrics;
+import neuralcore.relay.schema.SchemaRegistry;
+import neuralcore.wire.Envelope;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What all routes of one relay share.
@@ -18,6 +23,7 @@ public record RelayContext(
         String node,
         BusPort bus,
         RelayCodec codec,
+        SchemaRegistry schemas,
         RelayMetrics metrics,
         RecentIds recent,
         CircuitBreaker breaker) {
@@ -30,6 +36,17 @@ public record RelayContext(
 
     static long nowEpochNanos() {
         return System.currentTimeMillis() * 1_000_000;
+    }
+
+    /** Why a message from the broker goes to the dead letters; null if it does not. */
+    @Nullable Refusal refusal(Envelope message, Incoming incoming) {
+        String problem = schemas.incoming(message, incoming.schema());
+        return problem == null ? null : Refusal.ofSchema(problem);
+    }
+
+    /** A route's name, as of a durable group, and in dead letters. */
+    String routeName(String target) {
+        return "relay." + config.name() + "." + target;
     }
 
     /** How a place in the broker is called in messages' meta. */

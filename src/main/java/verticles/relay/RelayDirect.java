@@ -10,6 +10,7 @@ import neuralcore.relay.RelayCodec;
 import neuralcore.relay.Route;
 import neuralcore.relay.RouteParams;
 import neuralcore.relay.Target;
+import neuralcore.relay.schema.SchemaRegistry;
 import neuralcore.wire.Envelope;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.Json;
@@ -123,8 +124,16 @@ final class RelayDirect {
                         told.length == 0 ? Envelope.NONE : Envelope.JSON,
                         body,
                         payload.length);
+        SchemaRegistry.Verdict verdict = relay.schemas().outgoing(envelope);
+        if (verdict.problem() != null) {
+            relay.metrics().invalid++;
+            throw new NeuralCoreException(
+                    ErrorCode.SCHEMA_INVALID,
+                    "A message of '%s' is not sent: %s.".formatted(channel, verdict.problem()));
+        }
         RelayCodec.Packed packed =
-                relay.codec().encode(envelope, route.serializer(), route.compression());
+                relay.codec()
+                        .encode(envelope, route.serializer(), route.compression(), verdict.tag());
         relay.metrics().plainBytes += packed.plainLength();
         relay.metrics().sentBytes += packed.bytes().length;
         return new Sender.Item(

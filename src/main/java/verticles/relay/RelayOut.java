@@ -8,11 +8,13 @@ import java.util.Map;
 import neuralcore.bus.Selector;
 import neuralcore.eventbus.Receipts;
 import neuralcore.relay.Outbound;
+import neuralcore.relay.Refusal;
 import neuralcore.relay.RelayCodec;
 import neuralcore.relay.RelayMetrics;
 import neuralcore.relay.Route;
 import neuralcore.relay.RouteParams;
 import neuralcore.relay.Target;
+import neuralcore.relay.schema.SchemaRegistry;
 import neuralcore.wire.Delivery;
 import neuralcore.wire.Envelope;
 import org.jspecify.annotations.Nullable;
@@ -84,7 +86,7 @@ final class RelayOut implements Receipts.Way {
 
     /** By target, too: two routes of a channel go on from places of their own. */
     private String group() {
-        return "relay." + relay.config().name() + "." + route.target().name();
+        return relay.routeName(route.target().name());
     }
 
     /**
@@ -170,6 +172,7 @@ final class RelayOut implements Receipts.Way {
     private void send(Sender to, Outbound.Batch batch) {
         List<Sender.Item> items = new ArrayList<>(batch.deliveries().size());
         List<Delivery> sent = new ArrayList<>(batch.deliveries().size());
+        Map<Delivery, Refusal> invalid = new IdentityHashMap<>();
         RelayMetrics metrics = relay.metrics();
         for (Delivery delivery : batch.deliveries()) {
             Envelope message = delivery.envelope();
@@ -177,50 +180,82 @@ final class RelayOut implements Receipts.Way {
             if (RelayCodec.origin(message).equals(relay.place(target))) {
                 continue; // Who is there has it.
             }
+            SchemaRegistry.Verdict verdict = relay.schemas().outgoing(message);
+            if (verdict.problem() != null) {
+                invalid.put(delivery, Refusal.ofSchema(verdict.problem()));
+                continue;
+            }
             RelayCodec.Packed packed =
-                    relay.codec().encode(message, route.serializer(), route.compression());
+                    relay.codec()
+                            .encode(
+                                    message,
+                                    route.serializer(),
+                                    route.compression(),
+                                    verdict.tag());
             metrics.plainBytes += packed.plainLength();
             metrics.sentBytes += packed.bytes().length;
             sent.add(delivery);
             items.add(new Sender.Item(target, message, packed.bytes()));
         }
         if (items.isEmpty()) {
-            answered(batch, sent, Map.of());
+            answered(batch, sent, Map.of(), invalid);
             return;
         }
         metrics.batchSizes.record(items.size());
         to.send(items, route.target())
                 .onComplete(
-                        refused -> answered(batch, sent, refused),
+                        refused -> answered(batch, sent, refused, invalid),
                         error -> failed(to, batch, error));
     }
 
     /**
      * @param refused by index in {@code sent}, why the broker will never take a message
+     * @param invalid what was not sent, as it is not what its schema says
      */
-    private void answered(Outbound.Batch batch, List<Delivery> sent, Map<Integer, String> refused) {
+    private void answered(
+            Outbound.Batch batch,
+            List<Delivery> sent,
+            Map<Integer, String> refused,
+            Map<Delivery, Refusal> invalid) {
         if (!outbound.answered(batch)) {
             return; // Given up, or on its way again: the connection broke meanwhile.
         }
         relay.breaker().succeeded();
         int size = batch.deliveries().size();
         RelayMetrics metrics = relay.metrics();
-        metrics.published += size - refused.size();
+        metrics.published += size - refused.size() - invalid.size();
+        metrics.invalid += invalid.size();
         metrics.latencyMicros.record((System.nanoTime() - batch.sentNanos()) / 1_000, size);
         if (!refused.isEmpty()) {
             metrics.errors += refused.size();
             metrics.lost += outbound.isDurable() ? 0 : refused.size();
             warn(refused.size(), refused.values().iterator().next());
         }
+        receipts.failed(this, List.copyOf(invalid.keySet()));
         tellPublishers(batch, sent, refused);
         if (outbound.isDurable()) {
-            Map<Delivery, String> dead = new IdentityHashMap<>();
-            refused.forEach((index, reason) -> dead.put(sent.get(index), reason));
+            Map<Delivery, Refusal> dead = new IdentityHashMap<>(invalid);
+            refused.forEach((index, reason) -> dead.put(sent.get(index), Refusal.ofBroker(reason)));
             relay.bus().settle(subscription, batch.deliveries(), dead);
         } else {
+            bury(invalid);
             relay.bus().credit(subscription, size);
         }
         pump(true);
+    }
+
+    /** Volatile messages are no subscription's to settle: the bus is told of each by itself. */
+    private void bury(Map<Delivery, Refusal> invalid) {
+        invalid.forEach(
+                (delivery, why) -> {
+                    Envelope message = delivery.envelope();
+                    relay.bus()
+                            .publish(
+                                    route.namespace(),
+                                    List.of(message),
+                                    group(),
+                                    Map.of(message.sequence(), why));
+                });
     }
 
     private void tellPublishers(

@@ -181,7 +181,7 @@ class RoutingTest {
                                         ErrorCode.QUEUE_FULL)));
 
         assertThat(outcome)
-                .isEqualTo(new Inbound.Outcome(List.of("e1", "e2"), 2, 1, ErrorCode.QUEUE_FULL));
+                .isEqualTo(new Inbound.Outcome(List.of("e1", "e2"), 2, 1, 0, ErrorCode.QUEUE_FULL));
         assertThat(inbound.offer(10)).extracting(Envelope::sequence).containsExactly(3L, 4L);
         assertThat(inbound.answered(published(Map.of())).done()).containsExactly("e3", "e4");
     }

@@ -140,7 +140,7 @@ async def test_messages_are_checked_by_a_schema_whose_versions_can_be_added(
 
         wider = {**schema, "properties": {"n": {"type": ["integer", "string"]}}}
         assert await bridge.check_schema("order", {"type": "string"})
-        with pytest.raises(InvalidRequest, match="SCHEMA_INCOMPATIBLE|does not go with"):
+        with pytest.raises(InvalidRequest, match="does not go with"):
             await bridge.add_schema("order", {"type": "string"})
         file = tmp_path / "wider.json"
         file.write_text(json.dumps(wider))

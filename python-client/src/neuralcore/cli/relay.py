@@ -23,7 +23,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         " reads the folder again (reload).",
         "neuralcore relay route main direction=out channel=jobs stream=shop.jobs",
     )
-    actions = ["list", "health", "on", "off", "drain", "redrive", "route", "close", "train", "schema"]
+    actions = ["list", "health", "on", "off", "drain", "redrive", "route", "close"]
+    actions += ["train", "schema"]
     parser.add_argument("action", choices=actions)
     parser.add_argument("name", nargs="?", help="of the relay; for all but list; train: a new file")
     parser.add_argument(

@@ -380,7 +380,7 @@ class MessageBus:
     def history(self, channel: str, *, after: int = 0, limit: int = 1000) -> list[dict[str, Any]]:
         """Messages that a persistent channel keeps, as dicts, oldest first. Blocks.
 
-        :param after: the channel sequence number before the first of them.
+        :param after: the ``sequence`` of the message before the first of them.
         """
         found: list[dict[str, Any]] = []
         core = self._core
@@ -391,7 +391,7 @@ class MessageBus:
             found += messages
             if len(messages) < page:
                 break
-            after = messages[-1]["channel_sequence"]
+            after = messages[-1]["sequence"]
         return found
 
     def dead_letters(self, channel: str, *, limit: int = 1000) -> list[dict[str, Any]]:

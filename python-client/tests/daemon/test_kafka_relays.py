@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import kafka_server
@@ -17,7 +20,7 @@ from msgspec import msgpack
 from neuralcore.cli import main
 from neuralcore.client import Client
 from neuralcore.compat.atlas_ncb import ChannelConfig, Message, NeuralCognitiveBus
-from neuralcore.errors import ConnectError, InvalidRequest
+from neuralcore.errors import ConnectError, InvalidRequest, NeuralCoreError, NotFound
 from neuralcore.messaging import MessageBus
 from neuralcore.relays import KafkaBridge
 from neuralcore.testing import RunningDaemon
@@ -176,3 +179,72 @@ def test_the_command_lists_and_switches_relays(
     command("on", "shown-topics")
     assert "healthy" in command("health", "shown-topics")
     bridge.close().result()
+
+
+async def test_a_publish_waits_for_the_broker(client, servers):
+    async with MessageBus(name="relays-kafka-confirm", client=client) as bus:
+        await bus.create_channel("kept", persistent=True)
+        bridge = KafkaBridge(servers, "confirm", namespace=bus.namespace, client=client)
+        bridge.route("out", "jobs", topic="confirmed", serializer="json")
+        bridge.route("out", "kept", topic="confirmed", serializer="json")
+        await bridge.connect(PATIENCE)
+        await bus.publish("jobs", 1, confirm="relayed")
+        await bus.publish("kept", 2, confirm="relayed")
+        await bus.publish_many("kept", [3, 4], confirm="relayed")
+        sent = await read(servers, "confirmed", 4)
+        assert [json.loads(each.value)["payload"] for each in sent] == [1, 2, 3, 4]
+        with pytest.raises(NotFound) as caught:
+            await bus.publish("elsewhere", 5, confirm="relayed")
+        assert caught.value.code == "NO_RELAY"
+        await bridge.close(forget=True)
+
+
+async def test_a_daemon_that_is_killed_while_it_relays_loses_nothing(servers):
+    count, kills = 3000, 2
+    home = Path(tempfile.mkdtemp(prefix="neuralcore-test-"))
+    daemon = RunningDaemon(home)
+    try:
+        with daemon.client() as client, MessageBus(name="killed", client=client) as bus:
+            for channel in ("jobs", "results"):
+                bus.create_channel(channel, persistent=True, max_queue_size=100_000).result()
+            bridge = KafkaBridge(servers, "killed", namespace=bus.namespace, client=client)
+            bridge.route("out", "jobs", topic="killed-out", serializer="json")
+            bridge.route("in", "results", topic="killed-in", replay_start="earliest")
+            await bridge.connect(PATIENCE)
+            async with producing(servers) as outside:
+                for part in range(kills + 1):
+                    numbers = range(part * count // (kills + 1), (part + 1) * count // (kills + 1))
+                    for i in numbers:
+                        await outside.send("killed-in", b'{"payload": %d}' % i)
+                    await bus.publish_many("jobs", list(numbers), confirm="durable")
+                    if part < kills:  # … while the relays are at work on them
+                        daemon.kill()
+                        _ = daemon.daemon
+            first = await read_until(servers, "killed-out", count)
+            assert first == list(range(count)), "the first copies of all, in order"
+
+            def arrived() -> list[Any]:
+                try:
+                    return [each["payload"] for each in bus.history("results", limit=2 * count)]
+                except NeuralCoreError:
+                    return []  # The daemon is on its way back.
+
+            await until(lambda: len(arrived()) >= count, "all that came in")
+            assert arrived() == list(range(count)), "each once, in order"
+    finally:
+        daemon.stop()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+async def read_until(servers: str, topic: str, count: int) -> list[int]:
+    """Payloads of a topic without those that were there before, until there are so many."""
+    consumer = AIOKafkaConsumer(topic, bootstrap_servers=servers, auto_offset_reset="earliest")
+    await consumer.start()
+    seen: dict[int, None] = {}
+    try:
+        while len(seen) < count:
+            record = await asyncio.wait_for(consumer.getone(), PATIENCE)
+            seen.setdefault(json.loads(record.value)["payload"])
+        return list(seen)
+    finally:
+        await consumer.stop()

@@ -3,33 +3,26 @@ package verticles.relay;
 import io.vertx.core.Future;
 import io.vertx.core.Promise;
 import io.vertx.kafka.client.consumer.KafkaReadStream;
-import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.Supplier;
 import neuralcore.relay.Inbound;
-import neuralcore.relay.Incoming;
 import neuralcore.relay.KafkaProperties;
 import neuralcore.relay.Positions;
 import neuralcore.relay.Route;
-import neuralcore.relay.StartAt;
 import neuralcore.relay.Target;
 import neuralcore.wire.Envelope;
 import neuralcore.wire.Frame;
-import neuralcore.wire.NeuralCoreException;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.clients.consumer.InvalidOffsetException;
-import org.apache.kafka.clients.consumer.NoOffsetForPartitionException;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.AuthenticationException;
-import org.apache.kafka.common.header.Header;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -57,11 +50,11 @@ final class KafkaIn {
     private static final long LONGEST_PAUSE_MILLIS = 500;
     private static final long LONGEST_ROUND_NANOS = 120_000_000_000L;
     private static final long LAST_WORD_MILLIS = 2_000;
-    private static final int LONGEST_KEY = 64;
 
     private final RelayContext relay;
     private final Route.In route;
     private final Target.TopicGroup topic;
+    private final KafkaEntries entries;
     private final KafkaProperties properties;
 
     /** Asks which topic stands behind the name; another one of the same name has another id. */
@@ -125,6 +118,7 @@ final class KafkaIn {
         this.relay = relay;
         this.route = route;
         this.topic = topic;
+        this.entries = new KafkaEntries(relay, route, topic);
         this.properties = properties;
         this.identity = identity;
         this.broken = broken;
@@ -265,7 +259,7 @@ final class KafkaIn {
                     partitions.computeIfAbsent(
                             each.partition(), number -> new Partition(number, id));
             for (ConsumerRecord<byte[], byte[]> record : records.records(each)) {
-                partition.inbound.add(entry(partition, record));
+                partition.inbound.add(entries.of(record, partition.publisher));
             }
             pump(partition);
         }
@@ -310,7 +304,8 @@ final class KafkaIn {
         if (error instanceof InvalidOffsetException without) {
             topicId = null; // Perhaps another topic of the same name.
             without.partitions().forEach(each -> partitions.remove(each.partition()));
-            begin(from, without).onComplete(done -> goOn(from), worse -> again(from, worse));
+            KafkaBeginning.seek(from, without, topic.replayStart())
+                    .onComplete(done -> goOn(from), worse -> again(from, worse));
             return;
         }
         if (error instanceof AuthenticationException) {
@@ -345,128 +340,7 @@ final class KafkaIn {
                 String.valueOf(error.getMessage()));
     }
 
-    /**
-     * Begins where the route says, in partitions that the group is new to; where the place it had
-     * is gone, with the oldest message that is there. The place is kept at once, so that what comes
-     * from now on is not passed over by a later beginning.
-     */
-    private Future<Void> begin(
-            KafkaReadStream<byte[], byte[]> from, InvalidOffsetException without) {
-        Set<TopicPartition> where = new HashSet<>(without.partitions());
-        StartAt start =
-                without instanceof NoOffsetForPartitionException
-                        ? topic.replayStart()
-                        : new StartAt.Earliest();
-        return places(from, where, start)
-                .compose(
-                        places -> {
-                            Map<TopicPartition, OffsetAndMetadata> kept = new HashMap<>();
-                            Future<Void> ready = Future.succeededFuture();
-                            for (TopicPartition each : where) {
-                                long place = places.getOrDefault(each, 0L);
-                                kept.put(each, new OffsetAndMetadata(place));
-                                ready = ready.compose(done -> from.seek(each, place));
-                            }
-                            return ready.compose(done -> from.commit(kept)).mapEmpty();
-                        });
-    }
-
-    private static Future<Map<TopicPartition, Long>> places(
-            KafkaReadStream<byte[], byte[]> from, Set<TopicPartition> where, StartAt start) {
-        return switch (start) {
-            case StartAt.Earliest _ -> from.beginningOffsets(where);
-            case StartAt.Latest _ -> from.endOffsets(where);
-            case StartAt.Offset at -> {
-                Map<TopicPartition, Long> places = new HashMap<>();
-                where.forEach(each -> places.put(each, at.offset()));
-                yield Future.succeededFuture(places);
-            }
-            case StartAt.Time at -> {
-                Map<TopicPartition, Long> times = new HashMap<>();
-                where.forEach(each -> times.put(each, at.epochMillis()));
-                yield from.endOffsets(where)
-                        .compose(
-                                ends ->
-                                        from.offsetsForTimes(times)
-                                                .map(
-                                                        found -> {
-                                                            Map<TopicPartition, Long> places =
-                                                                    new HashMap<>(ends);
-                                                            found.forEach(
-                                                                    (each, place) -> {
-                                                                        if (place != null) {
-                                                                            places.put(
-                                                                                    each,
-                                                                                    place.offset());
-                                                                        }
-                                                                    });
-                                                            return places;
-                                                        }));
-            }
-        };
-    }
-
     // Messages
-
-    private Inbound.Entry entry(Partition partition, ConsumerRecord<byte[], byte[]> record) {
-        String id = Long.toString(record.offset());
-        String key = key(record);
-        try {
-            if (record.value() == null) {
-                throw NeuralCoreException.invalid("It has no value.");
-            }
-            Incoming incoming = relay.codec().decode(record.value());
-            if (isLoop(incoming, record)) {
-                relay.metrics().loops++;
-                return new Inbound.Entry(id, key, null);
-            }
-            Envelope message =
-                    incoming.toEnvelope(
-                            route.channel(),
-                            partition.publisher,
-                            record.offset() + 1,
-                            RelayContext.nowEpochNanos(),
-                            relay.config().name(),
-                            relay.place(topic.name()));
-            return new Inbound.Entry(id, key, message, relay.refusal(message, incoming));
-        } catch (NeuralCoreException e) {
-            if (relay.metrics().malformed++ == 0) {
-                log.warn(
-                        "Relay {}: message {} of {}-{} is passed over, as more may be: {}",
-                        relay.config().name(),
-                        record.offset(),
-                        topic.name(),
-                        record.partition(),
-                        e.getMessage());
-            }
-            return new Inbound.Entry(id, key, null);
-        }
-    }
-
-    private static String key(ConsumerRecord<byte[], byte[]> record) {
-        Header id = record.headers().lastHeader(KafkaSender.ID);
-        return id == null || id.value() == null || id.value().length > LONGEST_KEY
-                ? ""
-                : new String(id.value(), StandardCharsets.UTF_8);
-    }
-
-    private boolean isLoop(Incoming incoming, ConsumerRecord<byte[], byte[]> record) {
-        // The header says it also of messages whose form has no place for it.
-        List<String> passed = hops(record);
-        if (!incoming.isLoop(relay.node()) && !passed.contains(relay.node())) {
-            return false;
-        }
-        return !route.own()
-                || !passed.equals(List.of(relay.node()))
-                || !(incoming.hops().isEmpty() || incoming.isOwn(relay.node()));
-    }
-
-    private static List<String> hops(ConsumerRecord<byte[], byte[]> record) {
-        Header hops = record.headers().lastHeader(KafkaSender.HOPS);
-        return hops == null || hops.value() == null
-                ? List.of()
-                : List.of(new String(hops.value(), StandardCharsets.UTF_8).split(","));
-    }
 
     private void pump(Partition partition) {
         Inbound inbound = partition.inbound;

@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neuralcore import _wire
+from neuralcore._bus import batch as batches
 from neuralcore._bus import receive
 from neuralcore._bus.batch import FULL_MESSAGES, Batch
 from neuralcore._bus.dispatch import _Begun
@@ -104,6 +105,65 @@ def outbox_into(sent: list[Batch], hold: threading.Event | None = None) -> Outbo
         raise AssertionError(batch) from error
 
     return Outbox(0xABC, send, failed, 1 << 20)
+
+
+@modes
+@given(
+    messages=st.lists(
+        st.tuples(
+            st.sampled_from(["a", "b.c", "ü"]),
+            st.binary(max_size=40),
+            st.binary(max_size=20),
+            st.integers(0, 2**63 - 1),
+        ),
+        max_size=8,
+    ),
+    namespace=st.sampled_from(["", "default", "ö"]),
+    number=u32,
+    publisher=u64,
+    level=st.integers(1, 3),
+    delayed=st.booleans(),
+)
+def test_publish_frames_are_made_alike(
+    mode: str,
+    messages: list[tuple[str, bytes, bytes, int]],
+    namespace: str,
+    number: int,
+    publisher: int,
+    level: int,
+    delayed: bool,
+) -> None:
+    batch = Batch(level=level, delayed=delayed)
+    for sequence, (channel, payload, meta, time) in enumerate(messages):
+        fields = (
+            sequence, time, -1, len(payload), len(meta), 7, batch.index(channel), 2, 1
+        )  # fmt: skip
+        batch.entries.append(
+            batches.DELAYED_ENTRY.pack(*fields, 9) if delayed else batches.ENTRY.pack(*fields)
+        )
+        batch.bodies.append(payload)
+        if meta:
+            batch.bodies.append(meta)
+    with patch.object(batches, "fast", fast if mode == "c" else None):
+        frame = batch.frame(number, namespace, publisher)
+    assert int.from_bytes(frame[:4], "big") == len(frame) - 4
+    publish = _wire.decode(frame[4:])
+    assert isinstance(publish, _wire.Publish)
+    assert (publish.batch, publish.namespace, publish.publisher) == (number, namespace, publisher)
+    assert [(m.sequence, m.channel, m.payload, m.meta) for m in publish.messages] == [
+        (n, channel, payload, meta) for n, (channel, payload, meta, _) in enumerate(messages)
+    ]
+    with patch.object(batches, "fast", None):
+        assert frame == batch.frame(number, namespace, publisher)
+
+
+@modes
+def test_a_batch_of_anything_but_bytes_makes_no_frame(mode: str) -> None:
+    batch = Batch()
+    batch.index("a")
+    batch.entries.append("text")  # type: ignore[arg-type]
+    with patch.object(batches, "fast", fast if mode == "c" else None), pytest.raises(TypeError):
+        batch.frame(1, "default", 1)
 
 
 def test_threads_put_into_one_outbox() -> None:

@@ -74,11 +74,11 @@ class Callbacks:
         return not self._deliver
 
     def dispatch(self, frame: _wire.Frame) -> None:
-        if isinstance(frame, _wire.Deliver):
-            self._hand_over(frame.deliveries)
-        elif isinstance(frame, _wire.Published):
+        if isinstance(frame, _wire.Published):
             for callback in tuple(self._published):
                 _run(callback, frame)
+        elif isinstance(frame, _wire.Deliver):
+            self._hand_over(frame.deliveries)
         elif isinstance(frame, _wire.Flow):
             for on_flow in tuple(self._flow):
                 _run(on_flow, frame)

@@ -139,12 +139,8 @@ class Stream:
                 self._ahead.append((frame, call))
                 return
             if self.sock is not None and not self._queue and not self._writing:
-                written = self._write_now(frame)
-                if written == len(frame):
+                if self._write_first(frame, call):
                     return
-                # Before what a re-entrant call may have queued meanwhile.
-                self._queue.appendleft((frame, call))
-                self._offset = written
             else:
                 if wait > 0 and not self._writing:
                     self._room.wait_for(lambda: self._has_room(frame), wait)
@@ -157,14 +153,19 @@ class Stream:
                         else "The daemon is not there; the connection is being rebuilt.",
                     )
                 self._queue.append((frame, call))
-            self._queued += len(frame)
+                self._queued += len(frame)
         self._wake()
 
     def submit_owned(self, frame: bytes) -> None:
         """As :meth:`submit`, for a sender that keeps the frame and sends it again by itself."""
         with self._lock:
-            if self.sock is None and self._ahead is None:
-                return
+            if self._ahead is None:
+                if self.sock is None:
+                    return
+                if not self._queue and not self._writing:
+                    if not self._write_first(frame, _OWNED):
+                        self._wake()
+                    return
             self.submit(frame, call=_OWNED)
 
     def call(self, frame: bytes, correlation: int, timeout: float) -> Future[CallResult]:
@@ -280,7 +281,13 @@ class Stream:
         self._wake()
 
     def _read_on_loop(self) -> None:
-        if not self.on_readable():
+        if self._read_lock.acquire(False):  # else another thread reads
+            try:
+                good = self._read()
+            finally:
+                self._read_lock.release()
+            if good:
+                return
             self.broken = True
             self.adoption.closing()
             self._wake()
@@ -313,7 +320,9 @@ class Stream:
                 if payload[0] == _wire.DELIVER and self._callbacks.deliver(bytes(payload)):
                     continue
                 frame = _wire.decode(payload)
-                if isinstance(frame, _wire.Answer):
+                if isinstance(frame, _wire.Published):
+                    self._callbacks.dispatch(frame)
+                elif isinstance(frame, _wire.Answer):
                     self._answered(frame.correlation, (frame.result, frame.tensors), None)
                 elif isinstance(frame, _wire.Settled):
                     counts = {"settled": frame.settled, "unknown": frame.unknown}
@@ -397,6 +406,17 @@ class Stream:
         return self._retry_at
 
     # Under the lock
+
+    def _write_first(self, frame: bytes, call: int) -> bool:
+        """Writes a frame while none is queued; queues what the socket does not take of it."""
+        written = self._write_now(frame)
+        if written == len(frame):
+            return True
+        # Before what a re-entrant call may have queued meanwhile.
+        self._queue.appendleft((frame, call))
+        self._offset = written
+        self._queued += len(frame)
+        return False
 
     def _write_now(self, data: bytes | memoryview) -> int:
         assert self.sock is not None

@@ -113,6 +113,7 @@ async def test_each_subscriber_that_fails_has_a_letter_of_its_own(bus, letters, 
     await bus.register_subscriber("c", "fine", got)
     await bus.publish("c", 1)
     await letters.wait(2)
+    await got.wait(1)
     assert sorted(p["subscriber"] for p in letters.payloads) == ["one", "two"]
     assert got.payloads == [1]
 

@@ -1,7 +1,7 @@
-/* What a message bus does once a message, in C: putting what is published into its batch, taking
- * deliver frames apart, and calling handlers. Each has its twin in Python (messaging.py and
- * outbox.py, receive.py, dispatch.py), which runs where there was no compiler when the package was
- * installed; the tests run both ways. docs/protocol.md has the layouts.
+/* What a message bus does once a message, in C: putting what is published into its batch, making a
+ * frame of it, taking deliver frames apart, and calling handlers. Each has its twin in Python
+ * (messaging.py and outbox.py, batch.py, receive.py, dispatch.py), which runs where there was no
+ * compiler when the package was installed; the tests run both ways. docs/protocol.md has the layouts.
  *
  * Between looking at something and changing it nothing here runs other Python code, so that a
  * change is one step for other threads.
@@ -526,6 +526,104 @@ static PyType_Spec message_id_spec = {
     "neuralcore._bus.message.MessageId", 0, 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, message_id_slots,
 };
 
+/* ------------------------------------------------------------------ sending */
+
+#define PUBLISH 0x10
+#define PUBLISH_HEAD_BYTES 24
+
+/* The bytes that the items take; -1 with an error if one is not bytes. */
+static Py_ssize_t bytes_in(PyObject *items) {
+    Py_ssize_t sum = 0;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(items); i++) {
+        PyObject *item = PyList_GET_ITEM(items, i);
+        if (!PyBytes_CheckExact(item)) {
+            PyErr_Format(PyExc_TypeError, "a batch holds bytes, not %R", Py_TYPE(item));
+            return -1;
+        }
+        sum += PyBytes_GET_SIZE(item);
+    }
+    return sum;
+}
+
+static unsigned char *copy_all(unsigned char *to, PyObject *items) {
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(items); i++) {
+        PyObject *item = PyList_GET_ITEM(items, i);
+        memcpy(to, PyBytes_AS_STRING(item), (size_t)PyBytes_GET_SIZE(item));
+        to += PyBytes_GET_SIZE(item);
+    }
+    return to;
+}
+
+/* Writes the names, or with NULL counts their bytes; NULL and -1 with an error. */
+static Py_ssize_t put_names(unsigned char *to, PyObject *names) {
+    Py_ssize_t place = 0, bytes = 0, length;
+    PyObject *name, *index;
+    while (PyDict_Next(names, &place, &name, &index)) {
+        const char *text = PyUnicode_AsUTF8AndSize(name, &length);
+        if (text == NULL) {
+            return -1;
+        }
+        if (length > 0xFFFF) {
+            PyErr_Format(PyExc_ValueError, "a channel's name of %zd bytes is too long", length);
+            return -1;
+        }
+        if (to != NULL) {
+            write_int(to + bytes, (unsigned long long)length, 2);
+            memcpy(to + bytes + 2, text, (size_t)length);
+        }
+        bytes += 2 + length;
+    }
+    return bytes;
+}
+
+/* publish_frame(flags, number, namespace, publisher, channels, entries, bodies), with its length */
+static PyObject *publish_frame(PyObject *module, PyObject *args) {
+    int flags;
+    unsigned int number;
+    const char *space;
+    Py_ssize_t space_bytes;
+    unsigned long long publisher;
+    PyObject *channels, *entries, *bodies;
+    if (!PyArg_ParseTuple(args, "iIs#KO!O!O!", &flags, &number, &space, &space_bytes, &publisher, &PyDict_Type,
+                          &channels, &PyList_Type, &entries, &PyList_Type, &bodies)) {
+        return NULL;
+    }
+    Py_ssize_t names = put_names(NULL, channels);
+    Py_ssize_t entry_bytes = bytes_in(entries);
+    Py_ssize_t body_bytes = bytes_in(bodies);
+    if (names < 0 || entry_bytes < 0 || body_bytes < 0) {
+        return NULL;
+    }
+    Py_ssize_t named = PUBLISH_HEAD_BYTES + space_bytes + names;
+    Py_ssize_t pad = -named & 7;
+    Py_ssize_t payload = named + pad + entry_bytes + body_bytes;
+    if (payload > 0x7FFFFFFF || space_bytes > 0xFFFF) {
+        return PyErr_Format(PyExc_ValueError, "a frame of %zd bytes is too long", payload);
+    }
+    PyObject *frame = PyBytes_FromStringAndSize(NULL, 4 + payload);
+    if (frame == NULL) {
+        return NULL;
+    }
+    unsigned char *to = (unsigned char *)PyBytes_AS_STRING(frame);
+    for (int i = 0; i < 4; i++) {
+        to[i] = (unsigned char)(payload >> (24 - 8 * i));
+    }
+    to += 4;
+    to[0] = PUBLISH;
+    to[1] = (unsigned char)flags;
+    write_int(to + 2, 0, 2);
+    write_int(to + 4, number, 4);
+    write_int(to + 8, (unsigned long long)space_bytes, 2);
+    write_int(to + 10, (unsigned long long)PyDict_GET_SIZE(channels), 2);
+    write_int(to + 12, (unsigned long long)PyList_GET_SIZE(entries), 4);
+    write_int(to + 16, publisher, 8);
+    memcpy(to + PUBLISH_HEAD_BYTES, space, (size_t)space_bytes);
+    put_names(to + PUBLISH_HEAD_BYTES + space_bytes, channels);
+    memset(to + named, 0, (size_t)pad);
+    copy_all(copy_all(to + named + pad, entries), bodies);
+    return frame;
+}
+
 /* ------------------------------------------------------------------ receiving */
 
 /* One message: make(channel, priority, namespace_sequence, attempt, about, types, payload[, meta]) */
@@ -740,6 +838,9 @@ static PyObject *handle(PyObject *module, PyObject *const *args, Py_ssize_t coun
 /* ------------------------------------------------------------------ the module */
 
 static PyMethodDef functions[] = {
+    {"publish_frame", publish_frame, METH_VARARGS,
+     "publish_frame(flags, number, namespace, publisher, channels, entries, bodies)\n--\n\n"
+     "A publish frame, its length word included; see batch.py."},
     {"read_entries", read_entries, METH_VARARGS,
      "read_entries(frame, at, count, channels, make)\n--\n\n"
      "The runs of a deliver frame, and where its last body ends.\n\n:raises ValueError: if it does not fit."},

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from typing import NamedTuple
 
+from neuralcore._bus.native import fast
 from neuralcore._wire import Outgoing
 from neuralcore.errors import InvalidRequest
 
@@ -97,6 +98,12 @@ class Batch:
 
     def frame(self, number: int, namespace: str, publisher: int) -> bytes:
         """The publish frame, its length word included. Asks for a confirmation always."""
+        flags = _CONFIRM_FLAGS[self.level] | (_DELAYED if self.delayed else 0)
+        if fast is not None:
+            frame: bytes = fast.publish_frame(
+                flags, number, namespace, publisher, self.indexes, self.entries, self.bodies
+            )
+            return frame
         space = namespace.encode()
         names = [
             piece
@@ -106,13 +113,12 @@ class Batch:
         named = 24 + len(space) + sum(map(len, names))
         pad = -named % 8
         width = DELAYED_ENTRY.size if self.delayed else ENTRY.size
-        flags = _CONFIRM_FLAGS[self.level]
         return b"".join(
             (
                 _HEAD.pack(named + pad + width * self.count + sum(map(len, self.bodies))),
                 _PUBLISH_HEAD.pack(
                     _PUBLISH,
-                    flags | (_DELAYED if self.delayed else 0),
+                    flags,
                     0,
                     number,
                     len(space),
@@ -162,6 +168,8 @@ class Batch:
         with _outcomes:
             self.done = True
             waiters, self._waiters = self._waiters, []
+        if not waiters:
+            return
         loops: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
         for waiter in waiters:
             if isinstance(waiter, Future):

@@ -92,11 +92,12 @@ class DaemonBackend:
 
     def send(self, batch: Batch, wait: float) -> bool:
         connection = self._connection
-        with self._room:
-            if wait:
-                self._room.wait_for(self._has_room, wait)
+        with self._lock:  # that of _room, whose own ``with`` takes longer
             if not self._has_room():
-                return False
+                if wait:
+                    self._room.wait_for(self._has_room, wait)
+                if not self._has_room():
+                    return False
             number = connection.next_id()
             frame = batch.frame(number, self._namespace, self._publisher)
             if len(frame) > connection.max_frame:
@@ -117,7 +118,7 @@ class DaemonBackend:
 
     def _published(self, published: Published) -> None:
         """On the I/O thread."""
-        with self._room:
+        with self._lock:
             sent = self._sent.pop(published.batch, None)
             if sent is not None:
                 self._sent_bytes -= len(sent.frame)
@@ -125,7 +126,7 @@ class DaemonBackend:
             self._room.notify_all()
         if sent is None and not published.rejections:
             return
-        rejected = self._mine(published.rejections, sent)
+        rejected = self._mine(published.rejections, sent) if published.rejections else []
         if sent is not None:
             sent.batch.settle(rejected)
         if rejected:

@@ -123,7 +123,7 @@ class LoopDispatcher:
         self._leader = task
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        self._watch(task, -1, 0)
+        self._loop.call_soon(self._watch, task, -1, 0)
 
     def _watch(self, leader: asyncio.Task[None], calls: int, ticks: int) -> None:
         """Every loop tick: has the leader been in one handler for too long?"""

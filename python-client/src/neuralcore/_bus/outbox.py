@@ -287,7 +287,7 @@ class Outbox:
         """Under the lock."""
         batch = self._filling.batch
         if batch.entries:
-            count = batch.count
+            count = len(batch.entries)
             self._sealed.append((batch, count))
             self._held += count
             self._taken += count
@@ -319,7 +319,12 @@ class Outbox:
         return False
 
     def _send_all(self, wait: float) -> None:
-        self._close_and(self._seal)
+        with self._lock:
+            self._filling.open = False
+            try:
+                self._seal()
+            finally:
+                self._filling.open = self._filling.batch.plain and not self._blocked
         while self._sealed:
             batch, count = self._sealed[0]
             try:

@@ -160,14 +160,14 @@ def decode(payload: Payload | memoryview) -> Frame:
         raise ProtocolError("The frame is empty.")
     kind = payload[0]
     try:
+        if kind == PUBLISHED:
+            return decode_published(bytes(payload))
         if kind == JSON_OPEN:
             return Text(json_object(payload))
         if kind in (CALL, ANSWER, FAILURE):
             return decode_message(kind, payload)
         if kind == DELIVER:
             return Deliver(decode_deliver(bytes(payload)))
-        if kind == PUBLISHED:
-            return decode_published(bytes(payload))
         if kind == PUBLISH:
             return decode_publish(bytes(payload))
         if kind == CREDIT:

@@ -42,6 +42,8 @@ def encode_published(
 
 def decode_published(payload: bytes) -> Published:
     _, _, _, batch, accepted, count = _PUBLISHED_HEAD.unpack_from(payload)
+    if not count and len(payload) == 16:  # as nearly always
+        return Published(batch, accepted, [])
     rejections = [Rejection(*entry) for entry in _REJECTION.iter_unpack(payload[16:])]
     check_end(payload, 16 + 16 * count, len(rejections), count)
     return Published(batch, accepted, rejections)

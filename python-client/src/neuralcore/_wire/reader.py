@@ -20,11 +20,12 @@ class FrameReader:
         max_binary: largest binary frame in bytes.
     """
 
-    __slots__ = ("_awaited", "_filled", "_max_binary", "_max_text", "_partial", "_word")
+    __slots__ = ("_awaited", "_filled", "_max_any", "_max_binary", "_max_text", "_partial", "_word")
 
     def __init__(self, max_text: int = MAX_TEXT, max_binary: int = MAX_BINARY) -> None:
         self._max_text = max_text
         self._max_binary = max_binary
+        self._max_any = max(max_text, max_binary)
         self._word = b""
         self._awaited = -1
         self._partial: bytearray | None = None
@@ -57,12 +58,15 @@ class FrameReader:
                         break
                     (self._awaited,) = LENGTH.unpack(self._word)
                     self._word = b""
-                check_length(self._awaited, max(self._max_text, self._max_binary))
+                if not 0 < self._awaited <= self._max_any:
+                    check_length(self._awaited, self._max_any)
                 if at == end:
                     break
             length = self._awaited
             if self._partial is None:
-                check_length(length, self._max_text if chunk[at] == JSON_OPEN else self._max_binary)
+                limit = self._max_text if chunk[at] == JSON_OPEN else self._max_binary
+                if length > limit:
+                    check_length(length, limit)
                 if end - at >= length:
                     payloads.append(chunk[at : at + length])
                     at += length

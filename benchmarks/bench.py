@@ -30,8 +30,8 @@ def main() -> int:
     vectors_parser.add_argument(
         "--parts",
         nargs="+",
-        choices=["pairs", "small", "large", "filter", "reopen"],
-        default=["pairs", "small", "large", "filter", "reopen"],
+        choices=["pairs", "small", "large", "filter", "reopen", "memory"],
+        default=["pairs", "small", "large", "filter", "reopen", "memory"],
     )
     hnsw_parser = verbs.add_parser("hnsw", help="the HNSW index beside its rivals")
     hnsw_parser.add_argument("part", choices=["run", "plot"])

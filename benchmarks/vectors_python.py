@@ -12,7 +12,8 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,13 @@ import numpy as np
 import numpy.typing as npt
 
 import neuralcore
-from daemon import running_daemon
+from daemon import Daemon, running_daemon
 from neuralcore import vectors
 from neuralcore.fallback import _purepython
 from report import Figure, save, show
 
+# Parts that need 100,000 vectors.
+LARGE_PARTS = ("large", "filter", "reopen", "memory")
 Array = npt.NDArray[np.float32]
 _WARM_UP = 20
 DIMENSION = 384
@@ -338,31 +341,73 @@ def resident(pid: int) -> tuple[int, int]:
     fields = dict(
         line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines()
     )
-    return tuple(  # type: ignore[return-value]
-        int(fields[name].split()[0]) << 10 for name in ("RssAnon", "RssFile")
-    )
+    own, mapped = (int(fields[name].split()[0]) << 10 for name in ("RssAnon", "RssFile"))
+    return own, mapped
+
+
+@contextmanager
+def fresh_daemon() -> Iterator[tuple[Daemon, neuralcore.Client]]:
+    """A daemon on an empty folder."""
+    with (
+        tempfile.TemporaryDirectory(prefix="neuralcore-bench-") as folder,
+        running_daemon(Path(folder)) as running,
+        connect(running.ready) as client,
+    ):
+        yield running, client
+
+
+def idle_memory() -> tuple[int, int]:
+    """:func:`resident` of a daemon without collections that has answered a search."""
+    with fresh_daemon() as (running, client):
+        few = client.collection("few", DIMENSION, durable=False)
+        few.upsert([1], clustered(1))
+        few.search(clustered(1)[0])
+        return resident(running.process.pid)
 
 
 def reopening(turns: Turns, data: Path, rows: Array) -> None:
     """A fresh daemon on the same folder: the first answer, and what the vectors take."""
     seconds: list[float] = []
     opened: list[float] = []
-    for _ in range(3):
+    idle, idle_files = idle_memory()
+    own: list[float] = []
+    files: list[float] = []
+    for _ in range(turns.rounds):
         with running_daemon(data) as running, connect(running.ready) as client:
             client.info()
             start = time.perf_counter()
             collection = client.collection("hundred-thousand")
             assert collection.count() == len(rows)
-            collection.search(rows[5], exact=True)
+            assert collection.search(rows[5], exact=True)[0].id == 5
             seconds.append(time.perf_counter() - start)
             state = collection.describe()
             opened.append(state["open_milliseconds"] / 1e3)
+            now, now_files = resident(running.process.pid)
+            own.append((now - idle) / rows.nbytes)
+            files.append((now_files - idle_files) / rows.nbytes)
     turns.note("reopen 100,000: opening alone", "s", opened, "<= 0.5 s")
     turns.note("reopen 100,000: asked to the first exact answer", "s", seconds, "<= 0.5 s")
-    floats = rows.nbytes
-    heap = [state["memory_bytes"] / floats]
-    turns.note("memory by the daemon's count, vectors mapped, int8 in the heap", "x", heap, "<= .5")
-    turns.note("mapped besides", "x", [state["mapped_bytes"] / floats])
+    turns.note("int8 in the heap, float32 mapped: the daemon's count", "x", counted(state, rows))
+    turns.note("... resident, less an idle daemon's", "x", own, "<= 0.5")
+    turns.note("... resident pages of files besides", "x", files)
+
+
+def counted(state: dict[str, Any], rows: Array) -> list[float]:
+    return [state["memory_bytes"] / rows.nbytes]
+
+
+def memory(turns: Turns, rows: Array) -> None:
+    """What bare vectors take that are in the heap: float32 alone, without codes, not durable."""
+    idle, _ = idle_memory()
+    own: list[float] = []
+    for _ in range(turns.rounds):
+        with fresh_daemon() as (running, client):
+            bare = client.collection("bare", DIMENSION, durable=False, int8=False)
+            fill(bare, rows)
+            state = bare.describe()
+            own.append((resident(running.process.pid)[0] - idle) / rows.nbytes)
+    turns.note("bare vectors in the heap: the daemon's count", "x", counted(state, rows))
+    turns.note("... resident, less an idle daemon's", "x", own, "<= 1.3")
 
 
 def connect(ready: dict[str, Any]) -> neuralcore.Client:
@@ -372,7 +417,7 @@ def connect(ready: dict[str, Any]) -> neuralcore.Client:
 def run(rounds: int, parts: list[str]) -> Path:
     turns = Turns(rounds)
     data = Path(tempfile.mkdtemp(prefix="neuralcore-bench-"))
-    rows = clustered(100_000) if {"large", "filter", "reopen"} & set(parts) else clustered(2)
+    rows = clustered(100_000) if set(LARGE_PARTS) & set(parts) else clustered(2)
     try:
         if "pairs" in parts:
             pairs(turns)
@@ -394,6 +439,8 @@ def run(rounds: int, parts: list[str]) -> Path:
         if "reopen" in parts:
             reopening(turns, data, rows)
         del os.environ["NEURALCORE_VECTORS_EXACT_BELOW"]
+        if "memory" in parts:
+            memory(turns, rows)
         if "filter" in parts:
             with running_daemon(data) as running, connect(running.ready) as client:
                 filtered(turns, client, rows)

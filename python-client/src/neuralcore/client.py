@@ -513,8 +513,8 @@ class Collection:
             limit: only vectors at least this similar, or with a distance at most this far.
             include_metadata: hits have ``metadata`` and ``text``.
             include_vectors: hits have ``vector``.
-            exact: compares every vector in float32. Without it collections of 10,000
-                vectors and more are searched by a graph, smaller ones by int8 codes first.
+            exact: the answer of comparing every vector in float32. Without it collections of
+                10,000 vectors and more are searched by a graph.
             ef: how many candidates the graph keeps in sight: more is slower and finds more.
         """
         q, single = _parts.matrix(query, "query")
@@ -603,8 +603,9 @@ class Collection:
         timeout: float | None = None,
     ) -> dict[str, Any]:
         """How :meth:`search` would be done: ``strategy`` (nothing, exact, exact_int8, graph),
-        ``in_scope`` and ``live`` vectors, ``visited`` ones, and ``unindexed`` ones that the graph
-        does not have yet."""
+        ``in_scope`` and ``live`` vectors, ``visited`` ones, ``rescored`` ones that an exact search
+        compared by their codes and then in float32, and ``unindexed`` ones that the graph does not
+        have yet."""
         q, _ = _parts.matrix(query, "query")
         params = _parts.search_params(
             self.name, k, filter, namespace, None, False, False, exact, ef

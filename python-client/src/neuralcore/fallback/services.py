@@ -244,6 +244,7 @@ class Services:
                     "in_scope": in_scope,
                     "live": len(collection),
                     "visited": in_scope * len(found),
+                    "rescored": 0,
                     "unindexed": 0,
                 }
             ids = [row.id for row in rows]

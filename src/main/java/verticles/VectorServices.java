@@ -10,7 +10,6 @@ import java.util.Objects;
 import java.util.concurrent.Executors;
 import java.util.function.BiFunction;
 import java.util.function.BooleanSupplier;
-import java.util.function.Predicate;
 import neuralcore.eventbus.Addresses;
 import neuralcore.eventbus.Services;
 import neuralcore.vectors.CollectionRequests;
@@ -20,11 +19,12 @@ import neuralcore.vectors.Similarity;
 import neuralcore.vectors.VectorRequests;
 import neuralcore.wire.Reply;
 import neuralcore.wire.Request;
+import org.jspecify.annotations.Nullable;
 
 /**
- * The services {@code neuralcore.vectors.*}. Comparisons that take a few microseconds run on the
- * event loop; other reading on the readers' threads; whatever waits for the disk on the writers',
- * so that no search waits behind it. In no fixed order.
+ * The services {@code neuralcore.vectors.*}. Comparisons that take a few microseconds, and quick
+ * searches, run on the event loop; other reading on the readers' threads; whatever waits for the
+ * disk on the writers', so that no search waits behind it. In no fixed order.
  */
 final class VectorServices {
     /** Multiplications up to which a comparison is not worth leaving the event loop. */
@@ -32,7 +32,7 @@ final class VectorServices {
 
     private static final long ORPHANS_MILLIS = 10_000;
 
-    private static final Predicate<Request> NEVER = request -> false;
+    private static final AtOnce NEVER = (does, request) -> null;
 
     /** What answers. */
     record Engine(Collections collections, Similarity similarity, Parallel parallel) {
@@ -65,12 +65,20 @@ final class VectorServices {
     /** One of the engine's answers. */
     private interface Service extends BiFunction<Engine, Request, Reply> {}
 
+    /** An answer on the event loop, or null if it would keep that too long. */
+    private interface AtOnce {
+        @Nullable Reply answer(Engine engine, Request request);
+    }
+
     private final Vertx vertx;
     private final MeterRegistry meters;
     private final Future<Engine> engine;
     private final WorkerExecutor readers;
     private final WorkerExecutor writers;
     private final Callers callers;
+
+    /** The connection of the search before; known to the event loop alone. */
+    private String lastSearcher = "";
 
     /**
      * @param engine requests wait for it
@@ -90,30 +98,48 @@ final class VectorServices {
     }
 
     Future<?> offerAll() {
-        Predicate<Request> small = request -> VectorRequests.comparisonWork(request) <= SMALL;
         return Future.all(
                 List.of(
+                        comparing(Addresses.VECTORS_SIMILARITY, VectorRequests::similarity),
+                        comparing(Addresses.VECTORS_TOP_K, VectorRequests::topK),
                         offer(
-                                Addresses.VECTORS_SIMILARITY,
-                                (does, request) -> does.vectors().similarity(request),
-                                small,
-                                readers),
-                        offer(
-                                Addresses.VECTORS_TOP_K,
-                                (does, request) -> does.vectors().topK(request),
-                                small,
+                                Addresses.VECTORS_SEARCH,
+                                (does, request) -> does.requests().search(request),
+                                this::searchAlone,
                                 readers),
                         reading(Addresses.VECTORS_LIST, CollectionRequests::list),
                         reading(Addresses.VECTORS_GET, CollectionRequests::get),
                         reading(Addresses.VECTORS_COUNT, CollectionRequests::count),
                         reading(Addresses.VECTORS_SCROLL, CollectionRequests::scroll),
-                        reading(Addresses.VECTORS_SEARCH, CollectionRequests::search),
                         reading(Addresses.VECTORS_DESCRIBE, CollectionRequests::describe),
                         writing(Addresses.VECTORS_CREATE, CollectionRequests::create),
                         writing(Addresses.VECTORS_DROP, CollectionRequests::drop),
                         writing(Addresses.VECTORS_UPSERT, CollectionRequests::upsert),
                         writing(Addresses.VECTORS_DELETE, CollectionRequests::delete),
                         writing(Addresses.VECTORS_SNAPSHOT, CollectionRequests::snapshot)));
+    }
+
+    /**
+     * A quick search of somebody who searches alone, one thing after another: two changes of thread
+     * would take longer than the search. Several at a time are better served by several threads.
+     */
+    private @Nullable Reply searchAlone(Engine does, Request request) {
+        boolean alone = request.connection().equals(lastSearcher);
+        lastSearcher = request.connection();
+        return alone ? does.requests().searchIfQuick(request) : null;
+    }
+
+    private Future<Void> comparing(
+            String address, BiFunction<VectorRequests, Request, Reply> comparison) {
+        Service service = (does, request) -> comparison.apply(does.vectors(), request);
+        return offer(
+                address,
+                service,
+                (does, request) ->
+                        VectorRequests.comparisonWork(request) <= SMALL
+                                ? service.apply(does, request)
+                                : null,
+                readers);
     }
 
     private Future<Void> reading(
@@ -134,9 +160,9 @@ final class VectorServices {
                 writers);
     }
 
-    /** Offers a service, on the event loop for the requests that {@code inline} holds for. */
+    /** Offers a service, on the event loop where {@code atOnce} answers. */
     private Future<Void> offer(
-            String address, Service service, Predicate<Request> inline, WorkerExecutor workers) {
+            String address, Service service, AtOnce atOnce, WorkerExecutor workers) {
         Timer succeeded = timer(address, "success");
         Timer failed = timer(address, "failure");
         return Services.offerUntil(
@@ -145,13 +171,12 @@ final class VectorServices {
                 (request, deadline) -> {
                     Timer.Sample sample = Timer.start(meters);
                     return engine.compose(
-                                    does ->
-                                            inline.test(request)
-                                                    ? Future.succeededFuture(
-                                                            service.apply(does, request))
-                                                    : aside(
-                                                            service, does, request, deadline,
-                                                            workers))
+                                    does -> {
+                                        Reply reply = atOnce.answer(does, request);
+                                        return reply != null
+                                                ? Future.succeededFuture(reply)
+                                                : aside(service, does, request, deadline, workers);
+                                    })
                             .onComplete(done -> sample.stop(done.succeeded() ? succeeded : failed));
                 });
     }

@@ -1,14 +1,14 @@
 package neuralcore.vectors;
 
-import java.util.Arrays;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.function.IntToLongFunction;
 import neuralcore.vectors.simd.CodeKernels;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Compares one query with int8 codes: a quarter of the memory to read. What it finds is nearest
- * within the codes' precision, and meant to be compared again.
+ * Compares one query with int8 codes, a quarter of the memory to read, and finds the rows that may
+ * be among its k nearest: those whose upper bound ({@link CodeQuery}) reaches what k rows reach for
+ * certain. If their float32 values are compared then, the answer is the same as if all had been.
  *
  * <p>Stateless, thread-safe.
  */
@@ -18,8 +18,11 @@ final class CodeScan {
     /** Rows that are worth the hand-over to another thread. */
     private static final int ROWS_PER_THREAD = 16_384;
 
-    private static final int RESCORED_FACTOR = 4;
-    private static final int RESCORED_LEAST = 32;
+    /** A thread that begins late, or is slower, leaves some of its share to the others. */
+    private static final int TASKS_PER_THREAD = 4;
+
+    /** With more candidates than one row in so many, comparing all at once is faster. */
+    private static final int USEFUL_SHARE = 8;
 
     private final VectorRows.Snapshot rows;
     private final Scoring scoring;
@@ -33,60 +36,48 @@ final class CodeScan {
         this.parallel = parallel;
     }
 
-    /** How many rows are compared again to find k. */
-    static int rescored(int k) {
-        return Math.max(RESCORED_LEAST, (int) Math.min(1L << 30, (long) RESCORED_FACTOR * k));
-    }
-
     /**
-     * The best rows, in growing order.
+     * The rows that may be among the k nearest; null if they are too many to be of use.
      *
      * @param slots which to compare, or null for 0 … {@code count} − 1
      * @param order of a slot, see {@link TopKSink}
-     * @param most how many to answer
      */
-    int[] best(
-            float[] query, int @Nullable [] slots, int count, IntToLongFunction order, int most) {
-        int dimension = scoring.dimension();
-        short[] prepared = new short[dimension];
-        float step = kernels.prepare(query, 0, prepared, dimension);
-        int tasks = Math.clamp(count / ROWS_PER_THREAD, 1, parallel.threads());
-        ConcurrentLinkedQueue<TopK> parts = new ConcurrentLinkedQueue<>();
+    @Nullable Candidates candidates(
+            CodeQuery query, int @Nullable [] slots, int count, IntToLongFunction order, int k) {
+        int most = Math.max(4 * k, count / USEFUL_SHARE);
+        int threads = Math.clamp(count / ROWS_PER_THREAD, 1, parallel.threads());
+        int tasks = threads == 1 ? 1 : threads * TASKS_PER_THREAD;
+        ConcurrentLinkedQueue<Candidates> parts = new ConcurrentLinkedQueue<>();
         parallel.run(
                 tasks,
                 task -> {
-                    TopK top = new TopK(most);
+                    Candidates part = new Candidates(k, most);
+                    parts.add(part);
                     int from = (int) ((long) count * task / tasks);
                     int to = (int) ((long) count * (task + 1) / tasks);
-                    scan(prepared, step, slots, from, to, order, top);
-                    parts.add(top);
+                    scan(query, slots, from, to, order, part);
                 });
-        TopK all = new TopK(most);
-        parts.forEach(all::offerAll);
-        int[] best = new int[all.size()];
-        for (int i = 0; i < best.length; i++) {
-            best[i] = all.row(i);
-        }
-        Arrays.sort(best);
-        return best;
+        Candidates all = new Candidates(k, most);
+        parts.forEach(all::addAll);
+        all.dropBelow(all.floor());
+        return all.tooMany() ? null : all;
     }
 
     private void scan(
-            short[] query,
-            float step,
+            CodeQuery query,
             int @Nullable [] slots,
             int from,
             int to,
             IntToLongFunction order,
-            TopK top) {
+            Candidates found) {
         float[] products = new float[BLOCK_ROWS];
-        for (int first = from; first < to; first += BLOCK_ROWS) {
+        for (int first = from; first < to && !found.tooMany(); first += BLOCK_ROWS) {
             parallel.check();
             int count = Math.min(BLOCK_ROWS, to - first);
+            int last = first + count - 1;
             for (int i = 0; i < count; i += 4) {
-                int last = first + count - 1;
                 dot4(
-                        query,
+                        query.prepared(),
                         slot(slots, first + i),
                         slot(slots, Math.min(first + i + 1, last)),
                         slot(slots, Math.min(first + i + 2, last)),
@@ -94,15 +85,28 @@ final class CodeScan {
                         products,
                         i);
             }
-            for (int i = 0; i < count; i++) {
-                int slot = slot(slots, first + i);
-                float near = nearness(slot, products[i] * step);
-                if (near >= top.threshold()) {
-                    long rank = order.applyAsLong(slot);
-                    if (rank != TopKSink.ABSENT) {
-                        top.offer(near, rank, slot);
-                    }
-                }
+            offer(query, slots, first, count, products, order, found);
+        }
+    }
+
+    private void offer(
+            CodeQuery query,
+            int @Nullable [] slots,
+            int first,
+            int count,
+            float[] products,
+            IntToLongFunction order,
+            Candidates found) {
+        for (int i = 0; i < count; i++) {
+            int slot = slot(slots, first + i);
+            float[] factors = rows.factors(slot);
+            int at = rows.factorOffset(slot);
+            float near = query.near(products[i], factors, at);
+            float off = query.off(factors, at);
+            // What is beyond floats, or no number, says nothing.
+            boolean low = near + off < found.floor() && near >= -Float.MAX_VALUE;
+            if (!low && order.applyAsLong(slot) != TopKSink.ABSENT) {
+                found.offer(slot, near, near < -Float.MAX_VALUE ? Float.NaN : off);
             }
         }
     }
@@ -125,16 +129,5 @@ final class CodeScan {
                 scoring.dimension(),
                 out,
                 at);
-    }
-
-    /** A value that grows with nearness to the query; its scale does not matter. */
-    private float nearness(int slot, float product) {
-        float[] factors = rows.factors(slot);
-        int at = rows.factorOffset(slot);
-        float scaled = product * factors[at];
-        return switch (scoring.metric()) {
-            case COSINE, DOT_PRODUCT -> scaled;
-            case EUCLIDEAN, SQUARED_EUCLIDEAN -> 2 * scaled - factors[at + 1];
-        };
     }
 }

@@ -289,13 +289,38 @@ public final class Collection implements AutoCloseable {
      *     if the collection has been dropped
      */
     public Found search(Query query, Parallel parallel) {
+        check(query);
+        return reading(() -> searcher(parallel).search(query));
+    }
+
+    /**
+     * Searches on the calling thread if that takes no more than about a tenth of a millisecond and
+     * no writer is in the way; if not, answers null.
+     *
+     * @throws NeuralCoreException as {@link #search} does
+     */
+    public @Nullable Found searchIfQuick(Query query) {
+        check(query);
+        if (!lock.readLock().tryLock()) {
+            return null;
+        }
+        try {
+            refuseIfEnded();
+            CollectionSearch searcher = searcher(Parallel.sequential());
+            return searcher.isQuick(query) ? searcher.search(query) : null;
+        } finally {
+            lock.readLock().unlock();
+        }
+    }
+
+    private void check(Query query) {
         Checks.sameDimension(query.dimension(), dimension());
         Checks.finite(scoring.kernels(), query.vectors(), query.dimension(), "queries");
         Checks.atLeastOne(query.k());
-        return reading(
-                () ->
-                        new CollectionSearch(table, scoring, indexer.index(), exactBelow, parallel)
-                                .search(query));
+    }
+
+    private CollectionSearch searcher(Parallel parallel) {
+        return new CollectionSearch(table, scoring, indexer.index(), exactBelow, parallel);
     }
 
     /** What it takes and how it is searched, for people and tests. */

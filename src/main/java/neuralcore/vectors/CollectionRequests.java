@@ -162,26 +162,37 @@ public final class CollectionRequests {
     }
 
     public Reply search(Request request) {
-        Params params = request.params();
         Collection collection = collection(request);
-        Matrix queries = Matrix.of(request.tensor(0, "queries"));
-        boolean vectors = params.bool("include_vectors", false);
-        Query query =
-                new Query(
-                        queries.values(),
-                        queries.dimensionOr(collection.dimension()),
-                        toInt(params.integer("k")),
-                        scope(request, 1),
-                        params.has("limit") ? (float) params.number("limit", 0) : null,
-                        vectors,
-                        params.bool("exact", false),
-                        params.integer("ef", 0, 0, 1 << 16));
-        Found found = collection.search(query, parallel);
-        return reply(params, found, collection, vectors);
+        Query query = query(request, collection);
+        return reply(request.params(), collection.search(query, parallel), collection);
     }
 
-    private static Reply reply(
-            Params params, Found found, Collection collection, boolean withVectors) {
+    /** {@link #search} on the calling thread if it is quick ({@link Collection#searchIfQuick}). */
+    public @Nullable Reply searchIfQuick(Request request) {
+        if (request.tensors().size() > 1 || request.params().has("filter")) {
+            return null;
+        }
+        Collection collection = collection(request);
+        Found found = collection.searchIfQuick(query(request, collection));
+        return found == null ? null : reply(request.params(), found, collection);
+    }
+
+    private static Query query(Request request, Collection collection) {
+        Params params = request.params();
+        Matrix queries = Matrix.of(request.tensor(0, "queries"));
+        return new Query(
+                queries.values(),
+                queries.dimensionOr(collection.dimension()),
+                toInt(params.integer("k")),
+                scope(request, 1),
+                params.has("limit") ? (float) params.number("limit", 0) : null,
+                params.bool("include_vectors", false),
+                params.bool("exact", false),
+                params.integer("ef", 0, 0, 1 << 16));
+    }
+
+    private static Reply reply(Params params, Found found, Collection collection) {
+        boolean withVectors = params.bool("include_vectors", false);
         List<Integer> counts = new ArrayList<>(found.hits().size());
         List<StoredRow> rows = new ArrayList<>();
         for (List<Hit> hits : found.hits()) {
@@ -233,6 +244,7 @@ public final class CollectionRequests {
                 "in_scope", plan.inScope(),
                 "live", plan.live(),
                 "visited", plan.visited(),
+                "rescored", plan.rescored(),
                 "unindexed", plan.unindexed());
     }
 

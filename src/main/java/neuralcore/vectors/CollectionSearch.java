@@ -21,6 +21,21 @@ final class CollectionSearch {
     /** Queries from which on the product of matrices is faster than anything else exact. */
     private static final int PRODUCT_QUERIES = 16;
 
+    /** Up to here the kernels' errors are known, on which the bounds of codes rest. */
+    private static final int LARGEST_CODED_DIMENSION = 4_096;
+
+    /** For more neighbours than one row in so many, most rows would be compared twice. */
+    private static final int LEAST_ROWS_A_NEIGHBOUR = 32;
+
+    /** Multiplications of codes that take about a tenth of a millisecond. */
+    private static final long QUICK_WORK = 1 << 22;
+
+    /**
+     * Rows that a graph compares for each candidate that it keeps in sight, about; each counts
+     * fourfold, for they lie here and there in memory.
+     */
+    private static final int ROWS_A_CANDIDATE = 4 * 16;
+
     private final Table table;
     private final Metric metric;
     private final @Nullable HnswIndex graph;
@@ -57,31 +72,49 @@ final class CollectionSearch {
             case NOTHING ->
                     new Found(
                             new ArrayList<>(java.util.Collections.nCopies(queries, List.of())),
-                            new Plan(strategy, 0, live, 0, 0));
+                            new Plan(strategy, 0, live, 0, 0, 0));
             case EXACT ->
                     new Found(
                             hits(query, exact.nearest(query.vectors(), scope, inScope, query.k())),
-                            new Plan(strategy, inScope, live, scanned, 0));
-            case EXACT_INT8 ->
-                    new Found(
-                            hits(
-                                    query,
-                                    exact.nearestByCodes(
-                                            query.vectors(), scope, inScope, query.k())),
-                            new Plan(strategy, inScope, live, scanned, 0));
+                            new Plan(strategy, inScope, live, scanned, 0, 0));
+            case EXACT_INT8 -> {
+                List<List<Neighbour>> found =
+                        exact.nearestByCodes(query.vectors(), scope, inScope, query.k());
+                long again = exact.comparedAgain();
+                yield new Found(
+                        hits(query, found), new Plan(strategy, inScope, live, scanned, again, 0));
+            }
             case GRAPH -> byGraph(query, scope, inScope, live);
         };
+    }
+
+    /** Whether a search takes no more than about a tenth of a millisecond on one thread. */
+    boolean isQuick(Query query) {
+        if (query.vectors().length != query.dimension() || !isEverything(query.scope())) {
+            return false;
+        }
+        int live = table.count();
+        long compared =
+                switch (strategy(query, 1, live, live)) {
+                    case NOTHING -> 0;
+                    case EXACT_INT8 -> live;
+                    // Four times the memory to read.
+                    case EXACT -> 4L * live;
+                    case GRAPH ->
+                            table.hasRetired() || pendingRows() > 0
+                                    ? Integer.MAX_VALUE
+                                    : (long) ROWS_A_CANDIDATE * Math.max(query.k(), breadth(query));
+                };
+        return compared * query.dimension() <= QUICK_WORK;
     }
 
     private Strategy strategy(Query query, int queries, int inScope, int live) {
         if (inScope == 0 || queries == 0) {
             return Strategy.NOTHING;
         }
-        if (query.exact()) {
-            return Strategy.EXACT;
-        }
         RoaringBitmap pending = table.pending();
-        if (graph != null
+        if (!query.exact()
+                && graph != null
                 && pending != null
                 && live >= exactBelow
                 && query.k() <= inScope / 2
@@ -92,7 +125,8 @@ final class CollectionSearch {
                 table.columns().rows().coded()
                         && inScope >= CODES_FROM_ROWS
                         && queries < PRODUCT_QUERIES
-                        && CodeScan.rescored(query.k()) <= inScope / 4;
+                        && query.dimension() <= LARGEST_CODED_DIMENSION
+                        && query.k() <= inScope / LEAST_ROWS_A_NEIGHBOUR;
         return codes ? Strategy.EXACT_INT8 : Strategy.EXACT;
     }
 
@@ -102,18 +136,24 @@ final class CollectionSearch {
             throw new IllegalStateException("there is no graph");
         }
         GraphSearch search = new GraphSearch(table, metric, used, exact, parallel);
-        int breadth = query.breadth() > 0 ? query.breadth() : used.config().efSearch();
         List<List<Neighbour>> found =
-                search.nearest(query.vectors(), scope, inScope, query.k(), breadth);
+                search.nearest(query.vectors(), scope, inScope, query.k(), breadth(query));
         int wanted = Math.min(query.k(), inScope);
         if (found.stream().anyMatch(ofQuery -> ofQuery.size() < wanted)) {
             found = exact.nearest(query.vectors(), scope, inScope, query.k());
         }
-        RoaringBitmap pending = table.pending();
-        int unindexed = pending == null ? 0 : pending.getCardinality();
         return new Found(
                 hits(query, found),
-                new Plan(Strategy.GRAPH, inScope, live, search.visited(), unindexed));
+                new Plan(Strategy.GRAPH, inScope, live, search.visited(), 0, pendingRows()));
+    }
+
+    private int pendingRows() {
+        RoaringBitmap pending = table.pending();
+        return pending == null ? 0 : pending.getCardinality();
+    }
+
+    private int breadth(Query query) {
+        return query.breadth() > 0 || graph == null ? query.breadth() : graph.config().efSearch();
     }
 
     /** Whether a scope holds all rows, so that nothing must be counted. */

@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  * copies nothing but the first chunk while it is still small. Rows of the beginning may instead be
  * read from a mapped file ({@link #VectorRows(MemorySegment, int, int, Metric, Kernels, boolean)}):
  * then only codes and factors take heap. Bytes a row: 4 · dimension for float32 in the heap,
- * dimension for codes, 8 for two factors.
+ * dimension for codes, 16 for four factors.
  *
  * <p><b>Concurrency.</b> One thread puts and reserves at a time, except that after {@link #reserve}
  * several may put different rows. Readers never wait: a {@link Snapshot} shows all rows whose
@@ -30,6 +30,14 @@ public final class VectorRows {
     private static final int CHUNK_ELEMENTS = 1 << 20;
 
     private static final int SMALLEST_CHUNK_ROWS = 64;
+    private static final int FACTORS = 4;
+
+    /**
+     * What sums in float may differ from true ones, as a share of |a|·|b|: the kernels promise 1e-6
+     * and the norms another; the rest is for the few operations on what comes out of them.
+     */
+    private static final double FLOAT_SHARE = 4e-6;
+
     private static final int CACHE_LINE = 64;
 
     /**
@@ -143,7 +151,7 @@ public final class VectorRows {
         for (float[] chunk : now.floats) {
             floats += (long) chunk.length * Float.BYTES;
         }
-        return floats + rows * (2L * Float.BYTES + (coded ? dimension : 0));
+        return floats + rows * (FACTORS * (long) Float.BYTES + (coded ? dimension : 0));
     }
 
     /** Makes room for rows 0 … {@code rows} − 1. */
@@ -158,7 +166,7 @@ public final class VectorRows {
     public long growthFor(int rows) {
         int capacity = snapshot.capacity;
         long more = rows <= capacity ? 0 : capacityFor(rows, capacity) - (long) capacity;
-        return more * ((long) dimension * Float.BYTES + 2L * Float.BYTES + (coded ? dimension : 0));
+        return more * ((dimension + (long) FACTORS) * Float.BYTES + (coded ? dimension : 0));
     }
 
     private int capacityFor(int rows, int capacity) {
@@ -212,12 +220,41 @@ public final class VectorRows {
             byte[] codes = now.codes(row);
             int codesAt = now.codeOffset(row);
             float step = kernels().codes().encode(source, offset, codes, codesAt, dimension);
+            double codesNorm =
+                    Math.sqrt(kernels().codes().dot(codes, codesAt, codes, codesAt, dimension));
+            double share = 1;
             if (metric() == Metric.COSINE) {
-                int squared = kernels().codes().dot(codes, codesAt, codes, codesAt, dimension);
-                step = squared == 0 ? 0f : (float) (1 / Math.sqrt(squared));
+                step = codesNorm == 0 ? 0f : (float) (1 / codesNorm);
+                double norm = Math.sqrt(squared(source, offset));
+                share = norm == 0 ? 0 : 1 / norm;
             }
             factors[at] = step;
+            double told = step * codesNorm;
+            double left =
+                    kernels()
+                            .codes()
+                            .distance(source, offset, share, codes, codesAt, step, dimension);
+            factors[at + 2] = upwards(told);
+            // A norm that is hardly a float makes answers of other kernels than those of the share.
+            factors[at + 3] =
+                    Float.isNaN(factors[at + 1])
+                            ? Float.POSITIVE_INFINITY
+                            : upwards(left + FLOAT_SHARE * (told + left));
         }
+    }
+
+    /** In double, whose range holds the square of every float. */
+    private double squared(float[] source, int offset) {
+        double sum = 0;
+        for (int i = offset; i < offset + dimension; i++) {
+            sum += (double) source[i] * source[i];
+        }
+        return sum;
+    }
+
+    /** A float that is no less, even if the value itself is off in its last digits. */
+    private static float upwards(double value) {
+        return Math.nextUp((float) (value * (1 + 1e-12)));
     }
 
     /**
@@ -271,7 +308,7 @@ public final class VectorRows {
                 int inChunk = Math.min(chunkRows(), rows - i * chunkRows());
                 int inHeap = (i + 1) * chunkRows() <= mappedRows ? NONE : inChunk;
                 newFloats[i] = resized(newFloats[i], inHeap * dimension);
-                newFactors[i] = resized(newFactors[i], inChunk * 2);
+                newFactors[i] = resized(newFactors[i], inChunk * FACTORS);
                 if (coded) {
                     byte[] old = newCodes[i];
                     int length = inChunk * dimension + CODE_LEAD;
@@ -351,8 +388,8 @@ public final class VectorRows {
         }
 
         /**
-         * The array that holds a row's two factors: with how much to multiply a product of its
-         * codes with a query's (the step; with cosine, 1 over the norm of the codes) …
+         * The array that holds a row's factors: with how much to multiply a product of its codes
+         * with a query's (the step; with cosine, 1 over the norm of the codes) …
          */
         public float[] factors(int row) {
             return factors[row >>> shift];
@@ -360,10 +397,13 @@ public final class VectorRows {
 
         /**
          * … and where in it they begin. The second is, by metric, 1 over the norm ({@link
-         * Scoring#inverseNorm}), the squared norm, or 1.
+         * Scoring#inverseNorm}), the squared norm, or 1. The other two are there if there are
+         * codes, and rounded up. The third is the norm of the vector that the codes stand for, the
+         * fourth how far the row (with cosine, the row at length 1) is from that, and the share of
+         * both that sums in float may be off: {@link CodeQuery} says what can be told from them.
          */
         public int factorOffset(int row) {
-            return (row & mask) << 1;
+            return (row & mask) * FACTORS;
         }
 
         /** The second factor where it is 1 over the norm; 1 with other metrics. */

@@ -210,4 +210,30 @@ class CollectionsTest {
             }
         }
     }
+
+    @Test
+    void aSearchIsQuickIfItComparesLittle() {
+        Random random = new Random(5);
+        Collection few = collections.create("few", 3, Metric.COSINE, false);
+        few.upsert(batch(Reference.gaussian(random, 6), "a", "b"), 3);
+        Query query = Query.nearest(new float[] {1, 2, 3}, 3, 1);
+        assertThat(few.searchIfQuick(query)).isEqualTo(few.search(query, Parallel.sequential()));
+        Query two = Query.nearest(new float[] {1, 2, 3, 4, 5, 6}, 3, 1);
+        assertThat(few.searchIfQuick(two)).isNull();
+        assertRefused(
+                ErrorCode.DIMENSION_MISMATCH,
+                "2",
+                () -> few.searchIfQuick(Query.nearest(new float[2], 2, 1)));
+
+        int dimension = 1_000;
+        int count = 5_000;
+        Collection many = collections.create("many", dimension, Metric.COSINE, false);
+        Object[] ids = IntStream.range(0, count).mapToObj(i -> (Object) (long) i).toArray();
+        float[] vectors = Reference.gaussian(random, count * dimension);
+        many.upsert(new Batch(List.of(ids), vectors, null), dimension);
+        Query near = Query.nearest(Arrays.copyOf(vectors, dimension), dimension, 1);
+        assertThat(many.searchIfQuick(near)).isNull();
+        assertThat(many.search(near, Parallel.sequential()).hits().getFirst().getFirst().row().id())
+                .isEqualTo(0L);
+    }
 }

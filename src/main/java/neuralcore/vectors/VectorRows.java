@@ -222,34 +222,31 @@ public final class VectorRows {
             float step = kernels().codes().encode(source, offset, codes, codesAt, dimension);
             double codesNorm =
                     Math.sqrt(kernels().codes().dot(codes, codesAt, codes, codesAt, dimension));
-            double share = 1;
+            // No element is farther from its code than half a step.
+            double left = Math.nextUp(step) / 2.0 * Math.sqrt(dimension);
+            boolean known = codesNorm == 0 || step >= Float.MIN_NORMAL;
             if (metric() == Metric.COSINE) {
                 step = codesNorm == 0 ? 0f : (float) (1 / codesNorm);
-                double norm = Math.sqrt(squared(source, offset));
-                share = norm == 0 ? 0 : 1 / norm;
+                known &= !Float.isNaN(factors[at + 1]);
+                left = apartAtLengthOne(left * factors[at + 1]);
             }
-            factors[at] = step;
             double told = step * codesNorm;
-            double left =
-                    kernels()
-                            .codes()
-                            .distance(source, offset, share, codes, codesAt, step, dimension);
+            factors[at] = step;
             factors[at + 2] = upwards(told);
-            // A norm that is hardly a float makes answers of other kernels than those of the share.
             factors[at + 3] =
-                    Float.isNaN(factors[at + 1])
-                            ? Float.POSITIVE_INFINITY
-                            : upwards(left + FLOAT_SHARE * (told + left));
+                    known
+                            ? upwards(left + FLOAT_SHARE * (told + left))
+                            : Float.POSITIVE_INFINITY;
         }
     }
 
-    /** In double, whose range holds the square of every float. */
-    private double squared(float[] source, int offset) {
-        double sum = 0;
-        for (int i = offset; i < offset + dimension; i++) {
-            sum += (double) source[i] * source[i];
-        }
-        return sum;
+    /**
+     * How far apart two vectors are at most once both have length 1, if the other comes as near to
+     * the one as this share of its length: the share is at least the sine of their angle, and the
+     * answer twice the sine of half of it.
+     */
+    private static double apartAtLengthOne(double share) {
+        return share >= 1 ? 2 : share / Math.sqrt((1 + Math.sqrt(1 - share * share)) / 2);
     }
 
     /** A float that is no less, even if the value itself is off in its last digits. */
@@ -399,8 +396,8 @@ public final class VectorRows {
          * … and where in it they begin. The second is, by metric, 1 over the norm ({@link
          * Scoring#inverseNorm}), the squared norm, or 1. The other two are there if there are
          * codes, and rounded up. The third is the norm of the vector that the codes stand for, the
-         * fourth how far the row (with cosine, the row at length 1) is from that, and the share of
-         * both that sums in float may be off: {@link CodeQuery} says what can be told from them.
+         * fourth how far the row (with cosine, the row at length 1) may be from that, and the share
+         * of both that sums in float may be off: {@link CodeQuery} says what can be told from them.
          */
         public int factorOffset(int row) {
             return (row & mask) * FACTORS;

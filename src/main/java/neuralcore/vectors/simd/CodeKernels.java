@@ -40,31 +40,6 @@ public interface CodeKernels {
         return largest / LARGEST;
     }
 
-    /** The norm of {@code row · rowScale − codes · codesScale}. */
-    default double distance(
-            float[] row,
-            int offset,
-            double rowScale,
-            byte[] codes,
-            int codesOffset,
-            double codesScale,
-            int length) {
-        double even = 0;
-        double odd = 0;
-        for (int i = 0; i + 1 < length; i += 2) {
-            double left = row[offset + i] * rowScale - codes[codesOffset + i] * codesScale;
-            double right = row[offset + i + 1] * rowScale - codes[codesOffset + i + 1] * codesScale;
-            even += left * left;
-            odd += right * right;
-        }
-        if ((length & 1) != 0) {
-            int i = length - 1;
-            double last = row[offset + i] * rowScale - codes[codesOffset + i] * codesScale;
-            even += last * last;
-        }
-        return Math.sqrt(even + odd);
-    }
-
     /**
      * Makes a query of finite values, for {@link #dot4}.
      *

@@ -44,7 +44,15 @@ public final class Scoring {
      * where the norm is so large or small that only {@link Kernels#cosine} gets it right.
      */
     public float inverseNorm(float[] rows, int offset) {
-        float norm = kernels.norm(rows, offset, dimension);
+        return inverseOf(kernels.norm(rows, offset, dimension));
+    }
+
+    /** {@link #inverseNorm(float[], int)} from the sum of a row's squares. */
+    static float inverseNorm(double squared) {
+        return inverseOf((float) Math.sqrt(squared));
+    }
+
+    private static float inverseOf(float norm) {
         if (norm == 0f) {
             return 0f;
         }

@@ -211,17 +211,15 @@ public final class VectorRows {
         int at = now.factorOffset(row);
         factors[at + 1] =
                 switch (metric()) {
-                    case COSINE -> scoring.inverseNorm(source, offset);
-                    case EUCLIDEAN, SQUARED_EUCLIDEAN ->
-                            kernels().dot(source, offset, source, offset, dimension);
+                    case COSINE -> Scoring.inverseNorm(squared(source, offset));
+                    case EUCLIDEAN, SQUARED_EUCLIDEAN -> (float) squared(source, offset);
                     case DOT_PRODUCT -> 1f;
                 };
         if (coded) {
             byte[] codes = now.codes(row);
             int codesAt = now.codeOffset(row);
             float step = kernels().codes().encode(source, offset, codes, codesAt, dimension);
-            double codesNorm =
-                    Math.sqrt(kernels().codes().dot(codes, codesAt, codes, codesAt, dimension));
+            double codesNorm = Math.sqrt(squared(codes, codesAt));
             // No element is farther from its code than half a step.
             double left = Math.nextUp(step) / 2.0 * Math.sqrt(dimension);
             boolean known = codesNorm == 0 || step >= Float.MIN_NORMAL;
@@ -234,10 +232,34 @@ public final class VectorRows {
             factors[at] = step;
             factors[at + 2] = upwards(told);
             factors[at + 3] =
-                    known
-                            ? upwards(left + FLOAT_SHARE * (told + left))
-                            : Float.POSITIVE_INFINITY;
+                    known ? upwards(left + FLOAT_SHARE * (told + left)) : Float.POSITIVE_INFINITY;
         }
+    }
+
+    /**
+     * Σ xᵢ². A plain loop, for opening a collection is the first thing a daemon does: the kernels,
+     * not compiled yet, would take ten times as long then and leave garbage for each operation.
+     */
+    private double squared(float[] row, int offset) {
+        double even = 0;
+        double odd = 0;
+        int end = offset + dimension;
+        for (int i = offset; i + 1 < end; i += 2) {
+            even += (double) row[i] * row[i];
+            odd += (double) row[i + 1] * row[i + 1];
+        }
+        if ((dimension & 1) != 0) {
+            even += (double) row[end - 1] * row[end - 1];
+        }
+        return even + odd;
+    }
+
+    private long squared(byte[] codes, int offset) {
+        long sum = 0;
+        for (int i = offset; i < offset + dimension; i++) {
+            sum += codes[i] * codes[i];
+        }
+        return sum;
     }
 
     /**

@@ -143,7 +143,7 @@ class ClusterWorkersIT {
                 .anyMatch(line -> line.matches("[0-9a-f]{8} +127\\.0\\.0\\.1:\\d+ +bridge,web"));
         Pattern worker =
                 Pattern.compile(
-                        "[0-9a-f]{8} +127\\.0\\.0\\.1:\\d+ +embedding +[1-9]\\d* +[1-9]\\d* +\\d+ +(\\d+)");
+                        "[0-9a-f]{8} +127\\.0\\.0\\.1:\\d+ +embedding +[1-9]\\d* +[1-9]\\d* +\\d+ +(\\d+)  [0-9a-f]{8}");
         return lines.stream()
                 .map(worker::matcher)
                 .filter(Matcher::matches)

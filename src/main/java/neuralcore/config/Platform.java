@@ -8,13 +8,19 @@ import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 
 /** What the defaults need to know of the machine. */
 public record Platform(String operatingSystem, Path home) {
 
     public static Platform current() {
-        return new Platform(
-                System.getProperty("os.name", ""), Path.of(System.getProperty("user.home", ".")));
+        return new Platform(System.getProperty("os.name", ""), homeFolder());
+    }
+
+    /** As shells have it; Java's own word is the account's folder, whatever HOME says. */
+    static Path homeFolder() {
+        Path home = Path.of(Objects.requireNonNullElse(System.getenv("HOME"), ""));
+        return home.isAbsolute() ? home : Path.of(System.getProperty("user.home", "."));
     }
 
     /** Where this platform keeps a user's data. */

@@ -126,7 +126,7 @@ record ValueType<T>(String expected, Function<Given, T> parser, Function<T, Stri
                     String text = given.scalar();
                     require(!text.isEmpty());
                     boolean home = text.equals("~") || text.startsWith("~/");
-                    Path base = home ? Path.of(System.getProperty("user.home")) : given.base();
+                    Path base = home ? Platform.homeFolder() : given.base();
                     String relative = home ? text.substring(Math.min(2, text.length())) : text;
                     return base.resolve(relative).toAbsolutePath().normalize();
                 },

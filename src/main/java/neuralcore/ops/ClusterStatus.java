@@ -96,8 +96,20 @@ public final class ClusterStatus implements Shareable {
         StringBuilder table = new StringBuilder();
         List<Passport> all = new ArrayList<>(members.get());
         all.addFirst(self);
+        int widest = all.stream().mapToInt(node -> node.roles().length()).max().orElse(0);
+        String line =
+                "%%-8s  %%-21s  %%-%ds %%8s %%9s %%9s %%9s  %%s".formatted(Math.max(5, widest));
         table.append(
-                line("node", "address", "roles", "capacity", "tokens/s", "in flight", "texts"));
+                line(
+                        line,
+                        "node",
+                        "address",
+                        "roles",
+                        "capacity",
+                        "tokens/s",
+                        "in flight",
+                        "texts",
+                        "embeds as"));
         for (Passport node : all) {
             Fleet.Seen seen =
                     embedding.stream()
@@ -106,7 +118,8 @@ public final class ClusterStatus implements Shareable {
                             .orElse(null);
             table.append(
                     line(
-                            node.node().substring(0, Math.min(8, node.node().length())),
+                            line,
+                            shortened(node.node()),
                             node.at(),
                             node.roles(),
                             seen == null ? "" : String.valueOf(seen.announcement().capacity()),
@@ -114,7 +127,8 @@ public final class ClusterStatus implements Shareable {
                                     ? ""
                                     : String.format(Locale.ROOT, "%.0f", seen.tokensASecond()),
                             seen == null ? "" : String.valueOf(seen.tokensInFlight()),
-                            seen == null ? "" : String.valueOf(seen.texts())));
+                            seen == null ? "" : String.valueOf(seen.texts()),
+                            seen == null ? "" : shortened(seen.announcement().node())));
             if (seen != null && !seen.refused().isEmpty()) {
                 table.append("  refused: ").append(seen.refused()).append('\n');
             }
@@ -122,8 +136,11 @@ public final class ClusterStatus implements Shareable {
         return table.toString();
     }
 
-    private static String line(String... cells) {
-        return "%-8s  %-21s  %-20s %8s %9s %9s %9s".formatted((Object[]) cells).stripTrailing()
-                + '\n';
+    private static String shortened(String id) {
+        return id.substring(0, Math.min(8, id.length()));
+    }
+
+    private static String line(String format, Object... cells) {
+        return format.formatted(cells).stripTrailing() + '\n';
     }
 }

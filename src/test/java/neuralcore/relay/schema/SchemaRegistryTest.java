@@ -107,6 +107,10 @@ class SchemaRegistryTest {
                         "{'properties':{'a':{'$ref':'other.v1.json'}}}",
                         "{'properties':{'a':{'$id':'urn:b','type':'string'}}}",
                         "{'$ref':'#/$defs/missing'}",
+                        "{'properties':{'a':{'type':'nothing'}}}",
+                        "{'properties':{'a':{'minLength':'x'}}}",
+                        "{'required':'a'}",
+                        "{'properties':{'a':{'pattern':'('}}}",
                         "{'$schema':'http://127.0.0.1/own'}",
                         "{'a':".repeat(40) + "1" + "}".repeat(40),
                         "{'description':'" + "x".repeat(300_000) + "'}")) {

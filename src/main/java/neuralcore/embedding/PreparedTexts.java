@@ -1,7 +1,8 @@
 package neuralcore.embedding;
 
-import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -27,8 +28,8 @@ public final class PreparedTexts {
     }
 
     /**
-     * Looks a request's texts up and tokenizes those that are not known. Costs some microseconds a
-     * token, so it is not for an event loop.
+     * Looks a request's texts up and tokenizes those that are not known, equal ones once. Costs
+     * some microseconds a token, so it is not for an event loop.
      */
     public static PreparedTexts of(EmbedCall call, EmbeddingModel model, VectorCache cache) {
         int[][] given = call.tokenIds(model.spec().maxTokens());
@@ -41,11 +42,14 @@ public final class PreparedTexts {
             texts = texts.stream().map(prefix::concat).toList();
         }
         if (cache.keepsNothing()) {
-            return of(model.encode(texts));
+            Distinct distinct = new Distinct();
+            texts.forEach(distinct::add);
+            int[][] encoded = distinct.encode(model);
+            return of(texts.stream().map(text -> encoded[distinct.at(text)]).toArray(int[][]::new));
         }
         VectorCache.@Nullable Entry[] known = new VectorCache.Entry[texts.size()];
         VectorCache.@Nullable Key[] keys = new VectorCache.Key[texts.size()];
-        List<String> others = new ArrayList<>();
+        Distinct others = new Distinct();
         for (int i = 0; i < known.length; i++) {
             VectorCache.Key key = new VectorCache.Key(texts.get(i), call.alone());
             known[i] = cache.get(key);
@@ -54,12 +58,29 @@ public final class PreparedTexts {
                 others.add(texts.get(i));
             }
         }
-        int[][] encoded = others.isEmpty() ? new int[0][] : model.encode(others);
+        int[][] encoded = others.encode(model);
         int[][] ids = new int[texts.size()][];
-        for (int i = 0, next = 0; i < ids.length; i++) {
-            ids[i] = known[i] == null ? encoded[next++] : new int[0];
+        for (int i = 0; i < ids.length; i++) {
+            ids[i] = known[i] == null ? encoded[others.at(texts.get(i))] : new int[0];
         }
         return new PreparedTexts(ids, known, keys);
+    }
+
+    /** Texts without their repetitions, in the order in which they first came. */
+    private static final class Distinct {
+        private final Map<String, Integer> places = new LinkedHashMap<>();
+
+        void add(String text) {
+            places.putIfAbsent(text, places.size());
+        }
+
+        int at(String text) {
+            return places.getOrDefault(text, -1);
+        }
+
+        int[][] encode(EmbeddingModel model) {
+            return places.isEmpty() ? new int[0][] : model.encode(List.copyOf(places.keySet()));
+        }
     }
 
     int count() {

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -42,11 +43,11 @@ class PreparedTextsTest {
     /** Each text is one token, a number of its own; those known are looked up. */
     static PreparedTexts of(VectorCache cache, List<String> texts) {
         EmbedCall call = call(Map.of("texts", texts));
-        return PreparedTexts.of(call, new WordModel(), cache);
+        return PreparedTexts.of(call, new WordModel(new ArrayList<>()), cache);
     }
 
-    /** A model that has a token for each text. */
-    private record WordModel() implements EmbeddingModel {
+    /** A model that has a token for each text, and notes what it is given. */
+    private record WordModel(List<String> given) implements EmbeddingModel {
         @Override
         public ModelSpec spec() {
             return ModelCatalog.describe("words", new Params(Map.of("dimension", 2L)), null);
@@ -59,6 +60,7 @@ class PreparedTextsTest {
 
         @Override
         public int[][] encode(List<String> texts) {
+            given.addAll(texts);
             return texts.stream().map(text -> new int[] {text.hashCode()}).toArray(int[][]::new);
         }
 
@@ -84,6 +86,19 @@ class PreparedTextsTest {
         assertThat(texts.ids(1)).containsExactly(0);
         assertThat(texts.known(0)).isNull();
         assertThat(texts.key(0)).isNull();
+    }
+
+    @Test
+    void equalTextsAreTokenizedOnce() {
+        EmbedCall call = call(Map.of("texts", List.of("b", "a", "b", "c", "a", "b")));
+        for (VectorCache cache : List.of(NOTHING, new VectorCache(1 << 20))) {
+            WordModel model = new WordModel(new ArrayList<>());
+            PreparedTexts texts = PreparedTexts.of(call, model, cache);
+            assertThat(model.given()).containsExactly("b", "a", "c");
+            for (int i = 0; i < texts.count(); i++) {
+                assertThat(texts.ids(i)).containsExactly(call.texts().get(i).hashCode());
+            }
+        }
     }
 
     @Test

@@ -368,6 +368,29 @@ def test_serves_in_the_background_tells_its_state_and_stops(tmp_path: Path) -> N
     assert run("status", NEURALCORE_DATA_FOLDER=data).returncode == 3
 
 
+@pytest.mark.parametrize("given", ["file", "environment"])
+def test_a_configuration_names_the_folder_unless_the_environment_does(
+    given: str, tmp_path: Path
+) -> None:
+    named, other = tmp_path / "named", tmp_path / "other"
+    configuration = tmp_path / "node.yaml"
+    configuration.write_text(f"data:\n  folder: {named}\n")
+    environment = {"HOME": str(tmp_path / "home"), "XDG_DATA_HOME": None}
+    if given == "environment":
+        environment["NEURALCORE_DATA_FOLDER"] = str(other)
+    folder = named if given == "file" else other
+    try:
+        started = run("serve", "--detach", "--config", str(configuration), **environment)
+        assert started.returncode == 0, started
+        assert (folder / "run" / "ready.json").exists()
+    finally:
+        stopped = run("stop", NEURALCORE_DATA_FOLDER=str(folder))
+    assert stopped.returncode == 0, stopped
+    assert sorted(p.name for p in tmp_path.iterdir() if p.is_dir() and p.name != "home") == [
+        folder.name
+    ]
+
+
 def test_an_unknown_verb_is_refused_by_the_python_command() -> None:
     done = run("frobnicate")
     assert done.returncode == 2, done

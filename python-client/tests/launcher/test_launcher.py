@@ -391,6 +391,18 @@ def test_a_configuration_names_the_folder_unless_the_environment_does(
     ]
 
 
+def test_a_node_that_does_not_embed_waits_for_no_model(tmp_path: Path) -> None:
+    data = str(tmp_path / "data")
+    try:
+        started = run("serve", "--detach", "--roles", "bus,web", NEURALCORE_DATA_FOLDER=data)
+        assert started.returncode == 0, started
+        status = run("status", NEURALCORE_DATA_FOLDER=data)
+        assert status.returncode == 0, status
+        assert "model         none, this node does not embed" in status.stdout
+    finally:
+        run("stop", NEURALCORE_DATA_FOLDER=data)
+
+
 def test_an_unknown_verb_is_refused_by_the_python_command() -> None:
     done = run("frobnicate")
     assert done.returncode == 2, done

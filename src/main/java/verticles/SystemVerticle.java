@@ -5,7 +5,6 @@ import io.vertx.core.VerticleBase;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.LinkedHashMap;
-import java.util.Locale;
 import java.util.Map;
 import neuralcore.config.RuntimeConfig;
 import neuralcore.eventbus.Addresses;
@@ -50,12 +49,7 @@ public final class SystemVerticle extends VerticleBase {
         info.put("protocol", Version.PROTOCOL);
         info.put("pid", ProcessHandle.current().pid());
         info.put("uptime_seconds", Duration.between(started, Instant.now()).toMillis() / 1_000.0);
-        info.put(
-                "roles",
-                config.roles().stream()
-                        .sorted()
-                        .map(role -> role.name().toLowerCase(Locale.ROOT))
-                        .toList());
+        info.put("roles", config.roles().stream().sorted().map(RuntimeConfig.Role::key).toList());
         info.put("kernels", readiness.detail("vectors"));
         info.put("model", embeds ? config.embedding().model() : null);
         info.put("model_ready", readiness.isReady(Readiness.MODEL));

@@ -3,6 +3,7 @@ package neuralcore.config;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Locale;
 import java.util.Set;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.NeuralCoreException;
@@ -36,7 +37,12 @@ public record RuntimeConfig(
         EMBEDDING,
         BRIDGE,
         WEB,
-        RELAY
+        RELAY;
+
+        /** As the settings have it. */
+        public String key() {
+            return name().toLowerCase(Locale.ROOT);
+        }
     }
 
     /**

@@ -113,6 +113,7 @@ final class Mesh {
                                                             + " refused: {}",
                                                     told(failure)))
                             .listen(options.port(), options.host())
+                            .recover(failure -> Future.failedFuture(cannotListen(failure)))
                             .compose(
                                     listening -> {
                                         self = passport.apply(listening.actualPort());
@@ -123,6 +124,14 @@ final class Mesh {
                             .onComplete(started);
                 });
         return started.future();
+    }
+
+    private NeuralCoreException cannotListen(Throwable failure) {
+        return new NeuralCoreException(
+                ErrorCode.PORT_IN_USE,
+                "The cluster's port cannot be opened at %s:%d: %s. Say this node's own address in cluster.host, or choose another cluster.port (0 picks a free one)."
+                        .formatted(options.host(), options.port(), failure.getMessage()),
+                failure);
     }
 
     List<Passport> members() {

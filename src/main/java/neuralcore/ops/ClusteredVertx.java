@@ -4,7 +4,6 @@ import io.vertx.core.Future;
 import io.vertx.core.Vertx;
 import io.vertx.core.VertxOptions;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Collectors;
@@ -74,9 +73,7 @@ public final class ClusteredVertx {
                 cluster.publicPort(),
                 cluster.publicEventPort(),
                 cluster.join(),
-                config.roles().stream()
-                        .map(role -> role.name().toLowerCase(Locale.ROOT))
-                        .collect(Collectors.toSet()),
+                config.roles().stream().map(RuntimeConfig.Role::key).collect(Collectors.toSet()),
                 Version.NUMBER,
                 credentials.tls(),
                 credentials.secret());

@@ -214,6 +214,7 @@ public final class Daemon implements AutoCloseable {
                 listening.httpPort(),
                 TokenFile.in(config.data().run()),
                 started,
+                config.roles().stream().map(RuntimeConfig.Role::key).toList(),
                 readiness.isReady(Readiness.MODEL));
     }
 

@@ -34,6 +34,7 @@ final class ReadyFile implements AutoCloseable {
             int httpPort,
             Path tokenFile,
             Instant started,
+            List<String> roles,
             boolean modelReady) {
         byte[] toJson() {
             Map<String, @Nullable Object> json = new LinkedHashMap<>();
@@ -47,6 +48,7 @@ final class ReadyFile implements AutoCloseable {
             json.put("version", Version.NUMBER);
             json.put("protocol", Version.PROTOCOL);
             json.put("started", started.toString());
+            json.put("roles", roles);
             json.put("open", true);
             json.put("model_ready", modelReady);
             return Json.write(json);

@@ -17,7 +17,7 @@ final class StartFailure {
             if (cause instanceof BindException) {
                 return new NeuralCoreException(
                         ErrorCode.PORT_IN_USE,
-                        "A port is in use: %s. Choose another with --port or --http-port (0 picks a free one)."
+                        "A port is in use: %s. Choose another with --port, --http-port or, in a cluster, cluster.event_port (0 picks a free one)."
                                 .formatted(cause.getMessage()),
                         failure);
             }

@@ -204,6 +204,17 @@ class MeshTest {
     }
 
     @Test
+    void aPortThatIsTakenIsNamed() throws Exception {
+        int port = freePort();
+        start(options(port, 0, "bus"));
+        assertThatThrownBy(() -> start(options(port, 0, "embedding")))
+                .hasMessageContaining("127.0.0.1:" + port)
+                .hasMessageContaining("cluster.host")
+                .extracting(e -> ((NeuralCoreException) e).code())
+                .isEqualTo(ErrorCode.PORT_IN_USE);
+    }
+
+    @Test
     void aNodeStartsWithoutThoseItIsToJoinAndJoinsWhenTheyCome() throws Exception {
         int port = freePort();
         Node early = start(options(0, port, "embedding"));

@@ -46,8 +46,9 @@ class FilesOfTheDaemonTest {
                 .containsEntry("protocol", 1L)
                 .containsEntry("started", "2026-11-21T12:00:00Z")
                 .containsEntry("open", true)
+                .containsEntry("roles", List.of("bus", "bridge"))
                 .containsEntry("model_ready", true)
-                .hasSize(12);
+                .hasSize(13);
         assertThat(PrivateFiles.mode(file)).isEqualTo("600");
 
         ready.close();
@@ -68,7 +69,7 @@ class FilesOfTheDaemonTest {
                                 () -> {
                                     while (!done.get()) {
                                         try {
-                                            assertThat(read(file)).hasSize(12);
+                                            assertThat(read(file)).hasSize(13);
                                             seen.incrementAndGet();
                                         } catch (NoSuchFileException e) {
                                             Thread.onSpinWait();
@@ -183,6 +184,7 @@ class FilesOfTheDaemonTest {
                 40124,
                 Path.of("/run/token"),
                 Instant.parse("2026-11-21T12:00:00Z"),
+                List.of("bus", "bridge"),
                 modelReady);
     }
 

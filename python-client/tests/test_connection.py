@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -32,15 +33,9 @@ from neuralcore.errors import (
 )
 
 from echo_server import EchoServer
+from eventually import eventually
 
 ECHO = "neuralcore.system.echo"
-
-
-def eventually(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "did not come true within 20 s"
-        time.sleep(0.005)
 
 
 def repeat(times: int, function: Callable[..., object], *args: object) -> None:
@@ -501,13 +496,12 @@ def test_a_daemon_that_stays_silent_is_left(
 ) -> None:
     monkeypatch.setattr("neuralcore._stream._PING_AFTER", 0.05)
     monkeypatch.setattr("neuralcore._stream._DEAD_AFTER", 0.3)
-    connection = Connection(Endpoint.parse(server.url))
-    server.reading.clear()
-    with caplog.at_level(logging.WARNING):
-        eventually(lambda: "is lost" in caplog.text)
-    server.reading.set()
-    eventually(lambda: connection.connected and server.accepted >= 2)
-    connection.close()
+    with contextlib.closing(Connection(Endpoint.parse(server.url))) as connection:
+        server.reading.clear()
+        with caplog.at_level(logging.WARNING):
+            eventually(lambda: "is lost" in caplog.text)
+        server.reading.set()
+        eventually(lambda: connection.connected and server.accepted >= 2)
 
 
 # Ends

@@ -55,6 +55,8 @@ _DEAD_AFTER = 55.0
 _FIRST_RETRY = 0.05
 _LAST_RETRY = 2.0
 _NEVER = float("inf")
+# Of its own: the application may have seeded the module's, and counts on what comes of it.
+_jitter = random.Random()
 # In the place of a call's number: the sender sends it again by itself.
 _OWNED = -1
 
@@ -240,7 +242,7 @@ class Stream:
                     self._lost_at = time.monotonic()
                 wait = min(_LAST_RETRY, _FIRST_RETRY * 2 ** min(self._retries, 10))
                 self._retries += 1
-                self._retry_at = time.monotonic() + wait * random.uniform(0.5, 1.0)
+                self._retry_at = time.monotonic() + wait * _jitter.uniform(0.5, 1.0)
             raise
         sock.setblocking(False)
         with self._lock:
@@ -359,7 +361,7 @@ class Stream:
         with self._lock:
             self._drop_socket()
             self._lost_at = time.monotonic()
-            self._retry_at = self._lost_at + _FIRST_RETRY * random.uniform(0.1, 1.0)
+            self._retry_at = self._lost_at + _FIRST_RETRY * _jitter.uniform(0.1, 1.0)
             self._queue = deque(entry for entry in self._queue if entry[1] != _OWNED)
             self._queued = sum(len(frame) for frame, _ in self._queue)
             unsent = {call for _, call in (*self._queue, *self._backlog) if call}

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -27,16 +27,11 @@ from neuralcore.client import Client, connect
 from neuralcore.errors import ConnectError, DaemonStartError
 from neuralcore.testing import RunningDaemon
 
+from eventually import eventually
+
 ECHO = "neuralcore.system.echo"
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="daemons are started on POSIX systems")
-
-
-def eventually(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, "did not come true within 30 s"
-        time.sleep(0.01)
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -29,14 +28,11 @@ from neuralcore.errors import (
 )
 from neuralcore.testing import RunningDaemon
 
+from eventually import eventually
+
+HERE = Path(__file__).parent
+
 ECHO = "neuralcore.system.echo"
-
-
-def eventually(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, "did not come true within 30 s"
-        time.sleep(0.01)
 
 
 def subscribe(connection: Connection, channel: str, got: list[_wire.Delivered]) -> None:
@@ -233,7 +229,7 @@ def test_what_is_published_before_the_process_ends_arrives(
     got: list[_wire.Delivered] = []
     subscribe(client.connection, "at-exit", got)
     code = f"""
-import sys; sys.path.insert(0, {os.path.dirname(__file__)!r})
+import sys; sys.path[:0] = {[str(HERE), str(HERE.parent)]!r}
 import neuralcore.client
 from test_transport import publish
 client = neuralcore.client.connect({neuralcore_daemon.url!r})

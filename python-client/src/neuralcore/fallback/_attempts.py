@@ -25,6 +25,8 @@ BUS = 0
 """The publisher of what the bus itself publishes."""
 
 _encode = msgspec.msgpack.Encoder().encode
+# Of its own: the application may have seeded the module's, and counts on what comes of it.
+_random = random.Random()
 
 
 class Attempts(NamedTuple):
@@ -58,7 +60,7 @@ class Attempts(NamedTuple):
     def wait(self, attempt: int) -> float:
         """Seconds after this many attempts, from 1."""
         seconds = min(self.limit, self.initial * self.multiplier ** min(attempt - 1, 1000))
-        return seconds * (1 - self.jitter * random.random())
+        return seconds * (1 - self.jitter * _random.random())
 
     def may_try_again(self, attempt: int) -> bool:
         return self.most == 0 or attempt < self.most

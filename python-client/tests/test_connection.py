@@ -504,6 +504,16 @@ def test_a_daemon_that_stays_silent_is_left(
         eventually(lambda: connection.connected and server.accepted >= 2)
 
 
+def test_a_connection_that_dies_before_it_is_watched_is_rebuilt(
+    server: EchoServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("neuralcore._stream._DEAD_AFTER", -1.0)
+    with contextlib.closing(Connection(Endpoint.parse(server.url))) as connection:
+        eventually(lambda: server.accepted >= 3)
+        monkeypatch.undo()
+        assert connection.call_async(ECHO, {"a": 1}).result(20)[0] == {"a": 1}
+
+
 # Ends
 
 

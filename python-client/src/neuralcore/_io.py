@@ -177,9 +177,9 @@ class IoThread:
         self._watched[stream] = (sock, events)
 
     def _lose(self, selector: selectors.BaseSelector, stream: Stream) -> None:
-        sock, events = self._watched.pop(stream)
-        if events:
-            selector.unregister(sock)
+        watched = self._watched.pop(stream, None)  # none if it was lost before its first turn
+        if watched is not None and watched[1]:
+            selector.unregister(watched[0])
         reason = stream.on_lost()
         if not self._stopping:
             logger.warning(

@@ -13,9 +13,8 @@ import pytest
 from vertx import EventBus
 from vertx.eventbus import create_err_message
 
-from eventually import eventually
-
 from .conftest import Door
+from eventually import eventually
 
 # The client starts its threads in a way that newer Pythons warn of.
 pytestmark = pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning")

@@ -36,7 +36,7 @@ def main() -> int:
     hnsw_parser = verbs.add_parser("hnsw", help="the HNSW index beside its rivals")
     hnsw_parser.add_argument("part", choices=["run", "plot"])
     hnsw_parser.add_argument(
-        "--shape", default="clustered", choices=["uniform", "clustered", "duplicates"]
+        "--shape", default="clustered", choices=["uniform", "clustered", "duplicates", "texts"]
     )
     hnsw_parser.add_argument("--count", type=int, default=10_000)
     hnsw_parser.add_argument("--dimension", type=int, default=384)

@@ -8,20 +8,24 @@ steps; whoever is named builds what is not there. JVector keeps none and is buil
 
 from __future__ import annotations
 
+import ast
 import json
 import statistics
 import subprocess
 import sys
+import sysconfig
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from daemon import TARGET, java
+import neuralcore
+from daemon import TARGET, java, running_daemon
 from report import RESULTS, ROOT, Figure, save, show
 
 SOURCES = ROOT / "benchmarks" / "vectors"
@@ -55,9 +59,49 @@ class Data:
         return hits / self.truth.size
 
 
+def paragraphs() -> Iterator[str]:
+    """What Python's library says of itself: the paragraphs of its docstrings, none twice."""
+    seen: set[str] = set()
+    library = Path(sysconfig.get_paths()["stdlib"])
+    for path in sorted(library.rglob("*.py")):
+        if "site-packages" in path.parts:
+            continue
+        try:
+            tree = ast.parse(path.read_text("utf-8"))
+        except (SyntaxError, ValueError):
+            continue  # files that are meant to be wrong
+        for node in ast.walk(tree):
+            if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+                for part in (ast.get_docstring(node) or "").split("\n\n"):
+                    text = " ".join(part.split())
+                    if 40 <= len(text) <= 600 and text not in seen:
+                        seen.add(text)
+                        yield text
+
+
+def embedded_texts(total: int) -> np.ndarray:
+    """The default model's vectors of so many paragraphs, in any order."""
+    texts = list(islice(paragraphs(), total))
+    if len(texts) < total:
+        raise ValueError(f"Python's library has {len(texts)} paragraphs, not {total}.")
+    with (
+        tempfile.TemporaryDirectory(prefix="neuralcore-bench-") as folder,
+        running_daemon(Path(folder)) as running,
+        neuralcore.connect(f"unix:{running.ready['socket']}") as client,
+    ):
+        vectors = np.concatenate([client.embed(texts[i : i + 500]) for i in range(0, total, 500)])
+    return np.asarray(np.random.default_rng(1).permutation(vectors), dtype=np.float32)
+
+
 def generate(shape: str, count: int, dimension: int, seed: int) -> np.ndarray:
     """uniform: any direction. clustered: around centres, 100 rows each, spread as wide as the
-    centres are apart. duplicates: clustered, one row in ten a copy of another."""
+    centres are apart. duplicates: clustered, one row in ten a copy of another. texts: vectors
+    of paragraphs."""
+    if shape == "texts":
+        vectors = embedded_texts(count + QUERIES)
+        if vectors.shape[1] != dimension:
+            raise ValueError(f"The model's vectors have {vectors.shape[1]} elements.")
+        return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
     random = np.random.default_rng(seed)
     total = count + QUERIES
     rows = random.standard_normal((total, dimension), dtype=np.float32)
@@ -263,8 +307,12 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 out, *files = sys.argv[1:]
 names = ["int8", "float32", "hnswlib", "faiss", "usearch", "usearch-i8", "jvector"]
-figure, axes = plt.subplots(1, len(files), figsize=(5 * len(files), 4), squeeze=False)
-for axis, file in zip(axes[0], files):
+wide = min(3, len(files))
+high = -(-len(files) // wide)
+figure, axes = plt.subplots(high, wide, figsize=(5 * wide, 4 * high), squeeze=False)
+for axis in axes.flat[len(files):]:
+    axis.axis("off")
+for axis, file in zip(axes.flat, files):
     document = json.load(open(file))
     lines = {}
     for f in document["figures"]:
@@ -278,11 +326,11 @@ for axis, file in zip(axes[0], files):
     axis.set_xlim(0.85, 1.0)
     axis.set_title(f"{document['count']:,} x {document['dimension']}, {document['shape']}")
     axis.set_xlabel("recall@10")
+    axis.set_ylabel("queries a second, one thread")
     axis.grid(True, which="both", alpha=0.3)
-axes[0][0].set_ylabel("queries a second, one thread")
 axes[0][0].legend()
 figure.tight_layout()
-figure.savefig(out, dpi=80)
+figure.savefig(out, dpi=70)
 """
 
 

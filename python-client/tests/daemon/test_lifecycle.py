@@ -228,6 +228,27 @@ def answered(ready: daemon.Ready, outcome: str) -> float:
     return sum(float(line.rpartition(" ")[2]) for line in lines if all(w in line for w in wanted))
 
 
+def test_a_daemon_without_work_gives_memory_back(home: Path) -> None:
+    started = daemon.start(home=home, settings={"roles": "vectors,bridge"})
+    rows = np.random.default_rng(5).standard_normal((40_000, 384), dtype=np.float32)
+    try:
+        with connect(started.url, require="daemon") as client:
+            large = client.collection("large", 384, durable=False, int8=False)
+            for first in range(0, len(rows), 1_000):
+                part = slice(first, first + 1_000)
+                large.upsert(np.arange(first, first + 1_000), rows[part])
+            full = client.info()["memory_bytes"]
+            assert large.drop()
+
+            def is_smaller() -> bool:
+                time.sleep(0.2)  # asking all the time is work
+                return bool(client.info()["memory_bytes"] < full - rows.nbytes / 2)
+
+            eventually(is_smaller, 120)
+    finally:
+        started.stop()
+
+
 def test_the_daemon_gives_up_a_search_that_nobody_waits_for(home: Path) -> None:
     roles = {"roles": "vectors,bridge,web", "vectors.exact_below": 1_000_000}
     started = daemon.start(home=home, settings=roles)

@@ -131,6 +131,7 @@ public final class Daemon implements AutoCloseable {
         vertx.executeBlocking(
                 () -> {
                     metrics.addJvmMeters();
+                    HeapRelease.start(vertx);
                     return null;
                 });
     }

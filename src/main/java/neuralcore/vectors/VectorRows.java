@@ -26,8 +26,12 @@ import org.jspecify.annotations.Nullable;
  * row, and the old row's number is free when no reader can hold it any more.
  */
 public final class VectorRows {
-    /** Rows in a whole chunk are the power of two whose float32 values take at most 4 MiB. */
-    private static final int CHUNK_ELEMENTS = 1 << 20;
+    /**
+     * Rows in a whole chunk are the power of two whose float32 values take at most 1 MiB. Java's
+     * heap consists of regions of some MiB; chunks of half a region and more would leave the rest
+     * of one empty, a quarter of the memory for 384 dimensions.
+     */
+    private static final int CHUNK_ELEMENTS = 1 << 18;
 
     private static final int SMALLEST_CHUNK_ROWS = 64;
     private static final int FACTORS = 4;

@@ -2,6 +2,7 @@ package neuralcore.vectors.hnsw;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
@@ -60,7 +61,9 @@ class GraphFileTest {
             again.search(VECTORS, query * DIMENSION, 10, 30, null, found);
             assertThat(fixture.search(VECTORS, query, 10, 30)).hasSize(found.count());
             for (int i = 0; i < found.count(); i++) {
-                assertThat(found.score(i)).isEqualTo(fixture.found.score(i));
+                // Compiled code adds the lanes of a vector up in another order than the
+                // interpreter.
+                assertThat(found.score(i)).isCloseTo(fixture.found.score(i), within(1e-6f));
             }
             assertThat(found.visited()).isEqualTo(fixture.found.visited());
         }

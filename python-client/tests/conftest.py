@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +10,9 @@ from neuralcore._connection import Connection
 from neuralcore._endpoint import Endpoint
 
 from echo_server import EchoServer
+
+# A shell may have started this with SIGINT ignored; there would be no Ctrl-C to test.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A loaded machine is no failure.
 settings.register_profile(

@@ -399,6 +399,9 @@ def test_a_node_that_does_not_embed_waits_for_no_model(tmp_path: Path) -> None:
         status = run("status", NEURALCORE_DATA_FOLDER=data)
         assert status.returncode == 0, status
         assert "model         none, this node does not embed" in status.stdout
+        assert "TCP none, HTTP http://127.0.0.1:" in started.stderr + started.stdout
+        for door in ("socket        none", "tcp           none"):
+            assert door in status.stdout
     finally:
         run("stop", NEURALCORE_DATA_FOLDER=data)
 

@@ -10,8 +10,11 @@ package verticles;
  */
 public record Listening(String host, int port, String httpHost, int httpPort) {
 
-    /** Host and port as URLs have them: an IPv6 address in brackets. */
+    /** Host and port as URLs have them, an IPv6 address in brackets; "none" for port 0. */
     public static String shown(String host, int port) {
+        if (port == 0) {
+            return "none";
+        }
         return (host.contains(":") ? "[" + host + "]" : host) + ":" + port;
     }
 }

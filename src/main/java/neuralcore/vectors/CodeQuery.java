@@ -20,6 +20,9 @@ final class CodeQuery {
     /** Sums in float of squares may be off by this share of them. */
     private static final double SQUARES_SHARE = 8e-6;
 
+    /** Beyond this, sums in float may overflow, and all that did are equally near. */
+    private static final float LIMIT = Float.MAX_VALUE / 4;
+
     /** Products below this may have lost digits that no share accounts for. */
     private static final float TINY = 4 * Float.MIN_NORMAL;
 
@@ -72,7 +75,11 @@ final class CodeQuery {
     /** How far {@link #near} is at most from the answer in float32; not finite if nobody knows. */
     float off(float[] factors, int at) {
         float off = lost * factors[at + 2] + norm * factors[at + 3] + TINY;
-        return product ? off : off + (float) (SQUARES_SHARE * (squared + factors[at + 1]));
+        if (product) {
+            return norm * factors[at + 2] < LIMIT ? off : Float.NaN;
+        }
+        double squares = squared + factors[at + 1];
+        return squares < LIMIT ? off + (float) (SQUARES_SHARE * squares) : Float.NaN;
     }
 
     /** From a score in float32 to the scale of {@link #near}, rounded down. */

@@ -225,6 +225,25 @@ class CodeScanTest {
     }
 
     @Test
+    void rowsThatAreAllBeyondTheLargestFloatAreEquallyNear() {
+        int count = 400;
+        float[] rows = new float[2 * count];
+        for (int i = 0; i < count; i++) {
+            rows[2 * i + 1] = 1.2e19f + i * 1e16f; // Codes tell them apart.
+        }
+        Scoring scoring = new Scoring(KernelProvider.kernels(), Metric.SQUARED_EUCLIDEAN, 2);
+        Columns columns = columns(scoring, rows, count, random);
+        ExactSearch search = new ExactSearch(columns, scoring, Parallel.sequential());
+        int live = columns.live().getCardinality();
+        float[] query = {1.5e19f, 0};
+        List<Neighbour> found = search.nearestByCodes(query, null, live, 10).getFirst();
+        assertThat(found.getFirst().score()).isEqualTo(Float.POSITIVE_INFINITY);
+        assertThat(found)
+                .as("seed %d", seed)
+                .isEqualTo(search.nearest(query, null, live, 10).getFirst());
+    }
+
+    @Test
     void fewRowsAreComparedTwiceWhereCodesCanTellThemApart() {
         for (Shape shape : List.of(Shape.UNIFORM, Shape.CLUSTERED)) {
             for (Metric metric : Metric.values()) {

@@ -328,7 +328,7 @@ for axis, file in zip(axes.flat, files):
     axis.set_xlabel("recall@10")
     axis.set_ylabel("queries a second, one thread")
     axis.grid(True, which="both", alpha=0.3)
-axes[0][0].legend()
+    axis.legend(loc="lower left", fontsize="small")
 figure.tight_layout()
 figure.savefig(out, dpi=70)
 """

@@ -56,7 +56,8 @@ def main() -> int:
     embedding_parser.add_argument("--rounds", type=int, default=3)
     embedding_parser.add_argument(
         "--parts",
-        help="by commas: single, hundred, thousand, paragraphs, equal, clients, memory, agreement",
+        help="by commas: single, hundred, thousand, paragraphs, equal, clients, memory, agreement, "
+        "peers, bge",
     )
     embedding_parser.add_argument("--varied", type=int, default=2000, help="texts compared")
     embedding_parser.add_argument("--texts", type=int, default=10_000, help="for memory")

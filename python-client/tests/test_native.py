@@ -8,11 +8,13 @@ import copy
 import inspect
 import pickle
 import random
+import struct
 import threading
 from collections import deque
 from typing import Any
 from unittest.mock import patch
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,7 +28,8 @@ from neuralcore._bus.message import Message, MessageId
 from neuralcore._bus.native import fast
 from neuralcore._bus.outbox import Outbox
 from neuralcore._wire import Delivered
-from neuralcore.errors import ProtocolError
+from neuralcore.compat._agent import revival
+from neuralcore.errors import NotSupported, ProtocolError
 
 modes = pytest.mark.parametrize("mode", ["python", "c"] if fast is not None else ["python"])
 
@@ -134,16 +137,15 @@ def test_publish_frames_are_made_alike(
     delayed: bool,
 ) -> None:
     batch = Batch(level=level, delayed=delayed)
+    batch.count = len(messages)
     for sequence, (channel, payload, meta, time) in enumerate(messages):
         fields = (
             sequence, time, -1, len(payload), len(meta), 7, batch.index(channel), 2, 1
         )  # fmt: skip
-        batch.entries.append(
+        batch.entries += (
             batches.DELAYED_ENTRY.pack(*fields, 9) if delayed else batches.ENTRY.pack(*fields)
         )
-        batch.bodies.append(payload)
-        if meta:
-            batch.bodies.append(meta)
+        batch.bodies += payload + meta
     with patch.object(batches, "fast", fast if mode == "c" else None):
         frame = batch.frame(number, namespace, publisher)
     assert int.from_bytes(frame[:4], "big") == len(frame) - 4
@@ -155,13 +157,17 @@ def test_publish_frames_are_made_alike(
     ]
     with patch.object(batches, "fast", None):
         assert frame == batch.frame(number, namespace, publisher)
+    kept = [(m.sequence, m.payload, m.meta, delay) for m, delay in batch.messages()]
+    assert kept == [
+        (n, payload, meta, 9 if delayed else 0) for n, (_, payload, meta, _) in enumerate(messages)
+    ]
 
 
 @modes
 def test_a_batch_of_anything_but_bytes_makes_no_frame(mode: str) -> None:
     batch = Batch()
     batch.index("a")
-    batch.entries.append("text")  # type: ignore[arg-type]
+    batch.entries = "text"  # type: ignore[assignment]
     with patch.object(batches, "fast", fast if mode == "c" else None), pytest.raises(TypeError):
         batch.frame(1, "default", 1)
 
@@ -200,6 +206,65 @@ def test_threads_put_into_one_outbox() -> None:
         mine = [m for m in messages if m.payload.startswith(b"%d " % n)]
         assert [m.payload for m in mine] == [b"%d %d" % (n, i) for i in range(3_000)]
         assert [_wire.message_id(0xABC, m.sequence) for m in mine] == told
+
+
+@pytest.mark.parametrize("slowly", [False, True])
+def test_what_is_put_with_a_meta_arrives_with_it(slowly: bool) -> None:
+    sent: list[Batch] = []
+    outbox = outbox_into(sent)
+    put = outbox._put if slowly else outbox.put
+    put("a", -1, 2, b"early", 1, b"{}", 7)
+    outbox.open()
+    large = b"x" * 9_000
+    ids = [put("a" if i % 2 else "ü", i, 3, large, 2, b"m%d" % i, i) for i in range(100)]
+    put("a", 2**63 - 1, 0, b"")
+    for wrong in ((2**63, 7), (1, 2**32), (1, -1)):
+        with pytest.raises((struct.error, OverflowError)):
+            put("a", wrong[0], 2, b"no", 2, b"no", wrong[1])
+    assert outbox.flush(1.0)
+    assert len(sent) > 3  # large ones do not wait for 512 of them
+    messages = [message for batch in sent for message, _ in batch.messages()]
+    assert outbox.taken == len(messages) == 102
+    first = messages[0]
+    assert (first.priority, first.payload, first.meta, first.ttl_ms) == (-1, b"early", b"{}", 7)
+    middle = messages[1:-1]
+    assert [_wire.message_id(0xABC, m.sequence) for m in middle] == ids
+    assert [(m.channel, m.priority, m.payload_type, m.meta_type, m.ttl_ms) for m in middle] == [
+        ("a" if i % 2 else "ü", i, 3, 2, i) for i in range(100)
+    ]
+    assert {m.payload for m in middle} == {large}
+    assert [m.meta for m in middle] == [b"m%d" % i for i in range(100)]
+    assert (messages[-1].priority, messages[-1].payload, messages[-1].meta) == (2**63 - 1, b"", b"")
+
+
+def test_a_payload_is_decoded_once() -> None:
+    def received(types: int, payload: bytes) -> Message:
+        return Message("c", 5, 1, 1, b"", types, payload)
+
+    message = received(2, msgspec.msgpack.encode({"a": [1, None]}))
+    assert message.payload == {"a": [1, None]}
+    assert message.payload is message.payload
+    assert received(2, msgspec.msgpack.encode(None)).payload is None
+    assert received(1, b'{"a": 1}').payload == {"a": 1}
+    assert received(3, b"raw").payload == b"raw"
+    assert received(0, b"").payload is None
+    assert received(2 | 1 << 8, b"\x07").payload == 7
+    assert Message.of("c", {"made": True}).payload == {"made": True}
+    with pytest.raises(NotSupported):
+        _ = received(9, b"").payload
+    with pytest.raises(msgspec.DecodeError):
+        _ = received(2, b"").payload
+    with pytest.raises(AttributeError):
+        message.payload = 1  # type: ignore[misc]
+    assert (inspect.getdoc(Message.payload) or "").startswith("What was published")
+
+
+@given(st.dictionaries(st.text(max_size=3), st.none() | st.integers(), max_size=8))
+def test_fields_are_sorted_out_alike(fields: dict[str, Any]) -> None:
+    names = ("a", "agent_id", "")
+    set_, named = revival._set_fields(fields, names)
+    assert set_ == {key: value for key, value in fields.items() if value is not None}
+    assert named == {key: value for key, value in set_.items() if key in names}
 
 
 def test_an_outbox_that_cannot_send_keeps_everything() -> None:

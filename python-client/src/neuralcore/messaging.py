@@ -23,7 +23,6 @@ import asyncio
 import datetime
 import logging
 import os
-import struct
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, overload
@@ -31,7 +30,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, overload
 from neuralcore._bus.batch import RELAYED
 from neuralcore._bus.completion import Completion, on_running_loop, run
 from neuralcore._bus.confirmation import Confirmation, MessageIds
-from neuralcore._bus.core import Core, Details, Drop
+from neuralcore._bus.core import LARGE, NOT_PUT, Core, Drop
 from neuralcore._bus.filling import with_short_way
 from neuralcore._bus.message import Message, MessageId, MessageMeta, Priority
 from neuralcore._bus.options import (
@@ -52,7 +51,6 @@ from neuralcore.errors import (
     NeuralCoreError,
     NotFound,
     NotSupported,
-    QueueFull,
     RequestTimeout,
 )
 
@@ -119,9 +117,6 @@ class SubscribeOptions(TypedDict, total=False):
     loop: asyncio.AbstractEventLoop | None
 
 
-# What the short way of publishing leaves to the long one, which finds the words for it.
-_NOT_PUT = (struct.error, TypeError, ValueError, OverflowError, RecursionError, QueueFull)
-_LARGE = 1 << 20
 _HISTORY_PAGE = 1000
 _CONFIRM = {"none": 0, "accepted": 1, "durable": 2, "relayed": 3}
 
@@ -471,11 +466,11 @@ class MessageBus:
                 encoded = encode(payload)
             else:
                 content_type, encoded = self._encode(payload)
-            if len(encoded) > _LARGE:
+            if len(encoded) > LARGE:
                 return self._publish_with(channel, payload, priority)  # type: ignore[return-value]
             put = self._put
             return put(channel, default if priority is None else priority, content_type, encoded)
-        except _NOT_PUT:
+        except NOT_PUT:
             # Raises what is to be said, or returns None if that was asked for.
             return self._publish_with(channel, payload, priority)  # type: ignore[return-value]
 
@@ -523,11 +518,9 @@ class MessageBus:
             raise NotSupported("Without the daemon there is no relay.")
         plugins = core.plugins
         if not plugins.around_publish:
-            return core.publish(
-                channel, payload, priority, Details(fields, ttl_ms, delay_ms), level
-            )
+            return core.publish(channel, payload, priority, fields, ttl_ms, delay_ms, level)
         payload = plugins.before_publish(channel, payload, fields)
-        id = core.publish(channel, payload, priority, Details(fields, ttl_ms, delay_ms), level)
+        id = core.publish(channel, payload, priority, fields, ttl_ms, delay_ms, level)
         plugins.after_publish(channel, payload, id)
         return id
 

@@ -1,6 +1,6 @@
 /* What a message bus does once a message, in C: putting what is published into its batch, making a
  * frame of it, taking deliver frames apart, and calling handlers. Each has its twin in Python
- * (messaging.py and outbox.py, batch.py, receive.py, dispatch.py), which runs where there was no
+ * (messaging.py and outbox.py, batch.py, receive.py, dispatch.py, message.py), which runs where there was no
  * compiler when the package was installed; the tests run both ways. docs/protocol.md has the layouts.
  *
  * Between looking at something and changing it nothing here runs other Python code, so that a
@@ -17,7 +17,7 @@
 #define BLOCK 4096 /* messages are numbered in blocks; three hexadecimal digits tell them apart */
 #define DIGITS 29  /* of an id, those that a block's messages have in common */
 #define FULL_MESSAGES 512
-#define SMALL 512 /* bytes of payload: a full batch of such messages is not too large */
+#define FULL_BYTES (256 * 1024) /* of bodies */
 
 static const char HEX[] = "0123456789abcdef";
 
@@ -39,12 +39,51 @@ static unsigned long long read_int(const unsigned char *from, int bytes) {
 
 /* ------------------------------------------------------------------ publishing */
 
+/* Bytes that grow; what was given away leaves its room for those to come. */
+typedef struct {
+    unsigned char *bytes;
+    Py_ssize_t size;
+    Py_ssize_t room;
+} Buffer;
+
+/* Room for so many more bytes behind those that are there; NULL with an error if there is none. */
+static unsigned char *buffer_room(Buffer *buffer, Py_ssize_t more) {
+    if (buffer->bytes == NULL || more > buffer->room - buffer->size) {
+        Py_ssize_t room = buffer->room > 0 ? buffer->room : 1024;
+        while (more > room - buffer->size) {
+            if (room > PY_SSIZE_T_MAX / 2) {
+                PyErr_NoMemory();
+                return NULL;
+            }
+            room *= 2;
+        }
+        unsigned char *bytes = PyMem_Realloc(buffer->bytes, (size_t)room);
+        if (bytes == NULL) {
+            PyErr_NoMemory();
+            return NULL;
+        }
+        buffer->bytes = bytes;
+        buffer->room = room;
+    }
+    return buffer->bytes + buffer->size;
+}
+
+static PyObject *buffer_bytes(const Buffer *buffer) {
+    return PyBytes_FromStringAndSize((const char *)buffer->bytes, buffer->size);
+}
+
+static void buffer_free(Buffer *buffer) {
+    PyMem_Free(buffer->bytes);
+    memset(buffer, 0, sizeof(Buffer));
+}
+
 typedef struct {
     PyObject_HEAD
     PyObject *batch;
     PyObject *indexes; /* of the batch */
-    PyObject *entries;
-    PyObject *bodies;
+    Buffer entries;
+    Buffer bodies;
+    Py_ssize_t count;
     PyObject *make_id;
     PyObject *put_slowly;
     PyObject *hurry;
@@ -75,8 +114,6 @@ static int filling_traverse(Filling *self, visitproc visit, void *arg) {
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(self->batch);
     Py_VISIT(self->indexes);
-    Py_VISIT(self->entries);
-    Py_VISIT(self->bodies);
     Py_VISIT(self->make_id);
     Py_VISIT(self->put_slowly);
     Py_VISIT(self->hurry);
@@ -89,8 +126,6 @@ static int filling_traverse(Filling *self, visitproc visit, void *arg) {
 static int filling_clear(Filling *self) {
     Py_CLEAR(self->batch);
     Py_CLEAR(self->indexes);
-    Py_CLEAR(self->entries);
-    Py_CLEAR(self->bodies);
     Py_CLEAR(self->make_id);
     Py_CLEAR(self->put_slowly);
     Py_CLEAR(self->hurry);
@@ -104,6 +139,8 @@ static void filling_dealloc(Filling *self) {
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     filling_clear(self);
+    buffer_free(&self->entries);
+    buffer_free(&self->bodies);
     type->tp_free((PyObject *)self);
     Py_DECREF(type);
 }
@@ -122,23 +159,16 @@ static int filling_set_batch(Filling *self, PyObject *batch, void *closure) {
         return -1;
     }
     PyObject *indexes = PyObject_GetAttrString(batch, "indexes");
-    PyObject *entries = PyObject_GetAttrString(batch, "entries");
-    PyObject *bodies = PyObject_GetAttrString(batch, "bodies");
-    int good = indexes != NULL && entries != NULL && bodies != NULL;
-    if (good && !(PyDict_CheckExact(indexes) && PyList_CheckExact(entries) && PyList_CheckExact(bodies))) {
-        PyErr_SetString(PyExc_TypeError, "a batch has a dict of indexes, and lists of entries and bodies");
-        good = 0;
+    if (indexes == NULL) {
+        return -1;
     }
-    if (!good) {
-        Py_XDECREF(indexes);
-        Py_XDECREF(entries);
-        Py_XDECREF(bodies);
+    if (!PyDict_CheckExact(indexes)) {
+        PyErr_SetString(PyExc_TypeError, "a batch has a dict of indexes");
+        Py_DECREF(indexes);
         return -1;
     }
     Py_XSETREF(self->batch, Py_NewRef(batch));
     Py_XSETREF(self->indexes, indexes);
-    Py_XSETREF(self->entries, entries);
-    Py_XSETREF(self->bodies, bodies);
     return 0;
 }
 
@@ -171,24 +201,40 @@ static PyObject *make_id(Filling *self, int number) {
     return id;
 }
 
+/* A message with nothing but these. The meta may be NULL. */
+typedef struct {
+    PyObject *channel;
+    long long priority;
+    long payload_type;
+    PyObject *payload;
+    long meta_type;
+    PyObject *meta;
+    unsigned long long ttl;
+} Said;
+
+static Py_ssize_t meta_bytes(const Said *said) {
+    return said->meta == NULL ? 0 : PyBytes_GET_SIZE(said->meta);
+}
+
 /* The entry of a publish frame: number, time, priority, lengths, ttl, channel, types. */
-static PyObject *published_entry(
-    Filling *self, int number, long long priority, Py_ssize_t length, long index, long payload_type) {
-    PyObject *entry = PyBytes_FromStringAndSize(NULL, PUBLISHED_BYTES);
-    if (entry == NULL) {
-        return NULL;
-    }
+static void write_entry(unsigned char *to, unsigned long long number, const Said *said, long index) {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    unsigned char *to = (unsigned char *)PyBytes_AS_STRING(entry);
-    write_int(to, self->block_start + (unsigned long long)number, 8);
+    write_int(to, number, 8);
     write_int(to + 8, (unsigned long long)now.tv_sec * 1000000000ULL + (unsigned long long)now.tv_nsec, 8);
-    write_int(to + 16, (unsigned long long)priority, 8);
-    write_int(to + 24, (unsigned long long)length, 4);
-    write_int(to + 28, 0, 8);
+    write_int(to + 16, (unsigned long long)said->priority, 8);
+    write_int(to + 24, (unsigned long long)PyBytes_GET_SIZE(said->payload), 4);
+    write_int(to + 28, (unsigned long long)meta_bytes(said), 4);
+    write_int(to + 32, said->ttl, 4);
     write_int(to + 36, (unsigned long long)index, 2);
-    write_int(to + 38, (unsigned long long)payload_type, 2); /* and no meta */
-    return entry;
+    write_int(to + 38, (unsigned long long)said->payload_type, 1);
+    write_int(to + 39, (unsigned long long)said->meta_type, 1);
+}
+
+/* Adds a body to those that there is room for. */
+static void add_body(Filling *self, PyObject *body) {
+    memcpy(self->bodies.bytes + self->bodies.size, PyBytes_AS_STRING(body), (size_t)PyBytes_GET_SIZE(body));
+    self->bodies.size += PyBytes_GET_SIZE(body);
 }
 
 /* The number under which the batch's entries name a channel; -1 if the long way has to find it. */
@@ -208,42 +254,38 @@ static long channel_index(Filling *self, PyObject *channel) {
 }
 
 /* Adds a message if that takes nothing but adding it: 1 if it did, 0 if it is for the long way. */
-static int try_put(
-    Filling *self, PyObject *channel, long long priority, long payload_type, PyObject *payload, PyObject **id) {
-    if (!self->open || self->next >= BLOCK || self->digits == NULL || !PyBytes_CheckExact(payload) ||
-        PyBytes_GET_SIZE(payload) > SMALL) {
+static int try_put(Filling *self, const Said *said, PyObject **id) {
+    if (!self->open || self->next >= BLOCK || self->digits == NULL || !PyBytes_CheckExact(said->payload) ||
+        !(said->meta == NULL || PyBytes_CheckExact(said->meta)) || said->ttl > 0xFFFFFFFF) {
         return 0;
     }
     int number = self->next;
-    PyObject *entries = self->entries;
+    PyObject *batch = self->batch;
     *id = make_id(self, number);
     if (*id == NULL) {
         return -1;
     }
     /* Making the id may have run anything, a finalizer that publishes for one. */
-    int still = self->open && self->next == number && self->entries == entries;
-    long index = still ? channel_index(self, channel) : -1;
+    int still = self->open && self->next == number && self->batch == batch;
+    long index = still ? channel_index(self, said->channel) : -1;
     if (index < 0) {
         Py_CLEAR(*id);
         return PyErr_Occurred() ? -1 : 0;
     }
-    PyObject *entry =
-        published_entry(self, number, priority, PyBytes_GET_SIZE(payload), index, payload_type);
-    int added = entry == NULL ? -1 : PyList_Append(entries, entry);
-    Py_XDECREF(entry);
-    if (added == 0 && PyList_Append(self->bodies, payload) < 0) {
-        PyObject *type, *value, *traceback;
-        PyErr_Fetch(&type, &value, &traceback);
-        PyList_SetSlice(entries, PyList_GET_SIZE(entries) - 1, PyList_GET_SIZE(entries), NULL);
-        PyErr_Restore(type, value, traceback);
-        added = -1;
-    }
-    if (added < 0) {
+    unsigned char *entry = buffer_room(&self->entries, PUBLISHED_BYTES);
+    if (entry == NULL || buffer_room(&self->bodies, PyBytes_GET_SIZE(said->payload) + meta_bytes(said)) == NULL) {
         Py_CLEAR(*id);
         return -1;
     }
+    write_entry(entry, self->block_start + (unsigned long long)number, said, index);
+    self->entries.size += PUBLISHED_BYTES;
+    add_body(self, said->payload);
+    if (said->meta != NULL) {
+        add_body(self, said->meta);
+    }
+    self->count++;
     self->next = number + 1;
-    int full = PyList_GET_SIZE(entries) >= FULL_MESSAGES;
+    int full = self->count >= FULL_MESSAGES || self->bodies.size >= FULL_BYTES;
     if (full || self->flush_in != PyThread_get_thread_ident()) {
         PyObject *hurried = PyObject_CallOneArg(self->hurry, full ? Py_True : Py_False);
         if (hurried == NULL) {
@@ -255,21 +297,64 @@ static int try_put(
     return 1;
 }
 
-/* put(channel, priority, payload_type, payload) */
+/* put(channel, priority, payload_type, payload, meta_type=0, meta=b"", ttl_ms=0) */
 static PyObject *filling_put(Filling *self, PyObject *const *args, Py_ssize_t count) {
-    if (count == 4) {
+    if (count == 4 || count == 7) {
         PyObject *id = NULL;
-        long payload_type = PyLong_AsLong(args[2]);
-        long long priority = PyLong_AsLongLong(args[1]);
+        Said said = {
+            .channel = args[0],
+            .priority = PyLong_AsLongLong(args[1]),
+            .payload_type = PyLong_AsLong(args[2]),
+            .payload = args[3],
+        };
+        if (count == 7) {
+            said.meta_type = PyLong_AsLong(args[4]);
+            said.meta = args[5];
+            said.ttl = PyLong_AsUnsignedLongLong(args[6]);
+        }
         if (PyErr_Occurred()) {
             return NULL;
         }
-        int put = try_put(self, args[0], priority, payload_type, args[3], &id);
+        int put = try_put(self, &said, &id);
         if (put) {
             return put < 0 ? NULL : id;
         }
     }
     return PyObject_Vectorcall(self->put_slowly, args, (size_t)count, NULL);
+}
+
+/* add(entry, payload, meta=b"") */
+static PyObject *filling_add(Filling *self, PyObject *args) {
+    PyObject *entry, *payload, *meta = NULL;
+    if (!PyArg_ParseTuple(args, "SS|S", &entry, &payload, &meta)) {
+        return NULL;
+    }
+    Py_ssize_t more = PyBytes_GET_SIZE(payload) + (meta == NULL ? 0 : PyBytes_GET_SIZE(meta));
+    unsigned char *to = buffer_room(&self->entries, PyBytes_GET_SIZE(entry));
+    if (to == NULL || buffer_room(&self->bodies, more) == NULL) {
+        return NULL;
+    }
+    memcpy(to, PyBytes_AS_STRING(entry), (size_t)PyBytes_GET_SIZE(entry));
+    self->entries.size += PyBytes_GET_SIZE(entry);
+    add_body(self, payload);
+    if (meta != NULL) {
+        add_body(self, meta);
+    }
+    self->count++;
+    Py_RETURN_NONE;
+}
+
+/* take(): (entries, bodies, count) */
+static PyObject *filling_take(Filling *self, PyObject *unused) {
+    PyObject *taken =
+        Py_BuildValue("NNn", buffer_bytes(&self->entries), buffer_bytes(&self->bodies), self->count);
+    if (taken != NULL) {
+        self->count = self->entries.size = self->bodies.size = 0;
+        if (self->bodies.room > 2 * FULL_BYTES) {
+            buffer_free(&self->bodies);
+        }
+    }
+    return taken;
 }
 
 /* shorten(channels, encode, payload_type) */
@@ -285,7 +370,12 @@ static PyObject *filling_shorten(Filling *self, PyObject *args) {
 
 static PyMethodDef filling_methods[] = {
     {"put", (PyCFunction)(void (*)(void))filling_put, METH_FASTCALL,
-     "put(channel, priority, payload_type, payload)\n--\n\nAdds a message with nothing but a payload; its id."},
+     "put(channel, priority, payload_type, payload, meta_type=0, meta=b\"\", ttl_ms=0)\n--\n\n"
+     "Adds a message; its id."},
+    {"add", (PyCFunction)filling_add, METH_VARARGS,
+     "add(entry, payload, meta=b\"\")\n--\n\nAdds a message of which all is known."},
+    {"take", (PyCFunction)filling_take, METH_NOARGS,
+     "take()\n--\n\nWhat was added, entries, bodies, and how many; there is nothing then."},
     {"shorten", (PyCFunction)filling_shorten, METH_VARARGS,
      "shorten(channels, encode, payload_type)\n--\n\n"
      "The short way of publish takes dicts for these channels, a dict of their default priorities."},
@@ -293,6 +383,8 @@ static PyMethodDef filling_methods[] = {
 };
 
 static PyMemberDef filling_members[] = {
+    {"count", T_PYSSIZET, offsetof(Filling, count), READONLY, "how many messages there are"},
+    {"bytes", T_PYSSIZET, offsetof(Filling, bodies.size), READONLY, "how large their bodies are together"},
     {"block_start", T_ULONGLONG, offsetof(Filling, block_start), 0, "the number before the block's first"},
     {"flush_in", T_ULONG, offsetof(Filling, flush_in), 0, "the thread whose loop will flush at its next tick"},
     {"next", T_INT, offsetof(Filling, next), 0, "the next message's place in its block"},
@@ -367,7 +459,9 @@ static int publish_shortly(
         }
         goto done;
     }
-    put = try_put(filling, channel, value, filling->payload_type, encoded, id);
+    Said said = {
+        .channel = channel, .priority = value, .payload_type = filling->payload_type, .payload = encoded};
+    put = try_put(filling, &said, id);
     Py_DECREF(encoded);
 done:
     Py_DECREF(attribute);
@@ -531,29 +625,6 @@ static PyType_Spec message_id_spec = {
 #define PUBLISH 0x10
 #define PUBLISH_HEAD_BYTES 24
 
-/* The bytes that the items take; -1 with an error if one is not bytes. */
-static Py_ssize_t bytes_in(PyObject *items) {
-    Py_ssize_t sum = 0;
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(items); i++) {
-        PyObject *item = PyList_GET_ITEM(items, i);
-        if (!PyBytes_CheckExact(item)) {
-            PyErr_Format(PyExc_TypeError, "a batch holds bytes, not %R", Py_TYPE(item));
-            return -1;
-        }
-        sum += PyBytes_GET_SIZE(item);
-    }
-    return sum;
-}
-
-static unsigned char *copy_all(unsigned char *to, PyObject *items) {
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(items); i++) {
-        PyObject *item = PyList_GET_ITEM(items, i);
-        memcpy(to, PyBytes_AS_STRING(item), (size_t)PyBytes_GET_SIZE(item));
-        to += PyBytes_GET_SIZE(item);
-    }
-    return to;
-}
-
 /* Writes the names, or with NULL counts their bytes; NULL and -1 with an error. */
 static Py_ssize_t put_names(unsigned char *to, PyObject *names) {
     Py_ssize_t place = 0, bytes = 0, length;
@@ -576,30 +647,30 @@ static Py_ssize_t put_names(unsigned char *to, PyObject *names) {
     return bytes;
 }
 
-/* publish_frame(flags, number, namespace, publisher, channels, entries, bodies), with its length */
+/* publish_frame(flags, number, namespace, publisher, channels, count, entries, bodies), with its length */
 static PyObject *publish_frame(PyObject *module, PyObject *args) {
     int flags;
     unsigned int number;
     const char *space;
-    Py_ssize_t space_bytes;
+    Py_ssize_t space_bytes, count;
     unsigned long long publisher;
     PyObject *channels, *entries, *bodies;
-    if (!PyArg_ParseTuple(args, "iIs#KO!O!O!", &flags, &number, &space, &space_bytes, &publisher, &PyDict_Type,
-                          &channels, &PyList_Type, &entries, &PyList_Type, &bodies)) {
+    if (!PyArg_ParseTuple(args, "iIs#KO!nSS", &flags, &number, &space, &space_bytes, &publisher, &PyDict_Type,
+                          &channels, &count, &entries, &bodies)) {
         return NULL;
     }
     Py_ssize_t names = put_names(NULL, channels);
-    Py_ssize_t entry_bytes = bytes_in(entries);
-    Py_ssize_t body_bytes = bytes_in(bodies);
-    if (names < 0 || entry_bytes < 0 || body_bytes < 0) {
+    if (names < 0) {
         return NULL;
     }
     Py_ssize_t named = PUBLISH_HEAD_BYTES + space_bytes + names;
     Py_ssize_t pad = -named & 7;
-    Py_ssize_t payload = named + pad + entry_bytes + body_bytes;
-    if (payload > 0x7FFFFFFF || space_bytes > 0xFFFF) {
-        return PyErr_Format(PyExc_ValueError, "a frame of %zd bytes is too long", payload);
+    Py_ssize_t entry_bytes = PyBytes_GET_SIZE(entries), body_bytes = PyBytes_GET_SIZE(bodies);
+    if (space_bytes > 0xFFFF || entry_bytes > 0x7FFFFFFF - named - pad ||
+        body_bytes > 0x7FFFFFFF - named - pad - entry_bytes) {
+        return PyErr_Format(PyExc_ValueError, "a frame of %zd and %zd bytes is too long", entry_bytes, body_bytes);
     }
+    Py_ssize_t payload = named + pad + entry_bytes + body_bytes;
     PyObject *frame = PyBytes_FromStringAndSize(NULL, 4 + payload);
     if (frame == NULL) {
         return NULL;
@@ -615,12 +686,13 @@ static PyObject *publish_frame(PyObject *module, PyObject *args) {
     write_int(to + 4, number, 4);
     write_int(to + 8, (unsigned long long)space_bytes, 2);
     write_int(to + 10, (unsigned long long)PyDict_GET_SIZE(channels), 2);
-    write_int(to + 12, (unsigned long long)PyList_GET_SIZE(entries), 4);
+    write_int(to + 12, (unsigned long long)count, 4);
     write_int(to + 16, publisher, 8);
     memcpy(to + PUBLISH_HEAD_BYTES, space, (size_t)space_bytes);
     put_names(to + PUBLISH_HEAD_BYTES + space_bytes, channels);
     memset(to + named, 0, (size_t)pad);
-    copy_all(copy_all(to + named + pad, entries), bodies);
+    memcpy(to + named + pad, PyBytes_AS_STRING(entries), (size_t)entry_bytes);
+    memcpy(to + named + pad + entry_bytes, PyBytes_AS_STRING(bodies), (size_t)body_bytes);
     return frame;
 }
 
@@ -726,6 +798,144 @@ failed:
     return NULL;
 }
 
+/* ------------------------------------------------------------------ payloads */
+
+/* A read-only property of messages: the payload, decoded when it is first read. MessagePack without
+ * a meta is decoded from here; for everything else there is the function that it stands for.
+ */
+typedef struct {
+    PyObject_HEAD
+    PyObject *function;
+    PyObject *unread; /* what is in the field of a payload that has not been read */
+    PyObject *decode;
+    PyObject *owner; /* the class, whose fields are at the offsets that follow */
+    Py_ssize_t value;
+    Py_ssize_t types;
+    Py_ssize_t bytes;
+    long msgpack;
+} Payload;
+
+static int payload_init(Payload *self, PyObject *args, PyObject *kwargs) {
+    PyObject *function, *unread, *decode;
+    if (!PyArg_ParseTuple(args, "OOlO", &function, &unread, &self->msgpack, &decode)) {
+        return -1;
+    }
+    Py_XSETREF(self->function, Py_NewRef(function));
+    Py_XSETREF(self->unread, Py_NewRef(unread));
+    Py_XSETREF(self->decode, Py_NewRef(decode));
+    return 0;
+}
+
+static int payload_traverse(Payload *self, visitproc visit, void *arg) {
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->function);
+    Py_VISIT(self->unread);
+    Py_VISIT(self->decode);
+    Py_VISIT(self->owner);
+    return 0;
+}
+
+static int payload_clear(Payload *self) {
+    Py_CLEAR(self->function);
+    Py_CLEAR(self->unread);
+    Py_CLEAR(self->decode);
+    Py_CLEAR(self->owner);
+    return 0;
+}
+
+static void payload_dealloc(Payload *self) {
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    payload_clear(self);
+    type->tp_free((PyObject *)self);
+    Py_DECREF(type);
+}
+
+/* Where a field of the class is in its objects; -1 with an error if it has none of that name. */
+static Py_ssize_t field_offset(PyObject *owner, const char *name) {
+    PyObject *field = PyObject_GetAttrString(owner, name);
+    if (field == NULL) {
+        return -1;
+    }
+    Py_ssize_t offset = -1;
+    if (Py_IS_TYPE(field, &PyMemberDescr_Type)) {
+        offset = ((PyMemberDescrObject *)field)->d_member->offset;
+    } else {
+        PyErr_Format(PyExc_TypeError, "%s of %R is no field", name, owner);
+    }
+    Py_DECREF(field);
+    return offset;
+}
+
+static PyObject *payload_set_name(Payload *self, PyObject *args) {
+    PyObject *owner, *name;
+    if (!PyArg_ParseTuple(args, "OO", &owner, &name)) {
+        return NULL;
+    }
+    self->value = field_offset(owner, "_payload");
+    self->types = self->value < 0 ? -1 : field_offset(owner, "_types");
+    self->bytes = self->types < 0 ? -1 : field_offset(owner, "_payload_bytes");
+    if (self->bytes < 0) {
+        return NULL;
+    }
+    Py_XSETREF(self->owner, Py_NewRef(owner));
+    Py_RETURN_NONE;
+}
+
+static PyObject *payload_get(Payload *self, PyObject *message, PyObject *type) {
+    if (message == NULL) {
+        return Py_NewRef((PyObject *)self);
+    }
+    if (self->owner == NULL || !PyObject_TypeCheck(message, (PyTypeObject *)self->owner)) {
+        return PyErr_Format(PyExc_TypeError, "%R has no payload", Py_TYPE(message));
+    }
+    PyObject **value = (PyObject **)((char *)message + self->value);
+    if (*value != NULL && *value != self->unread) {
+        return Py_NewRef(*value);
+    }
+    PyObject *types = *(PyObject **)((char *)message + self->types);
+    PyObject *bytes = *(PyObject **)((char *)message + self->bytes);
+    if (types == NULL || !PyLong_CheckExact(types) || PyLong_AsLong(types) != self->msgpack || bytes == NULL) {
+        PyErr_Clear();
+        return PyObject_CallOneArg(self->function, message);
+    }
+    PyObject *decoded = PyObject_CallOneArg(self->decode, bytes);
+    if (decoded != NULL) {
+        Py_XSETREF(*value, Py_NewRef(decoded));
+    }
+    return decoded;
+}
+
+static PyObject *payload_doc(Payload *self, void *closure) {
+    return PyObject_GetAttrString(self->function, "__doc__");
+}
+
+static PyMethodDef payload_methods[] = {
+    {"__set_name__", (PyCFunction)payload_set_name, METH_VARARGS, "The class has been made."},
+    {NULL},
+};
+
+static PyGetSetDef payload_getset[] = {
+    {"__doc__", (getter)payload_doc, NULL, NULL, NULL},
+    {NULL},
+};
+
+static PyType_Slot payload_slots[] = {
+    {Py_tp_new, PyType_GenericNew},
+    {Py_tp_init, payload_init},
+    {Py_tp_descr_get, payload_get},
+    {Py_tp_traverse, payload_traverse},
+    {Py_tp_clear, payload_clear},
+    {Py_tp_dealloc, payload_dealloc},
+    {Py_tp_methods, payload_methods},
+    {Py_tp_getset, payload_getset},
+    {0, NULL},
+};
+
+static PyType_Spec payload_spec = {
+    "neuralcore._bus._fast.Payload", sizeof(Payload), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, payload_slots,
+};
+
 /* ------------------------------------------------------------------ handling */
 
 enum { DONE, RETURNED, RAISED, WAITS };
@@ -776,9 +986,11 @@ static int call_handler(PyObject *handler, PyObject *message, PyObject **value) 
     return outcome;
 }
 
+static PyObject *cancelled_name;
+
 /* Whether anything is to be looked at before the next message; -1 if that cannot be told. */
 static int interrupted(PyObject *incoming, PyObject *subscription) {
-    PyObject *cancelled = PyObject_GetAttrString(subscription, "cancelled");
+    PyObject *cancelled = PyObject_GetAttr(subscription, cancelled_name);
     if (cancelled == NULL) {
         return -1;
     }
@@ -835,17 +1047,45 @@ static PyObject *handle(PyObject *module, PyObject *const *args, Py_ssize_t coun
     return Py_BuildValue("liNN", done, outcome, message, value == NULL ? Py_NewRef(Py_None) : value);
 }
 
+/* ------------------------------------------------------------------ ATLAS's messages */
+
+/* set_fields(fields, names): those that are not None, and of these the named ones */
+static PyObject *set_fields(PyObject *module, PyObject *args) {
+    PyObject *fields, *names, *key, *value;
+    Py_ssize_t place = 0;
+    if (!PyArg_ParseTuple(args, "O!O!", &PyDict_Type, &fields, &PyTuple_Type, &names)) {
+        return NULL;
+    }
+    PyObject *set = PyDict_New();
+    PyObject *named = PyDict_New();
+    int good = set != NULL && named != NULL;
+    while (good && PyDict_Next(fields, &place, &key, &value)) {
+        good = value == Py_None || PyDict_SetItem(set, key, value) == 0;
+    }
+    for (Py_ssize_t i = 0; good && i < PyTuple_GET_SIZE(names); i++) {
+        value = PyDict_GetItemWithError(set, PyTuple_GET_ITEM(names, i));
+        good = value == NULL ? !PyErr_Occurred() : PyDict_SetItem(named, PyTuple_GET_ITEM(names, i), value) == 0;
+    }
+    if (!good) {
+        Py_XDECREF(set);
+        Py_XDECREF(named);
+        return NULL;
+    }
+    return Py_BuildValue("NN", set, named);
+}
+
 /* ------------------------------------------------------------------ the module */
 
 static PyMethodDef functions[] = {
     {"publish_frame", publish_frame, METH_VARARGS,
-     "publish_frame(flags, number, namespace, publisher, channels, entries, bodies)\n--\n\n"
+     "publish_frame(flags, number, namespace, publisher, channels, count, entries, bodies)\n--\n\n"
      "A publish frame, its length word included; see batch.py."},
     {"read_entries", read_entries, METH_VARARGS,
      "read_entries(frame, at, count, channels, make)\n--\n\n"
      "The runs of a deliver frame, and where its last body ends.\n\n:raises ValueError: if it does not fit."},
     {"handle", (PyCFunction)(void (*)(void))handle, METH_FASTCALL,
      "handle(queue, handler, most, incoming, ack, subscription)\n--\n\nSee dispatch.py."},
+    {"set_fields", set_fields, METH_VARARGS, "set_fields(fields, names)\n--\n\nSee revival.py."},
     {NULL},
 };
 
@@ -861,8 +1101,10 @@ static int add_type(PyObject *module, const char *name, PyType_Spec *spec, PyObj
 
 static int fill_module(PyObject *module) {
     known_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &known_spec, NULL);
-    if (known_type == NULL || add_type(module, "Filling", &filling_spec, NULL) < 0 ||
+    cancelled_name = PyUnicode_InternFromString("cancelled");
+    if (known_type == NULL || cancelled_name == NULL || add_type(module, "Filling", &filling_spec, NULL) < 0 ||
         add_type(module, "ShortWay", &short_way_spec, NULL) < 0 ||
+        add_type(module, "Payload", &payload_spec, NULL) < 0 ||
         add_type(module, "MessageId", &message_id_spec, (PyObject *)&PyUnicode_Type) < 0) {
         return -1;
     }

@@ -49,24 +49,24 @@ class Rejected(NamedTuple):
 class Batch:
     """Messages that go out in one frame, in order.
 
-    Filled by the outbox under its lock; once sealed it does not change but for its outcome.
+    The outbox collects them and puts them here at once; then only its outcome changes.
 
+    :ivar count: how many messages it holds.
+    :ivar entries: of all, one behind the other; so are the ``bodies``, payload before meta.
     :ivar level: what its confirmation waits for: 1 its acceptance, 2 the disk, 3 brokers.
     :ivar delayed: whether its entries carry a delay.
     :ivar plain: whether any message may join it that asks for nothing.
-    :ivar large_bytes: of the bodies that were counted: the small ones need not be.
     """
 
     __slots__ = (
         "_waiters",
         "bodies",
-        "channels",
+        "count",
         "delayed",
         "done",
         "entries",
         "error",
         "indexes",
-        "large_bytes",
         "level",
         "plain",
         "rejected",
@@ -77,18 +77,13 @@ class Batch:
         self.delayed = delayed
         self.plain = not delayed and level != RELAYED
         self.indexes: dict[str, int] = {}
-        self.entries: list[bytes] = []
-        self.bodies: list[bytes] = []
-        self.large_bytes = 0
+        self.count = 0
+        self.entries = b""
+        self.bodies = b""
         self.done = False
         self.rejected: dict[int, str] = {}
         self.error: Exception | None = None
         self._waiters: list[_Waiter] = []
-
-    @property
-    def count(self) -> int:
-        """How many messages it holds."""
-        return len(self.entries)
 
     def index(self, channel: str) -> int:
         """The number under which the batch's entries name a channel."""
@@ -101,7 +96,14 @@ class Batch:
         flags = _CONFIRM_FLAGS[self.level] | (_DELAYED if self.delayed else 0)
         if fast is not None:
             frame: bytes = fast.publish_frame(
-                flags, number, namespace, publisher, self.indexes, self.entries, self.bodies
+                flags,
+                number,
+                namespace,
+                publisher,
+                self.indexes,
+                self.count,
+                self.entries,
+                self.bodies,
             )
             return frame
         space = namespace.encode()
@@ -112,10 +114,9 @@ class Batch:
         ]
         named = 24 + len(space) + sum(map(len, names))
         pad = -named % 8
-        width = DELAYED_ENTRY.size if self.delayed else ENTRY.size
         return b"".join(
             (
-                _HEAD.pack(named + pad + width * self.count + sum(map(len, self.bodies))),
+                _HEAD.pack(named + pad + len(self.entries) + len(self.bodies)),
                 _PUBLISH_HEAD.pack(
                     _PUBLISH,
                     flags,
@@ -129,23 +130,21 @@ class Batch:
                 space,
                 *names,
                 _ZEROS[:pad],
-                *self.entries,
-                *self.bodies,
+                self.entries,
+                self.bodies,
             )
         )
 
     def messages(self) -> Iterator[tuple[Outgoing, int]]:
         """The messages again, each with its delay in milliseconds."""
         names = list(self.indexes)
-        bodies = iter(self.bodies)
-        for entry in self.entries:
-            if self.delayed:
-                *fields, delay = DELAYED_ENTRY.unpack(entry)
-            else:
-                fields, delay = list(ENTRY.unpack(entry)), 0
-            sequence, time, priority, _, meta_length, ttl, index, type_, meta_type = fields
-            payload = next(bodies)
-            meta = next(bodies) if meta_length else b""
+        at = 0
+        for fields in (DELAYED_ENTRY if self.delayed else ENTRY).iter_unpack(self.entries):
+            sequence, time, priority, length, meta_length, ttl, index, type_, meta_type = fields[:9]
+            delay = fields[9] if self.delayed else 0
+            payload = self.bodies[at : at + length]
+            at += length + meta_length
+            meta = self.bodies[at - meta_length : at]
             yield (
                 Outgoing(
                     names[index], sequence, time, priority, ttl, type_, payload, meta_type, meta
@@ -155,7 +154,7 @@ class Batch:
 
     def summary(self) -> Summary:
         """What is needed to tell later which messages these were."""
-        return Summary(b"".join(self.entries), tuple(self.indexes), self.delayed)
+        return Summary(self.entries, tuple(self.indexes), self.delayed)
 
     # The outcome
 
@@ -163,8 +162,8 @@ class Batch:
         """The daemon has answered, or nobody will. Wakes each waiting loop once."""
         self.rejected = {r.sequence: r.code for r in rejected}
         self.error = error
-        self.entries = []
-        self.bodies = []
+        self.entries = b""
+        self.bodies = b""
         with _outcomes:
             self.done = True
             waiters, self._waiters = self._waiters, []

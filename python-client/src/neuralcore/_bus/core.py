@@ -37,6 +37,9 @@ from neuralcore.errors import ConnectionLost, InvalidRequest, NeuralCoreError, Q
 log = logging.getLogger("neuralcore.messaging")
 
 _MAX_PAYLOAD = 8 << 20
+# What the short ways of publishing leave to the long ones, which find the words for it.
+NOT_PUT = (struct.error, TypeError, ValueError, OverflowError, RecursionError, QueueFull)
+LARGE = 1 << 20
 _REPLY_CREDIT = 1 << 30
 _EXIT_DEADLINE = 2.0
 _subscription_numbers = itertools.count(1)
@@ -66,17 +69,6 @@ class Topic:
     def __init__(self, default_priority: int) -> None:
         self.default_priority = default_priority
         self.room: int | None = None
-
-
-class Details(NamedTuple):
-    """What goes with a message beside payload and priority."""
-
-    meta: dict[str, Any]
-    ttl_ms: int = 0
-    delay_ms: int = 0
-
-
-_PLAIN = Details({})
 
 
 class Core:
@@ -117,12 +109,15 @@ class Core:
         self._client = client
         self._workers = workers
         self._codec = codec
+        self._encode_value = codec.encode_value
+        self._content_type = codec.content_type
         self._source = source
         self._on_drop = on_drop
         self._raise_when_full = raise_when_full
         self._publisher = secrets.randbits(64)
         self._lock = threading.RLock()
         self.outbox = Outbox(self._publisher, self._send, self._sending_failed, max_buffered)
+        self._put = self.outbox.put
         self._to_create: list[tuple[str, dict[str, Any]]] = []
         self._requests_ready = False
         self._starting: Future[None] | None = None
@@ -219,20 +214,54 @@ class Core:
         channel: str,
         payload: Any,
         priority: int | None = None,
-        details: Details | None = None,
+        fields: dict[str, Any] | None = None,
+        ttl_ms: int = 0,
+        delay_ms: int = 0,
         confirm: int = 0,
     ) -> MessageId | None:
         """Puts a message into the outbox; None if it is known not to fit and that is no error.
 
         While the bus stops, too: handlers that finish may publish.
+
+        :param fields: its meta.
         """
+        usual = self.fast.get(channel)
+        if usual is not None and type(payload) is dict and not (delay_ms or confirm):
+            try:
+                encode = self._encode_value
+                encoded = encode(payload)
+                meta = encode(fields) if fields else b""
+                if len(encoded) + len(meta) <= LARGE:
+                    put = self._put
+                    type_ = self._content_type
+                    usual = usual if priority is None else priority
+                    return put(
+                        channel, usual, type_, encoded, type_ if fields else NONE, meta, ttl_ms
+                    )
+            except NOT_PUT:
+                pass  # what follows finds the words for it
+        return self._publish_with(
+            channel, payload, priority, fields or {}, ttl_ms, delay_ms, confirm
+        )
+
+    def _publish_with(
+        self,
+        channel: str,
+        payload: Any,
+        priority: int | None,
+        fields: dict[str, Any],
+        ttl_ms: int,
+        delay_ms: int,
+        confirm: int,
+    ) -> MessageId | None:
         topic = self.topics.get(channel) or self.topic(channel)
         if topic.room is not None:
             if topic.room <= 0:
                 self._full(f"Channel {channel!r} is full.")
                 return None
             topic.room -= 1
-        fields, ttl_ms, delay_ms = details or _PLAIN
+        if priority is None:
+            priority = topic.default_priority
         if self._source is not None and "source" not in fields:
             fields = {**fields, "source": self._source}
         encode = self._codec.encode
@@ -246,7 +275,7 @@ class Core:
         try:
             id, sequence, batch = self.outbox.put_with(
                 channel,
-                topic.default_priority if priority is None else priority,
+                priority,
                 payload_type,
                 encoded,
                 meta_type,
@@ -514,7 +543,7 @@ class Core:
         # Whoever gets it after the deadline need not answer it any more.
         ttl_ms = min(max(1, int(timeout * 1000)), 0xFFFFFFFF)
         try:
-            if self.publish(channel, payload, priority, Details(fields, ttl_ms)) is None:
+            if self.publish(channel, payload, priority, fields, ttl_ms) is None:
                 raise QueueFull(f"Channel {channel!r} is full.")
         except BaseException:
             self.requests.forget(correlation)
@@ -530,7 +559,7 @@ class Core:
             value = getattr(message.meta, name)
             if value is not None:
                 fields[name] = value
-        return self.publish(target, payload, message.priority, Details(fields))
+        return self.publish(target, payload, message.priority, fields)
 
     def answer(self, request: Message, payload: Any, error: BaseException | None) -> None:
         """What a handler returned or raised, to whoever asked."""

@@ -109,6 +109,7 @@ class DaemonBackend:
             self._sent[number] = _Sent(batch, frame)
             self._sent_bytes += len(frame)
             connection.send_owned(frame)
+            batch.bodies = b""  # they are in the frame
         return True
 
     def _has_room(self) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
+from collections.abc import Callable
+from typing import Any
 
 from neuralcore._bus.dispatch import (
     Dispatcher,
@@ -13,6 +15,7 @@ from neuralcore._bus.dispatch import (
     ThreadDispatcher,
     wait_until,
 )
+from neuralcore._bus.message import Message
 from neuralcore._bus.subscription import Handler
 
 
@@ -79,6 +82,21 @@ class Handlers:
             return [*self._loops.values(), *threads]
 
 
+def converting(handler: Handler, convert: Callable[[Message], Any]) -> Handler:
+    """The coroutine function that calls a coroutine function with something made of the message.
+
+    It is no coroutine function to ``inspect``, so that a message takes one coroutine and not two.
+    """
+
+    def call(message: Message) -> Any:
+        return handler(convert(message))
+
+    call.gives_coroutines = True  # type: ignore[attr-defined]
+    return call
+
+
 def is_coroutine_function(handler: Handler) -> bool:
+    if getattr(handler, "gives_coroutines", False) is True:
+        return True
     call = getattr(handler, "__call__", None)  # noqa: B004
     return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(call)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import enum
 import struct
-from collections.abc import Generator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Generator, Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
@@ -122,6 +122,13 @@ class MessageMeta:
         return f"MessageMeta({fields})"
 
 
+def _read_once(getter: Callable[[Any], Any]) -> property:
+    """The property ``payload``, which in C does by itself what is usual."""
+    if fast is None:
+        return property(getter)
+    return cast(property, fast.Payload(getter, _UNREAD, _MSGPACK, _decode_msgpack))
+
+
 class Message(msgspec.Struct, gc=False, eq=False):
     """One message of a channel. To be read; changing it changes nothing for anybody else.
 
@@ -197,7 +204,7 @@ class Message(msgspec.Struct, gc=False, eq=False):
         """1 for the first delivery."""
         return self._attempt & 0xFFFF
 
-    @property
+    @_read_once
     def payload(self) -> Any:
         """What was published, as :mod:`neuralcore.messaging` says it arrives."""
         value = self._payload

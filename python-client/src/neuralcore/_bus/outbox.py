@@ -17,8 +17,6 @@ from neuralcore._bus.payload import PayloadCodec
 from neuralcore.errors import QueueFull
 
 _WAIT_FOR_ROOM = 1.0
-# A full batch of messages no larger than this is not too large.
-_SMALL = FULL_BYTES // FULL_MESSAGES
 
 Send = Callable[[Batch, float], bool]
 """Takes a batch and the seconds to wait for room; says whether there was room."""
@@ -45,8 +43,8 @@ class Outbox:
     :param send: what it raises is given to ``on_failure``, with the batch it was about.
     :param limit: messages that may be here while nothing can be sent.
     :ivar id_prefix: the first half of each message's id.
-    :ivar put: ``put(channel, priority, payload_type, payload)`` adds a message with nothing but a
-        payload and returns its id; QueueFull if ``limit`` messages are waiting.
+    :ivar put: adds a message that is neither delayed nor to be confirmed; its id. QueueFull if
+        ``limit`` messages are waiting.
     """
 
     def __init__(
@@ -69,9 +67,10 @@ class Outbox:
         self._send_lock = threading.Lock()
         self._filling.open = False
         self._filling.batch = Batch()
+        self._filling.take()
         self._filling.next = _BLOCK
         self._filling.flush_in = 0
-        self._sealed: deque[tuple[Batch, int]] = deque()  # with their numbers of messages
+        self._sealed: deque[Batch] = deque()
         self._taken = 0  # that are no longer in the batch being filled
         self._held = 0  # messages in sealed batches
         self._wake = threading.Event()
@@ -90,14 +89,22 @@ class Outbox:
     @property
     def taken(self) -> int:
         """Messages that were ever put here."""
-        return self._taken + len(self._filling.batch.entries)
+        return self._taken + self._filling.count
 
     def __len__(self) -> int:
-        return self._held + len(self._filling.batch.entries)
+        return self._held + self._filling.count
 
-    def _put(self, channel: str, priority: int, payload_type: int, payload: bytes) -> MessageId:
+    def _put(
+        self,
+        channel: str,
+        priority: int,
+        payload_type: int,
+        payload: bytes,
+        meta_type: int = 0,
+        meta: bytes = b"",
+        ttl_ms: int = 0,
+    ) -> MessageId:
         """What ``put`` does in Python; in C it comes here with what is seldom."""
-        size = len(payload)
         filling = self._filling
         # Half the time of ``with``. Here and elsewhere on this way a function that is an attribute
         # is loaded before it is called: as ``self.name(…)`` it is looked for among the methods.
@@ -106,9 +113,10 @@ class Outbox:
         filling.open = False
         try:
             batch = filling.batch
-            if self._blocked or not batch.plain or size > _SMALL:
-                id, _, batch = self._add(channel, priority, payload_type, payload, 0, b"", 0, 0, 0)
-                full = self._seal_if_full()
+            if self._blocked or not batch.plain:
+                id, _, _ = self._add(
+                    channel, priority, payload_type, payload, meta_type, meta, ttl_ms, 0, 0
+                )
             else:
                 index = batch.indexes.get(channel)
                 if index is None:
@@ -116,24 +124,22 @@ class Outbox:
                 number = filling.next
                 if number == _BLOCK:
                     number = self._new_block()
-                entries = batch.entries
-                entries.append(
-                    _pack(
-                        filling.block_start + number,
-                        time_ns(),
-                        priority,
-                        size,
-                        0,
-                        0,
-                        index,
-                        payload_type,
-                        0,
-                    )
+                add = filling.add
+                entry = _pack(
+                    filling.block_start + number,
+                    time_ns(),
+                    priority,
+                    len(payload),
+                    len(meta),
+                    ttl_ms,
+                    index,
+                    payload_type,
+                    meta_type,
                 )
+                add(entry, payload, meta)
                 filling.next = number + 1
-                batch.bodies.append(payload)
                 id = MessageId(filling.digits + _LAST_DIGITS[number])
-                full = len(entries) >= FULL_MESSAGES and self._seal_if_full()
+            full = self._seal_if_full()
         finally:
             filling.open = filling.batch.plain and not self._blocked
             release()
@@ -215,12 +221,8 @@ class Outbox:
             meta_type,
         )
         entry = _pack_delayed(*fields, delay_ms) if batch.delayed else _pack(*fields)
-        batch.entries.append(entry)
+        filling.add(entry, payload, meta)
         filling.next = number + 1
-        batch.bodies.append(payload)
-        if meta:
-            batch.bodies.append(meta)
-        batch.large_bytes += len(payload) + len(meta)
         return MessageId(filling.digits + _LAST_DIGITS[number]), sequence, batch
 
     def _new_block(self) -> int:
@@ -232,8 +234,7 @@ class Outbox:
 
     def _seal_if_full(self) -> bool:
         """Under the lock."""
-        batch = self._filling.batch
-        if len(batch.entries) < FULL_MESSAGES and batch.large_bytes < FULL_BYTES:
+        if self._filling.count < FULL_MESSAGES and self._filling.bytes < FULL_BYTES:
             return False
         self._seal()
         return True
@@ -258,7 +259,7 @@ class Outbox:
     def _suitable(self, delay_ms: int, confirm: int) -> Batch:
         """A batch that may hold such a message; the one so far is sealed. Under the lock."""
         batch = self._filling.batch
-        if self._held + len(batch.entries) >= self._limit:
+        if self._held + self._filling.count >= self._limit:
             raise QueueFull(
                 f"{self._limit} messages wait to be sent and the daemon takes none; "
                 "publish more slowly."
@@ -286,11 +287,11 @@ class Outbox:
     def _seal(self) -> None:
         """Under the lock."""
         batch = self._filling.batch
-        if batch.entries:
-            count = len(batch.entries)
-            self._sealed.append((batch, count))
-            self._held += count
-            self._taken += count
+        if self._filling.count:
+            batch.entries, batch.bodies, batch.count = self._filling.take()
+            self._sealed.append(batch)
+            self._held += batch.count
+            self._taken += batch.count
             self._filling.batch = Batch()
 
     def open(self) -> None:
@@ -326,7 +327,7 @@ class Outbox:
             finally:
                 self._filling.open = self._filling.batch.plain and not self._blocked
         while self._sealed:
-            batch, count = self._sealed[0]
+            batch = self._sealed[0]
             try:
                 sent = self._send(batch, wait)
             except Exception as error:
@@ -336,7 +337,7 @@ class Outbox:
                 break
             with self._lock:
                 self._sealed.popleft()
-                self._held -= count
+                self._held -= batch.count
         if self._sealed or self._blocked:
             self._close_and(self._note_blocked)
 

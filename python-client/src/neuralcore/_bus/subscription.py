@@ -45,6 +45,7 @@ class Terms:
     :ivar acknowledge: "none", "auto" (by the handler's success) or "manual".
     :ivar credit: messages that may be on their way or waiting here; None adapts to the handler.
     :ivar batch_limit: the most messages a batch handler gets at once; 0 if it takes single ones.
+    :ivar answers: whether what the handler returns answers a request.
     :ivar options: what the daemon is told beside the channel and the credit.
     """
 
@@ -53,6 +54,7 @@ class Terms:
     concurrency: int = 1
     batch_limit: int = 0
     filter_fn: Filter | None = None
+    answers: bool = True
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -334,7 +336,7 @@ class Subscription:
         hooks = self._owner.hooks
         if hooks is not None:
             hooks.after_dispatch(message, None)
-        if result is not None and message.expects_reply:
+        if result is not None and self.terms.answers and message.expects_reply:
             self._owner.answer(message, result, None)
 
     def _all_succeeded(self, messages: list[Message]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neuralcore._bus.completion import Completion, on_running_loop, run
-from neuralcore._bus.core import Details
+from neuralcore._bus.handlers import converting
 from neuralcore._bus.subscription import Terms
 from neuralcore.compat._agent.channels import CHANNEL_BY_NAME, ChannelConfig
 from neuralcore.compat._agent.messages import CONTEXT, AgentMessage
@@ -156,7 +156,7 @@ class AgentBus(TypedMessages):
 
     def _started(self) -> MessageBus:
         if self._bus is None:
-            raise RuntimeError("AgentBus not started")
+            raise _not_started()
         return self._bus
 
     # Publishing
@@ -179,7 +179,9 @@ class AgentBus(TypedMessages):
         :raises RuntimeError: if the bus does not run.
         :raises TypeError: if the payload cannot be encoded, or ``message`` is neither.
         """
-        bus = self._started()
+        bus = self._bus
+        if bus is None:
+            raise _not_started()
         if isinstance(message, str):
             message = self._made(message, payload, priority, metadata)
         elif not hasattr(message, "to_ncb_meta"):
@@ -193,7 +195,7 @@ class AgentBus(TypedMessages):
         ttl = message.ttl
         ttl_ms = 0 if ttl is None or self._strict else max(1, int(ttl * 1000))
         channel = message.channel
-        sent = bus._core.publish(channel, fields, message.priority, Details(meta, ttl_ms))
+        sent = bus._core.publish(channel, fields, message.priority, meta, ttl_ms)
         if metrics is not None:
             if sent is None:
                 metrics.dropped(channel)
@@ -288,10 +290,10 @@ class AgentBus(TypedMessages):
                 "backoff": {"initial": delay, "max": delay, "multiplier": 1.0, "jitter": 0.0},
                 "lease": _LEASE_SECONDS,
             }
-            terms = Terms(acknowledge="auto", concurrency=concurrency, options=options)
+            terms = Terms("auto", concurrency=concurrency, answers=False, options=options)
         else:
             # Nothing comes of a failure here, so that nothing need be acknowledged.
-            terms = Terms(concurrency=concurrency)
+            terms = Terms(concurrency=concurrency, answers=False)
         handling = self._handling(channel, handler, filter_fn)
         below = core.subscribe(channel, handling, terms, on_running_loop())
         id = name if name not in self._subscriptions else f"{name}#{next(self._numbers)}"
@@ -302,6 +304,8 @@ class AgentBus(TypedMessages):
     def _handling(self, channel: str, handler: Handler, filter_fn: Filter | None) -> Handler:
         revive = self._revival.message_of
         metrics = self._metrics
+        if metrics is None and filter_fn is None and inspect.iscoroutinefunction(handler):
+            return converting(handler, revive)
 
         async def handle(received: Received) -> None:
             message = revive(received)
@@ -375,6 +379,10 @@ class AgentBus(TypedMessages):
         return {
             channel: int(of.get("queued", 0)) for channel, of in bus._core.channel_stats().items()
         }
+
+
+def _not_started() -> RuntimeError:
+    return RuntimeError("AgentBus not started")
 
 
 def _volatile(channel: ChannelConfig) -> dict[str, Any]:

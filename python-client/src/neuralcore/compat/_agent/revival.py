@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from neuralcore._bus.native import fast
 from neuralcore.compat._agent import messages as _ours
 from neuralcore.compat._agent.messages import CONTEXT
 
@@ -20,6 +21,18 @@ if TYPE_CHECKING:
 
 _TYPE = "payload_type"
 _ATLAS = "core.messaging.messages"
+
+
+def _set_fields(
+    fields: dict[str, Any], names: tuple[str, ...]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Those that are not None, and of these the named ones."""
+    of_all = {key: value for key, value in fields.items() if value is not None}
+    return of_all, {key: of_all[key] for key in names if key in of_all}
+
+
+if fast is not None and not TYPE_CHECKING:
+    _set_fields = fast.set_fields
 
 
 class Revival:
@@ -43,11 +56,10 @@ class Revival:
         cls = type(message)
         if cls not in self._empty:
             self._learn(cls)
-        fields = {key: value for key, value in message.__dict__.items() if value is not None}
+        fields, meta = _set_fields(message.__dict__, CONTEXT)
         fields.setdefault("payload", None)
         name = cls.__name__
         fields[_TYPE] = name
-        meta = {key: fields[key] for key in CONTEXT if key in fields}
         if message.headers:
             meta["headers"] = message.headers
         meta[_TYPE] = name
@@ -69,13 +81,13 @@ class Revival:
         if self._only_base:
             payload["id"] = received.id
         empty = self._empty[cls]
-        if not payload.keys() <= empty.keys():  # of a class that is not known here
-            payload = {key: value for key, value in payload.items() if key in empty}
+        fields = {**empty, **payload}
+        if len(fields) > len(empty):  # of a class that is not known here
+            fields = {key: fields[key] for key in empty}
         # Not by its constructor, which takes three times as long and would put defaults where the
         # publisher had None.
         message = cls.__new__(cls)
-        message.__dict__.update(empty)
-        message.__dict__.update(payload)
+        object.__setattr__(message, "__dict__", fields)
         return message
 
     def _foreign(self, received: Received, payload: Any) -> AgentMessage:

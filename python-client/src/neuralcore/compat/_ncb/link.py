@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, cast
 
 from neuralcore._bus.completion import Completion, on_running_loop, run
-from neuralcore._bus.core import Details
 from neuralcore._bus.subscription import Terms
 from neuralcore.compat._ncb.config import ChannelConfig
 from neuralcore.errors import ConnectionLost, NeuralCoreError
@@ -146,7 +145,7 @@ class Link:
         if not meta:
             return self._bus.publish(channel, payload, priority)
         # Not through MessageBus.publish, which puts meta into a field of its own: ATLAS's is flat.
-        sent = self._bus._core.publish(channel, payload, priority, Details(meta))
+        sent = self._bus._core.publish(channel, payload, priority, meta)
         assert sent is not None  # a bus that raises when it is full
         return sent
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import operator
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from neuralcore._bus.handlers import converting
 from neuralcore.errors import RequestTimeout
 from neuralcore.messaging import Message, MessageBus, MessageId, Subscription
 
@@ -112,7 +114,10 @@ class NeuralCoreNCB:
         :raises RuntimeError: if the bus has not been started.
         :raises QueueFull: if there is no room.
         """
-        self._check_started()
+        if not self._started:
+            raise _not_started()
+        if trace_id is None and correlation_id is None:  # the short way
+            return self._bus.publish(channel, payload, priority)
         return self._bus.publish(
             channel, payload, priority, trace_id=trace_id, correlation_id=correlation_id
         )
@@ -204,16 +209,15 @@ class NeuralCoreNCB:
 
     def _check_started(self) -> None:
         if not self._started:
-            raise RuntimeError("NCB not started")
+            raise _not_started()
+
+
+def _not_started() -> RuntimeError:
+    return RuntimeError("NCB not started")
 
 
 def _on_payload(callback: Callback) -> Callable[[Message], Any]:
     """The callback as a handler of messages; a coroutine function stays one."""
     if inspect.iscoroutinefunction(callback):
-
-        async def on_loop(message: Message) -> None:
-            await callback(message.payload)
-
-        return on_loop
-
+        return converting(callback, operator.attrgetter("payload"))
     return lambda message: callback(message.payload)

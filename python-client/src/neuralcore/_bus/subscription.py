@@ -386,8 +386,10 @@ class Subscription:
         """Tells the daemon that a message is done, if it has not been told what came of it."""
         if not message._settled:
             message._settled = True
-            self._acked.append(message.namespace_sequence)
-            self._see_to_settlements()
+            acked = self._acked
+            acked.append(message.namespace_sequence)
+            if not self._settling or len(acked) >= _MOST_SETTLEMENTS:
+                self._see_to_settlements()
 
     def _see_to_settlements(self) -> None:
         if not self._settling:

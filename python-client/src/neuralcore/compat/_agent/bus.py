@@ -72,6 +72,7 @@ class AgentBus(TypedMessages):
         self._strict = strict_compat
         self._on_drop = on_drop
         self._revival = Revival(only_base=strict_compat)
+        self._known = self._revival.empty
         self._bus: MessageBus | None = None
         self._subscriptions: dict[str, Subscription] = {}
         self._numbers = itertools.count(1)
@@ -184,7 +185,7 @@ class AgentBus(TypedMessages):
             raise _not_started()
         if isinstance(message, str):
             message = self._made(message, payload, priority, metadata)
-        elif not hasattr(message, "to_ncb_meta"):
+        elif type(message) not in self._known and not hasattr(message, "to_ncb_meta"):
             raise TypeError(
                 f"publish takes an AgentMessage, or a channel's name and a payload; not a "
                 f"{type(message).__name__}."

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from neuralcore._bus.message import MessageId
+
 if TYPE_CHECKING:
     from neuralcore._bus.completion import Completion
     from neuralcore._bus.subscription import Subscription as BusSubscription
 
 
-class Published(str):
+class Published(MessageId):
     """A message's id. Awaiting it gives it at once; it can be made a task of, as a coroutine."""
 
     __slots__ = ()
-
-    def __await__(self) -> Generator[Any, None, Published]:
-        yield from ()
-        return self
 
     def send(self, _: Any) -> NoReturn:
         raise StopIteration(self)

@@ -39,6 +39,7 @@ class Revival:
     """Knows classes by name. Thread-safe.
 
     :param only_base: deliver every message as an ``AgentMessage``, as ATLAS does.
+    :ivar empty: of each class that is known, its fields, all None.
     """
 
     def __init__(self, *, only_base: bool = False) -> None:
@@ -46,7 +47,7 @@ class Revival:
         self.base: type[AgentMessage] = module.AgentMessage
         self._only_base = only_base
         self._classes: dict[str, type[AgentMessage]] = {}
-        self._empty: dict[type[AgentMessage], dict[str, Any]] = {}
+        self.empty: dict[type[AgentMessage], dict[str, Any]] = {}
         for value in list(vars(module).values()):
             if isinstance(value, type) and issubclass(value, self.base):
                 self._learn(value)
@@ -54,7 +55,7 @@ class Revival:
     def wire_form(self, message: AgentMessage) -> tuple[dict[str, Any], dict[str, Any]]:
         """Payload and meta. A class that is met for the first time is known from then on."""
         cls = type(message)
-        if cls not in self._empty:
+        if cls not in self.empty:
             self._learn(cls)
         fields, meta = _set_fields(message.__dict__, CONTEXT)
         fields.setdefault("payload", None)
@@ -80,7 +81,7 @@ class Revival:
         payload["priority"] = received.priority
         if self._only_base:
             payload["id"] = received.id
-        empty = self._empty[cls]
+        empty = self.empty[cls]
         fields = {**empty, **payload}
         if len(fields) > len(empty):  # of a class that is not known here
             fields = {key: fields[key] for key in empty}
@@ -110,5 +111,5 @@ class Revival:
         )
 
     def _learn(self, cls: type[AgentMessage]) -> None:
-        self._empty[cls] = dict.fromkeys(cls.__dataclass_fields__)
+        self.empty[cls] = dict.fromkeys(cls.__dataclass_fields__)
         self._classes.setdefault(cls.__name__, cls)

@@ -402,7 +402,8 @@ class NeuralCognitiveBus:
     def handled(self, subscriber: Subscriber, message: Message) -> None:
         """Something has come of a message."""
         self._subscriber_last_seen[message.channel, subscriber.name] = time.time()
-        self._plugins.tell("post_dispatch", message)
+        if self._plugins:
+            self._plugins.tell("post_dispatch", message)
 
     # Looking at it
 

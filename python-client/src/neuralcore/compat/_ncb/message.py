@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from neuralcore._bus.message import ABOUT
+from neuralcore._wire import message_id
+
 if TYPE_CHECKING:
     from neuralcore._bus.message import Message as Received
 
@@ -52,7 +55,8 @@ class Message:
 def of_received(received: Received) -> Message:
     """The message that came from the daemon."""
     payload = received.payload
-    known = received.id
+    publisher, number, _, timestamp_ns = ABOUT.unpack(received._about)
+    known = message_id(publisher, number)
     if received.says_nothing:
         meta = {"trace_id": known, "published_by": "unknown"}
     else:
@@ -65,7 +69,7 @@ def of_received(received: Received) -> Message:
     fields = {
         "id": known,
         "channel": received.channel,
-        "ts": received.timestamp_ns / 1e9,
+        "ts": timestamp_ns / 1e9,
         "priority": received.priority,
         "payload": payload,
         "meta": meta,

@@ -111,7 +111,13 @@ class Publisher:
     ) -> str | None:
         """Hands a message on, or keeps it until the bus runs; None if there is no room."""
         try:
-            sent = self._send_or_keep(channel, payload, priority, meta)
+            try:
+                if self.is_open:
+                    sent = self._link.send(channel.name, payload, priority, meta)
+                else:
+                    sent = self._keep(channel, payload, priority, meta)
+            except ConnectionLost:  # it is stopping: this one waits for the next start
+                sent = self._keep(channel, payload, priority, meta)
         except QueueFull as error:
             self._metrics.dropped(channel.name)
             self._logger.warning(
@@ -123,16 +129,6 @@ class Publisher:
             return None
         self._metrics.published(channel.name, (time.perf_counter() - started) * 1000)
         return str(meta[ID]) if ID in meta else sent
-
-    def _send_or_keep(
-        self, channel: Channel, payload: Any, priority: int, meta: dict[str, Any]
-    ) -> str:
-        if self.is_open:
-            try:
-                return self._link.send(channel.name, payload, priority, meta)
-            except ConnectionLost:  # it is stopping: this one waits for the next start
-                pass
-        return self._keep(channel, payload, priority, meta)
 
     def _keep(self, channel: Channel, payload: Any, priority: int, meta: dict[str, Any]) -> str:
         size = channel.config.max_queue_size

@@ -1,8 +1,8 @@
 """What a message bus does once a message, in C where that is there.
 
 ``_fast.c`` is compiled when the package is installed, where there is a C compiler. Without one, or
-with the environment variable ``NEURALCORE_CLIENT_PURE_PYTHON`` set, everything runs in Python, at a
-bit more than half the messages a second. Each thing in C has its twin in Python, named beside it.
+with the environment variable ``NEURALCORE_CLIENT_PURE_PYTHON`` set, everything runs in Python, at
+half the messages a second. Each thing in C has its twin in Python, named beside it.
 """
 
 from __future__ import annotations

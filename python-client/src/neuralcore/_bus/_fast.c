@@ -239,12 +239,15 @@ static void add_body(Filling *self, PyObject *body) {
 
 /* The number under which the batch's entries name a channel; -1 if the long way has to find it. */
 static long channel_index(Filling *self, PyObject *channel) {
+    if (!PyUnicode_CheckExact(channel)) {
+        return -1; /* Looking it up could run code of its class. */
+    }
     PyObject *known = PyDict_GetItemWithError(self->indexes, channel);
     if (known != NULL) {
         return PyLong_AsLong(known);
     }
     Py_ssize_t count = PyDict_GET_SIZE(self->indexes);
-    if (PyErr_Occurred() || count >= 0xFFFF || !PyUnicode_CheckExact(channel)) {
+    if (PyErr_Occurred() || count >= 0xFFFF) {
         return -1;
     }
     PyObject *index = PyLong_FromSsize_t(count);
@@ -899,7 +902,9 @@ static PyObject *payload_get(Payload *self, PyObject *message, PyObject *type) {
         PyErr_Clear();
         return PyObject_CallOneArg(self->function, message);
     }
+    Py_INCREF(bytes); /* Decoding may run code that reads or changes the message. */
     PyObject *decoded = PyObject_CallOneArg(self->decode, bytes);
+    Py_DECREF(bytes);
     if (decoded != NULL) {
         Py_XSETREF(*value, Py_NewRef(decoded));
     }

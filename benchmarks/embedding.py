@@ -19,6 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -235,7 +236,7 @@ def peers(
     exact = theirs.vectors(texts)
     figures = []
     for name, kind in OTHERS.items():
-        with Reference(folder, kind) as peer:
+        with closing(Reference(folder, kind)) as peer:
             peer.seconds(single[:20])
             many, one = [], []
             for _ in range(rounds):
@@ -266,7 +267,7 @@ def second_model(folder: Path, precision: str, varied: int) -> dict[str, Any]:
     with (
         running_daemon(folder / "bge", settings) as daemon,
         neuralcore.connect(f"unix:{daemon.ready['socket']}") as client,
-        Reference(folder, "cls", model) as peer,
+        closing(Reference(folder, "cls", model)) as peer,
     ):
         engine = EmbeddingEngine(
             "bge-small-en-v1.5", client=client, precision=precision, show_progress=False

@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 
 from cold import BENCH_VENV, reference_python
 from daemon import PEERS, TARGET
+from environments import environment
 
-ONNX_VENV = TARGET / "bench-onnx-venv"
 EXPORTS = TARGET / "bench" / "minilm-onnx"
 MODELS = TARGET / "bench" / "models"
 
@@ -62,17 +60,6 @@ class Reference:
         self._process.stdin.close()
         self._process.wait(timeout=60)
 
-    def __enter__(self) -> Reference:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
 
 def onnx_python() -> str:
     """The interpreter that has the onnx backend, made on first use.
@@ -80,19 +67,9 @@ def onnx_python() -> str:
     The backend wants older versions than sentence-transformers alone, so it has an environment of
     its own, on top of the other one, whose PyTorch it shares.
     """
-    python = ONNX_VENV / "bin" / "python"
-    stamp = ONNX_VENV / "complete"
-    if not stamp.exists():
-        reference_python()
-        print("installing the onnx backend into target/bench-onnx-venv (once)", flush=True)
-        subprocess.run([sys.executable, "-m", "venv", str(ONNX_VENV)], check=True)
-        (packages,) = (ONNX_VENV / "lib").glob("python*/site-packages")
-        shared = BENCH_VENV / packages.relative_to(ONNX_VENV)
-        (packages / "shared.pth").write_text(f"{shared}\n")
-        command = [str(python), "-m", "pip", "install", "-q", "onnxruntime"]
-        subprocess.run([*command, "sentence-transformers[onnx]<6"], check=True)
-        stamp.touch()
-    return str(python)
+    reference_python()
+    packages = ["onnxruntime", "sentence-transformers[onnx]<6"]
+    return environment("bench-onnx-venv", packages, "the onnx backend", over=BENCH_VENV)
 
 
 def bge() -> Path:

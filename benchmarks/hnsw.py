@@ -12,7 +12,6 @@ import ast
 import json
 import statistics
 import subprocess
-import sys
 import sysconfig
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -26,10 +25,10 @@ import numpy as np
 
 import neuralcore
 from daemon import TARGET, java, running_daemon
+from environments import environment
 from report import RESULTS, ROOT, Figure, save, show
 
 SOURCES = ROOT / "benchmarks" / "vectors"
-VENV = TARGET / "bench-vectors"
 JVECTOR = TARGET / "bench" / "jvector"
 WORK = TARGET / "bench" / "hnsw"
 K = 10
@@ -161,14 +160,8 @@ class Process:
 
 def rivals_python() -> str:
     """The interpreter that has the rivals, made on first use."""
-    python = VENV / "bin" / "python"
-    if not (VENV / "complete").exists():
-        print("installing hnswlib, faiss, usearch and matplotlib into target/bench-vectors")
-        subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True)
-        packages = ["numpy", "hnswlib", "faiss-cpu", "usearch", "matplotlib"]
-        subprocess.run([str(python), "-m", "pip", "install", "-q", *packages], check=True)
-        (VENV / "complete").touch()
-    return str(python)
+    packages = ["numpy", "hnswlib", "faiss-cpu", "usearch", "matplotlib"]
+    return environment("bench-vectors", packages, "hnswlib, faiss, usearch and matplotlib")
 
 
 def java_command(source: str, class_path: str) -> list[str]:

@@ -14,7 +14,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import venv
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -25,6 +24,7 @@ from atlas.bars import Bar, write
 from cold import reference_python
 from daemon import TARGET, Daemon, running_daemon
 from embedding import now_mib, rest
+from environments import environment, site_packages
 from report import ROOT, Figure, save, show
 
 PARTS = ("cosines", "stores", "embedding", "bus", "chunker", "rag")
@@ -36,21 +36,12 @@ def worker_python() -> str:
     """An interpreter with what ATLAS imports and what we need; without torch."""
     from neuralcore.compat._check.environment import PACKAGES
 
-    folder = TARGET / "bench-atlas"
-    python, stamp = folder / "bin" / "python", folder / "complete"
-    if not stamp.exists():
-        print("installing what ATLAS imports into target/bench-atlas (once)", flush=True)
-        venv.create(folder, with_pip=True)
-        command = [str(python), "-m", "pip", "install", "-q", *PACKAGES]
-        subprocess.run(command, check=True)
-        stamp.touch()
-    return str(python)
+    return environment("bench-atlas", list(PACKAGES), "what ATLAS imports")
 
 
 def sentence_transformers() -> str:
     """Where sentence-transformers lies, which ATLAS's own provider needs and ours does not."""
-    folder = Path(reference_python()).parent.parent
-    return str(next((folder / "lib").glob("python*")) / "site-packages")
+    return str(site_packages(Path(reference_python()).parent.parent))
 
 
 class Side:

@@ -320,12 +320,7 @@ class Outbox:
         return False
 
     def _send_all(self, wait: float) -> None:
-        with self._lock:
-            self._filling.open = False
-            try:
-                self._seal()
-            finally:
-                self._filling.open = self._filling.batch.plain and not self._blocked
+        self._close_and(self._seal)
         while self._sealed:
             batch = self._sealed[0]
             try:

@@ -30,7 +30,7 @@ public record PartitionKey(String text) {
     public byte[] of(Envelope message) {
         return switch (text) {
             case "channel" -> bytes(message.channel());
-            case "id" -> bytes(message.id());
+            case "id" -> message.idBytes();
             default -> field(message);
         };
     }

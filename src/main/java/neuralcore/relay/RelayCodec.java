@@ -15,11 +15,9 @@ import java.util.List;
 import java.util.Map;
 import neuralcore.wire.Envelope;
 import neuralcore.wire.Json;
-import neuralcore.wire.MessagePackWriter;
 import neuralcore.wire.NeuralCoreException;
 import neuralcore.wire.Payloads;
 import org.jspecify.annotations.Nullable;
-import org.msgpack.core.MessageBufferPacker;
 import org.msgpack.core.MessagePack;
 import org.msgpack.core.MessageUnpacker;
 import org.msgpack.value.ValueType;
@@ -61,7 +59,7 @@ public final class RelayCodec implements AutoCloseable {
 
     private final String node;
     private final Packing packing;
-    private final MessageBufferPacker packer = MessagePack.newDefaultBufferPacker();
+    private final NcbForm ncb;
 
     /**
      * @param node name of this daemon among all that messages may pass
@@ -71,6 +69,7 @@ public final class RelayCodec implements AutoCloseable {
     public RelayCodec(String node, int maxUnpacked, List<ZstdDictionary> dictionaries) {
         this.node = node;
         this.packing = new Packing(maxUnpacked, dictionaries);
+        this.ncb = new NcbForm(Map.of(HOPS, List.of(node)));
     }
 
     @Override
@@ -99,34 +98,18 @@ public final class RelayCodec implements AutoCloseable {
         try {
             byte[] plain =
                     switch (serializer) {
-                        case NCB -> messagePack(message, schema);
+                        case NCB ->
+                                ncb.write(
+                                        message,
+                                        message.metaLength() == 0 && schema == null
+                                                ? null
+                                                : meta(message, schema));
                         case JSON -> json(message, schema);
                     };
             return new Packed(packing.pack(plain, compression), plain.length);
         } catch (IOException e) {
             throw new UncheckedIOException("writing to memory failed", e);
         }
-    }
-
-    private byte[] messagePack(Envelope message, @Nullable String schema) throws IOException {
-        packer.clear();
-        packer.packMapHeader(6);
-        packer.packString("id").packString(message.id());
-        packer.packString("channel").packString(message.channel());
-        packer.packString("ts").packDouble(message.timestampNanos() / 1e9);
-        packer.packString("priority").packLong(message.priority());
-        packer.packString("payload");
-        switch (message.payloadType()) {
-            case Envelope.MSGPACK -> packer.addPayload(message.body(), 0, message.payloadLength());
-            case Envelope.BYTES -> {
-                packer.packBinaryHeader(message.payloadLength());
-                packer.addPayload(message.body(), 0, message.payloadLength());
-            }
-            default -> MessagePackWriter.write(packer, Payloads.payload(message));
-        }
-        packer.packString("meta");
-        MessagePackWriter.write(packer, meta(message, schema));
-        return packer.toByteArray();
     }
 
     private byte[] json(Envelope message, @Nullable String schema) throws IOException {

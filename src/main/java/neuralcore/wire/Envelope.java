@@ -1,7 +1,6 @@
 package neuralcore.wire;
 
 import java.nio.charset.StandardCharsets;
-import java.util.HexFormat;
 
 /**
  * One message, immutable, its payload opaque to the daemon.
@@ -40,6 +39,10 @@ public record Envelope(
     /** As a priority: the one that the channel's configuration names. */
     public static final long DEFAULT_PRIORITY = Long.MIN_VALUE;
 
+    public static final int ID_LENGTH = 32;
+
+    private static final byte[] HEX = "0123456789abcdef".getBytes(StandardCharsets.US_ASCII);
+
     public static final byte NONE = 0;
     public static final byte JSON = 1;
     public static final byte MSGPACK = 2;
@@ -61,8 +64,18 @@ public record Envelope(
 
     /** The message's id: publisher and sequence as 32 hexadecimal digits. */
     public String id() {
-        HexFormat hex = HexFormat.of();
-        return hex.toHexDigits(publisher) + hex.toHexDigits(sequence);
+        return new String(idBytes(), StandardCharsets.US_ASCII);
+    }
+
+    /** The digits of {@link #id} as ASCII. */
+    public byte[] idBytes() {
+        byte[] digits = new byte[ID_LENGTH];
+        for (int i = 0; i < Long.BYTES * 2; i++) {
+            int shift = Long.SIZE - 4 - 4 * i;
+            digits[i] = HEX[(int) (publisher >>> shift) & 0xf];
+            digits[Long.BYTES * 2 + i] = HEX[(int) (sequence >>> shift) & 0xf];
+        }
+        return digits;
     }
 
     /** The same message with another priority. */

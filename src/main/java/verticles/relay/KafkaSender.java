@@ -24,8 +24,8 @@ import org.apache.kafka.common.errors.RecordBatchTooLargeException;
 import org.apache.kafka.common.errors.RecordTooLargeException;
 import org.apache.kafka.common.errors.RetriableException;
 import org.apache.kafka.common.errors.SerializationException;
-import org.apache.kafka.common.header.Headers;
-import org.apache.kafka.common.header.internals.RecordHeaders;
+import org.apache.kafka.common.header.Header;
+import org.apache.kafka.common.header.internals.RecordHeader;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -48,7 +48,7 @@ final class KafkaSender implements Sender {
     private final boolean durable;
     private final Context context;
     private final WorkerExecutor worker;
-    private final byte[] alone;
+    private final Header alone;
     private volatile @Nullable Producer<byte[], byte[]> producer;
 
     /** Whether the producer is of no use any more. */
@@ -66,7 +66,7 @@ final class KafkaSender implements Sender {
         this.durable = durable;
         this.context = relay.vertx().getOrCreateContext();
         this.worker = relay.vertx().createSharedWorkerExecutor(name, 1);
-        this.alone = relay.node().getBytes(StandardCharsets.UTF_8);
+        this.alone = hops(relay.node());
     }
 
     /** Has everything ready for the first message to a topic. */
@@ -112,14 +112,15 @@ final class KafkaSender implements Sender {
         outcome.done(items.size() - begun);
     }
 
-    private Headers headers(Item item) {
-        RecordHeaders headers = new RecordHeaders();
-        headers.add(ID, item.message().id().getBytes(StandardCharsets.US_ASCII));
+    private List<Header> headers(Item item) {
         List<String> hops = relay.codec().hops(item.message());
-        headers.add(
-                HOPS,
-                hops.size() == 1 ? alone : String.join(",", hops).getBytes(StandardCharsets.UTF_8));
-        return headers;
+        return List.of(
+                new RecordHeader(ID, item.message().idBytes()),
+                hops.size() == 1 ? alone : hops(String.join(",", hops)));
+    }
+
+    private static Header hops(String nodes) {
+        return new RecordHeader(HOPS, nodes.getBytes(StandardCharsets.UTF_8));
     }
 
     private Producer<byte[], byte[]> opened() {

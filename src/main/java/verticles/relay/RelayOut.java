@@ -177,7 +177,8 @@ final class RelayOut implements Receipts.Way {
         for (Delivery delivery : batch.deliveries()) {
             Envelope message = delivery.envelope();
             String target = route.target().name().replace(Target.CHANNEL_MARK, message.channel());
-            if (RelayCodec.origin(message).equals(relay.place(target))) {
+            if (message.metaLength() > 0
+                    && RelayCodec.origin(message).equals(relay.place(target))) {
                 continue; // Who is there has it.
             }
             SchemaRegistry.Verdict verdict = relay.schemas().outgoing(message);

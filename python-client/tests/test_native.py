@@ -24,9 +24,11 @@ from neuralcore._bus import batch as batches
 from neuralcore._bus import receive
 from neuralcore._bus.batch import FULL_MESSAGES, Batch
 from neuralcore._bus.dispatch import _Begun
+from neuralcore._bus.filling import with_short_way
 from neuralcore._bus.message import Message, MessageId
 from neuralcore._bus.native import fast
 from neuralcore._bus.outbox import Outbox
+from neuralcore._bus.payload import PayloadCodec, decode_msgpack
 from neuralcore._wire import Delivered
 from neuralcore.compat._agent import revival
 from neuralcore.errors import NotSupported, ProtocolError
@@ -404,3 +406,98 @@ if fast is not None:
 
 async def _awaited(awaitable: Any) -> Any:
     return await awaitable
+
+
+def test_ids_made_in_place_are_strings_like_others() -> None:
+    outbox = outbox_into([])
+    outbox.open()
+    ids = [outbox.put("a", 1, 2, b"x") for _ in range(batches.FULL_MESSAGES)]
+    for id in ids:
+        assert type(id) is MessageId
+        plain = str(id)
+        assert (id, hash(id), len(id)) == (plain, hash(plain), 32)
+        assert {plain: 1}[id] == 1
+        assert pickle.loads(pickle.dumps(id)) == copy.deepcopy(id) == id[:] == plain
+    outbox.close()
+
+
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.sampled_from([n for b in (5, 7, 8, 15, 16, 31, 32, 63) for n in (2**b - 1, -(2**b))])
+    | st.floats()
+    | st.text(max_size=40)
+    | st.binary(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=20) | st.dictionaries(st.text(max_size=35), inner, max_size=20)
+    ),
+    max_leaves=30,
+)
+
+
+def published(payload: Any) -> bytes:
+    """What the short way of publish makes of a dict."""
+    sent: list[Batch] = []
+    outbox = outbox_into(sent)
+    outbox.open()
+
+    class Bus:
+        _filling = outbox.for_dicts({"a": 3}, PayloadCodec())
+
+        @with_short_way
+        def publish(self, channel: str, payload: Any, priority: int | None = None) -> MessageId:
+            return outbox.put(channel, 3, 2, PayloadCodec().encode_value(payload))
+
+    outbox.put("a", 0, 3, b"before")
+    Bus().publish("a", payload)
+    outbox.close()
+    assert sent[-1].count == 2
+    return next(m.payload for batch in sent for m, _ in batch.messages() if m.payload_type == 2)
+
+
+def received(payload: bytes) -> Any:
+    return Message("a", 0, 1, 1, bytes(32), 2, payload).payload
+
+
+@given(st.dictionaries(st.text(max_size=35), values, max_size=20))
+def test_payloads_are_encoded_as_msgspec_does(payload: dict[str, Any]) -> None:
+    encoded = msgspec.msgpack.encode(payload)
+    assert published(payload) == encoded
+    assert repr(received(encoded)) == repr(msgspec.msgpack.decode(encoded))
+
+
+@pytest.mark.parametrize("length", [15, 16, 31, 32, 255, 256, 65535, 65536])
+def test_lengths_are_written_as_msgspec_does(length: int) -> None:
+    payload = {
+        "text": "x" * length,
+        "list": [1] * length,
+        "map": {str(n): n for n in range(length)},
+    }
+    encoded = msgspec.msgpack.encode(payload)
+    assert published(payload) == encoded
+    assert received(encoded) == payload
+
+
+@given(st.binary(max_size=60), values, st.randoms(use_true_random=False))
+def test_damaged_payloads_are_read_as_msgspec_does(
+    noise: bytes, value: Any, choices: random.Random
+) -> None:
+    damaged = bytearray(msgspec.msgpack.encode(value))
+    damaged[choices.randrange(len(damaged))] = choices.randrange(256)
+    for data in (noise, bytes(damaged), bytes(damaged[:-1]), bytes(damaged) + b"\xc0"):
+        outcomes = []
+        for decode in (received, decode_msgpack):
+            try:
+                outcomes.append(repr(decode(data)))
+            except Exception as error:
+                outcomes.append(repr(error))
+        assert outcomes[0] == outcomes[1]
+
+
+@pytest.mark.parametrize("depth", [63, 64, 65, 400])
+def test_what_lies_deep_is_no_matter(depth: int) -> None:
+    payload: dict[str, Any] = {}
+    for level in range(depth):
+        payload = {"in": [payload]} if level % 2 else {"in": payload}
+    assert received(published(payload)) == payload

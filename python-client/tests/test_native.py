@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
+import importlib.util
 import inspect
 import pickle
 import random
 import struct
 import threading
-from collections import deque
 from typing import Any
 from unittest.mock import patch
 
@@ -21,10 +21,11 @@ from hypothesis import strategies as st
 
 from neuralcore import _wire
 from neuralcore._bus import batch as batches
-from neuralcore._bus import receive
+from neuralcore._bus import native, receive
 from neuralcore._bus.batch import FULL_MESSAGES, Batch
 from neuralcore._bus.dispatch import _Begun
 from neuralcore._bus.filling import with_short_way
+from neuralcore._bus.inbox import Inbox, Schedule
 from neuralcore._bus.message import Message, MessageId
 from neuralcore._bus.native import fast
 from neuralcore._bus.outbox import Outbox
@@ -61,14 +62,20 @@ deliveries = st.lists(
 )
 
 
+FIELDS = (
+    *("channel", "priority", "namespace_sequence", "_attempt", "_about", "_types"),
+    *("_payload_bytes", "_meta_bytes", "_subscription", "_payload", "_meta", "_settled"),
+)
+
+
 def read(mode: str, frame: bytes) -> list[tuple[int, list[dict[str, Any]]]]:
     """What a deliver frame says, field by field."""
     with patch.object(receive, "fast", fast if mode == "c" else None):
-        runs = receive.read_deliveries(frame)
+        runs, _ = receive.read_deliveries(frame, {})
     return [
         (
             subscription,
-            [{name: getattr(m, name) for name in Message.__struct_fields__} for m in messages],
+            [{name: getattr(m, name) for name in FIELDS} for m in messages],
         )
         for subscription, messages in runs
     ]
@@ -241,7 +248,7 @@ def test_what_is_put_with_a_meta_arrives_with_it(slowly: bool) -> None:
 
 def test_a_payload_is_decoded_once() -> None:
     def received(types: int, payload: bytes) -> Message:
-        return Message("c", 5, 1, 1, b"", types, payload)
+        return Message("c", 5, 1, 1, bytes(32), types, payload)
 
     message = received(2, msgspec.msgpack.encode({"a": [1, None]}))
     assert message.payload == {"a": [1, None]}
@@ -313,47 +320,221 @@ def test_publish_is_described_as_if_it_were_python() -> None:
 
 
 class Subscribed:
-    cancelled = False
+    """What the schedule in C asks of a subscription."""
+
+    is_simple = True
+
+    def __init__(
+        self,
+        schedule: Any,
+        handler: Any = None,
+        ack: Any = None,
+        concurrency: int = 1,
+        make: Any = Inbox,
+    ) -> None:
+        self.told: list[int] = []
+        self.concurrency = concurrency
+        self.turn = None
+        self.inbox = make(self, schedule, handler, ack, concurrency, concurrency == 1, False, 64)
+
+    def finished(self, messages: int) -> None:
+        self.told.append(messages)
 
 
-def call(handler: Any, messages: list[Any], incoming: Any = (), ack: Any = None) -> tuple[Any, ...]:
-    queue = deque(messages)
-    told: tuple[Any, ...] = fast.handle(queue, handler, len(queue), incoming, ack, Subscribed())
-    return told
+def message(priority: int, number: int, attempt: int = 1) -> Message:
+    return Message("a", priority, number, attempt, bytes(32), 2, b"\xc0")
+
+
+def inbox_in_python() -> Any:
+    """The module as it is where nothing was compiled."""
+    spec = importlib.util.find_spec("neuralcore._bus.inbox")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    with patch.object(native, "fast", None):
+        spec.loader.exec_module(module)
+    return module
+
+
+@given(st.randoms(use_true_random=False), st.integers(1, 60))
+def test_whose_turn_it_is_is_told_alike(choices: random.Random, steps: int) -> None:
+    plain = inbox_in_python()
+    both = []
+    concurrency = [choices.choice([1, 1, 2]) for _ in range(4)]
+    for schedule, make in (
+        (Schedule(lambda: None), Inbox),
+        (plain.Schedule(lambda: None), plain.Inbox),
+    ):
+        subscribed = [Subscribed(schedule, None, None, most, make) for most in concurrency]
+        both.append((schedule, subscribed, []))
+    numbers = iter(range(1, 10_000))
+    for _ in range(steps):
+        step = choices.choice(["arrived", "arrived", "begin", "begin", "end", "cancel", "clear"])
+        index = choices.randrange(4)
+        # What was read from the log comes by itself.
+        kind = 1 if choices.random() < 0.8 else 1 | 1 << 16
+        some = [
+            message(choices.choice([-9, 0, 5, 5, 2**62]), next(numbers), kind)
+            for _ in range(choices.randrange(1, 30))
+        ]
+        rare = choices.random() < 0.1
+        most = choices.randrange(1, 4)
+        handled = []
+        for schedule, subscribed, in_hand in both:
+            seen: list[Any] = []
+            if step == "arrived":
+                schedule.arrived(subscribed[index], some)
+                schedule.sort()
+            elif step == "begin":
+                subscription = schedule.begin()
+                if subscription is not None:
+                    in_hand.append(subscription)
+                    inbox = subscription.inbox
+                    for _ in range(min(most, inbox.size)):
+                        seen.append(inbox.pop().namespace_sequence)
+                        schedule.took(subscription)
+                    seen.append(subscribed.index(subscription))
+            elif step == "end" and in_hand:
+                schedule.end(in_hand.pop(0))
+            elif step == "cancel" and rare:
+                subscribed[index].inbox.cancelled = True
+            elif step == "clear" and rare:
+                for subscription in subscribed:
+                    subscription.inbox.cancelled = True
+                schedule.clear()
+            handled.append((seen, schedule.running, [s.inbox.running for s in subscribed]))
+        assert handled[0] == handled[1]
+    rest = []
+    for schedule, _, in_hand in both:
+        for subscription in in_hand:
+            schedule.end(subscription)
+        left = []
+        while (subscription := schedule.begin()) is not None:
+            while subscription.inbox.size:
+                left.append(subscription.inbox.pop().namespace_sequence)
+                schedule.took(subscription)
+            schedule.end(subscription)
+        assert schedule.idle
+        rest.append(left)
+    assert rest[0] == rest[1]
+
+
+def call(handler: Any, numbers: list[int], few: int = 0, ack: Any = None) -> tuple[Any, ...]:
+    """One turn with these messages; how many of them are left, and what the turn came to."""
+    schedule: Any = Schedule(lambda: None)
+    subscribed = Subscribed(schedule, handler, ack)
+    schedule.arrived(subscribed, [message(5, number) for number in numbers])
+    outcome, subscription, last, value = schedule.turn(few, 60.0)
+    assert subscription is (None if outcome == 0 else subscribed)
+    if subscription is not None:
+        assert not schedule.idle
+        schedule.end(subscription)
+    assert schedule.waiting == len(schedule) == subscribed.inbox.size
+    assert schedule.idle is (subscribed.inbox.size == 0)
+    return subscribed.inbox.size, outcome, last, value
 
 
 if fast is not None:
 
     def test_handlers_are_called_until_one_needs_more() -> None:
-        _, returned, raised, waits = fast.OUTCOMES
+        _, returned, raised, waits, _ = fast.OUTCOMES
         seen = []
         acked: list[int] = []
 
-        async def handler(message: int) -> Any:
-            seen.append(message)
-            if message == 3:
+        async def handler(message: Message) -> Any:
+            number = message.namespace_sequence
+            seen.append(number)
+            if number == 3:
                 return "an answer"
-            if message == 4:
-                raise KeyError(message)
-            if message == 5:
+            if number == 4:
+                raise KeyError(number)
+            if number == 5:
                 return await asyncio.sleep(0, "late")
             return None
 
-        def plain(message: int) -> None:
+        def plain(message: Message) -> None:
             raise StopIteration(message)
 
-        assert call(handler, [1, 2], ack=acked.append) == (2, 0, 2, None)
-        assert call(handler, [1, 3, 1], ack=acked.append) == (2, returned, 3, "an answer")
-        done, outcome, message, error = call(handler, [4, 1])
-        assert (done, outcome, message, type(error)) == (1, raised, 4, KeyError)
+        def ack(message: Message) -> None:
+            acked.append(message.namespace_sequence)
+
+        assert call(handler, [1, 2], ack=ack) == (0, 0, True, None)
+        left, outcome, last, value = call(handler, [1, 3, 1], ack=ack)
+        assert (left, outcome, last.namespace_sequence, value) == (1, returned, 3, "an answer")
+        left, outcome, last, error = call(handler, [4, 1])
+        assert (left, outcome, last.namespace_sequence) == (1, raised, 4)
+        assert type(error) is KeyError
         assert error.__traceback__ is not None
-        done, outcome, message, begun = call(handler, [1, 1, 5, 1])
-        assert (done, outcome, message) == (3, waits, 5)
+        left, outcome, last, begun = call(handler, [1, 1, 5, 1])
+        assert (left, outcome, last.namespace_sequence) == (1, waits, 5)
         assert asyncio.run(_awaited(_Begun(*begun))) == "late"
         assert type(call(plain, [1])[3]) is StopIteration
-        assert call(handler, [1, 2], incoming=[1]) == (1, 0, 1, None)
+        assert call(handler, [1, 2, 6], few=2) == (2, 0, True, None)
+        assert call(handler, []) == (0, 0, False, None)
         assert seen == [1, 2, 1, 3, 4, 1, 1, 5, 1]
         assert acked == [1, 2, 1]
+
+    def test_many_subscriptions_are_handled_in_one_turn() -> None:
+        schedule: Any = Schedule(lambda: None)
+        seen: list[tuple[int, int]] = []
+
+        async def handler(message: Message) -> None:
+            seen.append((message.priority, message.namespace_sequence))
+            if message.namespace_sequence == 40:  # arrives while handlers run, and goes first
+                schedule.arrived(all_of_them[7], [instead])
+
+        instead = message(-1, 10_000)
+        all_of_them = [Subscribed(schedule, handler) for _ in range(100)]
+        messages = [(number % 10, number) for number in range(1, 1001)]
+        for priority, number in messages:
+            schedule.arrived(all_of_them[number % 100], [message(priority, number)])
+        assert schedule.turn(0, 60.0) == (0, None, True, None)
+        messages.sort()
+        messages.insert(messages.index((0, 40)) + 1, (-1, 10_000))
+        assert seen == messages
+        assert schedule.idle
+        assert [s.inbox.handled for s in all_of_them] == [11 if n == 7 else 10 for n in range(100)]
+        # Nobody had half a window to be told of.
+        assert not any(s.told for s in all_of_them)
+
+    def test_a_subscription_is_told_in_halves_of_its_window() -> None:
+        schedule: Any = Schedule(lambda: None)
+
+        async def handler(message: Message) -> None:
+            return None
+
+        subscribed = Subscribed(schedule, handler)
+        for number in range(100):
+            schedule.arrived(subscribed, [message(5, number)])
+            schedule.turn(0, 60.0)
+        assert sum(subscribed.told) + subscribed.inbox.owed == 100
+        assert subscribed.told == [32, 32, 32]
+
+    def test_who_waits_for_credit_is_told_at_once() -> None:
+        schedule: Any = Schedule(lambda: None)
+
+        async def handler(message: Message) -> None:
+            return None
+
+        subscribed = Subscribed(schedule, handler)
+        schedule.arrived(subscribed, [message(5, number) for number in range(64)])
+        schedule.turn(63, 60.0)
+        assert subscribed.told == [1]
+
+    def test_a_cancelled_subscription_is_not_called() -> None:
+        schedule: Any = Schedule(lambda: None)
+        seen = []
+
+        async def handler(message: Message) -> None:
+            seen.append(message)
+            one.inbox.cancelled = True
+
+        one, other = Subscribed(schedule, handler), Subscribed(schedule, handler)
+        schedule.arrived(one, [message(5, number) for number in range(10)])
+        schedule.arrived(other, [message(6, 11)])
+        schedule.turn(0, 60.0)
+        assert [m.namespace_sequence for m in seen] == [0, 11]
+        assert schedule.idle
 
     def test_a_handler_that_waits_gets_what_it_waits_for() -> None:
         async def handler(message: Any) -> list[Any]:

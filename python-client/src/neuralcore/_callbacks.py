@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from neuralcore import _wire
@@ -21,13 +21,18 @@ DeliverCallback = Callable[[list[Delivered]], None]
 MessagesCallback = Callable[["list[Message]"], None]
 
 
+_Read = Callable[
+    [bytes, Mapping[int, Callable[..., object]]], "tuple[list[Run], list[Callable[[], None]]]"
+]
+
+
 class Callbacks:
     """Registered by any thread, run by the I/O thread. One that raises is logged and kept."""
 
     def __init__(self) -> None:
         self._deliver: dict[int, DeliverCallback] = {}
         self._messages: dict[int, MessagesCallback] = {}
-        self._read: Callable[[bytes], list[Run]] | None = None
+        self._read: _Read | None = None
         self._published: list[Callable[[Published], None]] = []
         self._flow: list[Callable[[Flow], None]] = []
         self._reconnected: list[Callable[[], None]] = []
@@ -67,7 +72,10 @@ class Callbacks:
         """Hands over a deliver frame; False if someone wants it decoded as any other."""
         if self._read is not None:
             receiver_of = self._messages.get
-            for subscription, messages in self._read(payload):
+            runs, wakes = self._read(payload, self._messages)
+            for wake in wakes:
+                _run(wake)
+            for subscription, messages in runs:
                 receiver = receiver_of(subscription)
                 if receiver is not None:
                     _run(receiver, messages)

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "_inbox.h"
 #include "_msgpack.h"
 
 #define PUBLISHED_BYTES 40
@@ -720,33 +721,20 @@ static PyObject *publish_frame(PyObject *module, PyObject *args) {
 
 /* ------------------------------------------------------------------ receiving */
 
-/* One message: make(channel, priority, namespace_sequence, attempt, about, types, payload[, meta]) */
-static PyObject *read_message(
-    PyObject *make, PyObject *channel, const unsigned char *entry, const char *body, Py_ssize_t payload,
+/* One message of a deliver frame. */
+static Delivery *read_message(
+    PyTypeObject *type, PyObject *channel, const unsigned char *entry, const char *body, Py_ssize_t payload,
     Py_ssize_t meta) {
-    PyObject *fields[9] = {NULL};
-    PyObject **args = fields + 1; /* the first is the callee's to use */
-    PyObject *message = NULL;
-    args[0] = Py_NewRef(channel);
-    args[1] = PyLong_FromLongLong((long long)read_int(entry + 40, 8));
-    args[2] = PyLong_FromUnsignedLongLong(read_int(entry + 64, 8));
-    args[3] = PyLong_FromUnsignedLong((unsigned long)read_int(entry + 4, 4));
-    args[4] = PyBytes_FromStringAndSize((const char *)entry + 8, 32);
-    args[5] = PyLong_FromUnsignedLong((unsigned long)read_int(entry + 62, 2));
-    args[6] = PyBytes_FromStringAndSize(body, payload);
-    int count = 7;
-    if (meta) {
-        args[count++] = PyBytes_FromStringAndSize(body + payload, meta);
-    }
-    int made = 0;
-    while (made < count && args[made] != NULL) {
-        made++;
-    }
-    if (made == count) {
-        message = PyObject_Vectorcall(make, args, (size_t)count | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
-    }
-    for (int i = 0; i < count; i++) {
-        Py_XDECREF(args[i]);
+    Delivery *message = new_delivery(type, payload + meta);
+    if (message != NULL) {
+        message->channel = Py_NewRef(channel);
+        message->attempt = (unsigned int)read_int(entry + 4, 4);
+        memcpy(message->about, entry + 8, ABOUT_BYTES);
+        message->priority = (long long)read_int(entry + 40, 8);
+        message->types = (unsigned short)read_int(entry + 62, 2);
+        message->number = read_int(entry + 64, 8);
+        message->payload_bytes = payload;
+        memcpy(message->bytes, body, (size_t)(payload + meta));
     }
     return message;
 }
@@ -766,58 +754,122 @@ static PyObject *begin_run(PyObject *runs, unsigned long subscription) {
     return added < 0 ? NULL : messages;
 }
 
-/* read_entries(frame, at, count, channels, make): the runs of a deliver frame, and where it ends */
-static PyObject *read_entries(PyObject *module, PyObject *args) {
-    const char *frame;
-    Py_ssize_t size, at, count;
-    PyObject *channels, *make;
-    if (!PyArg_ParseTuple(args, "y#nnO!O", &frame, &size, &at, &count, &PyList_Type, &channels, &make)) {
-        return NULL;
-    }
+/* Where the bodies of so many entries end; -1 with an error if it is not where the frame does. */
+static int check_entries(const char *frame, Py_ssize_t size, Py_ssize_t at, Py_ssize_t count, Py_ssize_t channels) {
     if (at < 0 || count < 0 || at > size || count > (size - at) / DELIVERED_BYTES) {
-        return PyErr_Format(PyExc_ValueError, "%zd entries do not fit %zd bytes", count, size);
+        PyErr_Format(PyExc_ValueError, "%zd entries do not fit %zd bytes", count, size);
+        return -1;
     }
     Py_ssize_t body = at + DELIVERED_BYTES * count;
-    PyObject *runs = PyList_New(0);
-    PyObject *messages = NULL;
-    unsigned long last = 0;
-    if (runs == NULL) {
-        return NULL;
-    }
-    for (const unsigned char *entry = (const unsigned char *)frame + at; count > 0;
-         count--, entry += DELIVERED_BYTES) {
-        unsigned long subscription = (unsigned long)read_int(entry, 4);
+    const unsigned char *entry = (const unsigned char *)frame + at;
+    for (Py_ssize_t i = 0; i < count; i++, entry += DELIVERED_BYTES) {
         Py_ssize_t payload = (Py_ssize_t)read_int(entry + 48, 4);
         Py_ssize_t meta = (Py_ssize_t)read_int(entry + 52, 4);
         Py_ssize_t channel = (Py_ssize_t)read_int(entry + 60, 2);
-        if (channel >= PyList_GET_SIZE(channels) || payload > size - body || meta > size - body - payload) {
+        if (channel >= channels || payload > size - body || meta > size - body - payload) {
             PyErr_Format(PyExc_ValueError, "an entry of channel %zd with %zd and %zd bytes at %zd does not fit",
                          channel, payload, meta, body);
-            goto failed;
-        }
-        if (messages == NULL || subscription != last) {
-            last = subscription;
-            messages = begin_run(runs, subscription);
-            if (messages == NULL) {
-                goto failed;
-            }
-        }
-        PyObject *message =
-            read_message(make, PyList_GET_ITEM(channels, channel), entry, frame + body, payload, meta);
-        if (message == NULL) {
-            goto failed;
-        }
-        int added = PyList_Append(messages, message);
-        Py_DECREF(message);
-        if (added < 0) {
-            goto failed;
+            return -1;
         }
         body += payload + meta;
     }
-    return Py_BuildValue("Nn", runs, body);
-failed:
-    Py_DECREF(runs);
-    return NULL;
+    if (body != size) {
+        PyErr_Format(PyExc_ValueError, "%zd bytes end at %zd", size, body);
+        return -1;
+    }
+    return 0;
+}
+
+/* What is being read of a deliver frame. */
+typedef struct {
+    PyObject *inboxes; /* by the number of their subscription */
+    PyObject *runs;    /* for the others */
+    PyObject *wakes;   /* of the schedules that have got something */
+    PyObject *messages;
+    unsigned long last;
+    Inbox *inbox; /* of the last, borrowed from the inboxes */
+} Reading;
+
+/* Looks up whose the next messages are; -1 with an error. */
+static int read_for(Reading *to, unsigned long subscription) {
+    PyObject *number = PyLong_FromUnsignedLong(subscription);
+    if (number == NULL) {
+        return -1;
+    }
+    PyObject *known = PyDict_GetItemWithError(to->inboxes, number);
+    Py_DECREF(number);
+    if (known == NULL && PyErr_Occurred()) {
+        return -1;
+    }
+    to->last = subscription;
+    to->inbox = known != NULL && Py_IS_TYPE(known, inbox_type) ? (Inbox *)known : NULL;
+    if (to->inbox == NULL) {
+        to->messages = begin_run(to->runs, subscription);
+        return to->messages == NULL ? -1 : 0;
+    }
+    to->messages = NULL;
+    Schedule *schedule = to->inbox->schedule;
+    if (schedule != NULL && !schedule->to_wake) {
+        schedule->to_wake = 1;
+        return PyList_Append(to->wakes, (PyObject *)schedule);
+    }
+    return 0;
+}
+
+static int hand_over(Reading *to, Delivery *message) {
+    if (to->inbox == NULL) {
+        return PyList_Append(to->messages, (PyObject *)message);
+    }
+    to->inbox->received++;
+    if (to->inbox->marks) {
+        Py_SETREF(message->subscription, Py_NewRef(to->inbox->subscription));
+    }
+    return inbox_push(to->inbox, message);
+}
+
+/* read_entries(frame, at, count, channels, make, inboxes): the runs of a deliver frame that are for no
+ * inbox, and what is to be woken for the others */
+static PyObject *read_entries(PyObject *module, PyObject *args) {
+    const char *frame;
+    Py_ssize_t size, at, count;
+    PyObject *channels, *make, *inboxes;
+    if (!PyArg_ParseTuple(args, "y#nnO!O!O!", &frame, &size, &at, &count, &PyList_Type, &channels, &PyType_Type,
+                          &make, &PyDict_Type, &inboxes) ||
+        check_entries(frame, size, at, count, PyList_GET_SIZE(channels)) < 0) {
+        return NULL;
+    }
+    if (!PyType_IsSubtype((PyTypeObject *)make, delivery_type)) {
+        return PyErr_Format(PyExc_TypeError, "%R is no class of messages", make);
+    }
+    Reading to = {.inboxes = inboxes, .runs = PyList_New(0), .wakes = PyList_New(0)};
+    int good = to.runs != NULL && to.wakes != NULL;
+    const char *body = frame + at + DELIVERED_BYTES * count;
+    const unsigned char *entry = (const unsigned char *)frame + at;
+    for (Py_ssize_t i = 0; good && i < count; i++, entry += DELIVERED_BYTES) {
+        unsigned long subscription = (unsigned long)read_int(entry, 4);
+        Py_ssize_t payload = (Py_ssize_t)read_int(entry + 48, 4);
+        Py_ssize_t meta = (Py_ssize_t)read_int(entry + 52, 4);
+        if (i == 0 || subscription != to.last) {
+            good = read_for(&to, subscription) == 0;
+        }
+        PyObject *channel = PyList_GET_ITEM(channels, (Py_ssize_t)read_int(entry + 60, 2));
+        Delivery *message =
+            good ? read_message((PyTypeObject *)make, channel, entry, body, payload, meta) : NULL;
+        good = message != NULL && hand_over(&to, message) == 0;
+        Py_XDECREF(message);
+        body += payload + meta;
+    }
+    for (Py_ssize_t i = 0; to.wakes != NULL && i < PyList_GET_SIZE(to.wakes); i++) {
+        Schedule *schedule = (Schedule *)PyList_GET_ITEM(to.wakes, i);
+        schedule->to_wake = 0;
+        PyList_SetItem(to.wakes, i, Py_NewRef(schedule->wake));
+    }
+    if (!good) {
+        Py_XDECREF(to.runs);
+        Py_XDECREF(to.wakes);
+        return NULL;
+    }
+    return Py_BuildValue("NN", to.runs, to.wakes);
 }
 
 /* ------------------------------------------------------------------ payloads */
@@ -828,22 +880,15 @@ failed:
 typedef struct {
     PyObject_HEAD
     PyObject *function;
-    PyObject *unread; /* what is in the field of a payload that has not been read */
     PyObject *decode;
-    PyObject *owner; /* the class, whose fields are at the offsets that follow */
-    Py_ssize_t value;
-    Py_ssize_t types;
-    Py_ssize_t bytes;
-    long msgpack;
 } Payload;
 
 static int payload_init(Payload *self, PyObject *args, PyObject *kwargs) {
-    PyObject *function, *unread, *decode;
-    if (!PyArg_ParseTuple(args, "OOlO", &function, &unread, &self->msgpack, &decode)) {
+    PyObject *function, *decode;
+    if (!PyArg_ParseTuple(args, "OO", &function, &decode)) {
         return -1;
     }
     Py_XSETREF(self->function, Py_NewRef(function));
-    Py_XSETREF(self->unread, Py_NewRef(unread));
     Py_XSETREF(self->decode, Py_NewRef(decode));
     return 0;
 }
@@ -851,17 +896,13 @@ static int payload_init(Payload *self, PyObject *args, PyObject *kwargs) {
 static int payload_traverse(Payload *self, visitproc visit, void *arg) {
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(self->function);
-    Py_VISIT(self->unread);
     Py_VISIT(self->decode);
-    Py_VISIT(self->owner);
     return 0;
 }
 
 static int payload_clear(Payload *self) {
     Py_CLEAR(self->function);
-    Py_CLEAR(self->unread);
     Py_CLEAR(self->decode);
-    Py_CLEAR(self->owner);
     return 0;
 }
 
@@ -873,65 +914,28 @@ static void payload_dealloc(Payload *self) {
     Py_DECREF(type);
 }
 
-/* Where a field of the class is in its objects; -1 with an error if it has none of that name. */
-static Py_ssize_t field_offset(PyObject *owner, const char *name) {
-    PyObject *field = PyObject_GetAttrString(owner, name);
-    if (field == NULL) {
-        return -1;
-    }
-    Py_ssize_t offset = -1;
-    if (Py_IS_TYPE(field, &PyMemberDescr_Type)) {
-        offset = ((PyMemberDescrObject *)field)->d_member->offset;
-    } else {
-        PyErr_Format(PyExc_TypeError, "%s of %R is no field", name, owner);
-    }
-    Py_DECREF(field);
-    return offset;
-}
-
-static PyObject *payload_set_name(Payload *self, PyObject *args) {
-    PyObject *owner, *name;
-    if (!PyArg_ParseTuple(args, "OO", &owner, &name)) {
-        return NULL;
-    }
-    self->value = field_offset(owner, "_payload");
-    self->types = self->value < 0 ? -1 : field_offset(owner, "_types");
-    self->bytes = self->types < 0 ? -1 : field_offset(owner, "_payload_bytes");
-    if (self->bytes < 0) {
-        return NULL;
-    }
-    Py_XSETREF(self->owner, Py_NewRef(owner));
-    Py_RETURN_NONE;
-}
-
-static PyObject *payload_get(Payload *self, PyObject *message, PyObject *type) {
-    if (message == NULL) {
+static PyObject *payload_get(Payload *self, PyObject *object, PyObject *type) {
+    if (object == NULL) {
         return Py_NewRef((PyObject *)self);
     }
-    if (self->owner == NULL || !PyObject_TypeCheck(message, (PyTypeObject *)self->owner)) {
-        return PyErr_Format(PyExc_TypeError, "%R has no payload", Py_TYPE(message));
+    if (!PyObject_TypeCheck(object, delivery_type)) {
+        return PyErr_Format(PyExc_TypeError, "%R has no payload", Py_TYPE(object));
     }
-    PyObject **value = (PyObject **)((char *)message + self->value);
-    if (*value != NULL && *value != self->unread) {
-        return Py_NewRef(*value);
+    Delivery *message = (Delivery *)object;
+    if (message->value != unread) {
+        return Py_NewRef(message->value);
     }
-    PyObject *types = *(PyObject **)((char *)message + self->types);
-    PyObject *bytes = *(PyObject **)((char *)message + self->bytes);
-    if (types == NULL || !PyLong_CheckExact(types) || PyLong_AsLong(types) != self->msgpack || bytes == NULL) {
-        PyErr_Clear();
-        return PyObject_CallOneArg(self->function, message);
+    if (message->types != MSGPACK) {
+        return PyObject_CallOneArg(self->function, object);
     }
-    Py_INCREF(bytes); /* Decoding may run code that reads or changes the message. */
-    PyObject *decoded = NULL;
-    if (PyBytes_CheckExact(bytes)) {
-        decoded = decode_msgpack((const unsigned char *)PyBytes_AS_STRING(bytes), PyBytes_GET_SIZE(bytes));
-    }
+    PyObject *decoded = decode_msgpack((const unsigned char *)message->bytes, message->payload_bytes);
     if (decoded == NULL && !PyErr_Occurred()) {
-        decoded = PyObject_CallOneArg(self->decode, bytes);
+        PyObject *bytes = delivery_payload_bytes(message, NULL);
+        decoded = bytes == NULL ? NULL : PyObject_CallOneArg(self->decode, bytes);
+        Py_XDECREF(bytes);
     }
-    Py_DECREF(bytes);
     if (decoded != NULL) {
-        Py_XSETREF(*value, Py_NewRef(decoded));
+        Py_XSETREF(message->value, Py_NewRef(decoded));
     }
     return decoded;
 }
@@ -939,11 +943,6 @@ static PyObject *payload_get(Payload *self, PyObject *message, PyObject *type) {
 static PyObject *payload_doc(Payload *self, void *closure) {
     return PyObject_GetAttrString(self->function, "__doc__");
 }
-
-static PyMethodDef payload_methods[] = {
-    {"__set_name__", (PyCFunction)payload_set_name, METH_VARARGS, "The class has been made."},
-    {NULL},
-};
 
 static PyGetSetDef payload_getset[] = {
     {"__doc__", (getter)payload_doc, NULL, NULL, NULL},
@@ -957,7 +956,6 @@ static PyType_Slot payload_slots[] = {
     {Py_tp_traverse, payload_traverse},
     {Py_tp_clear, payload_clear},
     {Py_tp_dealloc, payload_dealloc},
-    {Py_tp_methods, payload_methods},
     {Py_tp_getset, payload_getset},
     {0, NULL},
 };
@@ -968,7 +966,7 @@ static PyType_Spec payload_spec = {
 
 /* ------------------------------------------------------------------ handling */
 
-enum { DONE, RETURNED, RAISED, WAITS };
+enum { DONE, RETURNED, RAISED, WAITS, MORE };
 
 static PyObject *raised(void) {
     PyObject *type, *value, *traceback;
@@ -1016,66 +1014,328 @@ static int call_handler(PyObject *handler, PyObject *message, PyObject **value) 
     return outcome;
 }
 
-static PyObject *cancelled_name;
+#define TELL_AFTER_SECONDS 0.001
 
-/* Whether anything is to be looked at before the next message; -1 if that cannot be told. */
-static int interrupted(PyObject *incoming, PyObject *subscription) {
-    PyObject *cancelled = PyObject_GetAttr(subscription, cancelled_name);
-    if (cancelled == NULL) {
+static double seconds_now(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static PyObject *is_simple_name;
+
+/* Whether a message takes nothing but the call of the handler. The subscription knows; of one bus all
+ * that are to be called only are either simple or not. */
+static int is_simple(Inbox *inbox) {
+    PyObject *simple = PyObject_GetAttr(inbox->subscription, is_simple_name);
+    if (simple == NULL) {
         return -1;
     }
-    int stop = cancelled != Py_False || PyObject_Size(incoming) != 0;
-    Py_DECREF(cancelled);
-    return stop;
+    int yes = simple == Py_True;
+    Py_DECREF(simple);
+    return yes;
 }
 
-/* handle(queue, handler, most, incoming, ack, subscription): (handled, outcome, message, value)
- *
- * Handles messages until one needs looking at, something has come in, or most of them are.
- */
-static PyObject *handle(PyObject *module, PyObject *const *args, Py_ssize_t count) {
-    if (count != 6) {
-        return PyErr_Format(PyExc_TypeError, "handle takes 6 arguments, not %zd", count);
+/* Notes that the subscription is to be told of a message at the end of the turn, if need be. */
+static int touch(Schedule *self, Inbox *inbox) {
+    inbox->owed++;
+    if (inbox->touched) {
+        return 0;
     }
-    PyObject *take = PyObject_GetAttrString(args[0], "popleft");
-    long most = PyLong_AsLong(args[2]);
-    if (take == NULL || PyErr_Occurred()) {
-        Py_XDECREF(take);
-        return NULL;
+    if (make_room((void **)&self->touched, self->touched_count, &self->touched_room, sizeof(Inbox *)) < 0) {
+        return -1;
     }
-    long done = 0;
-    int outcome = DONE;
-    int stop = 0;
-    PyObject *message = Py_NewRef(Py_None);
-    PyObject *value = NULL;
-    while (done < most && stop == 0) {
-        Py_SETREF(message, PyObject_CallNoArgs(take));
-        if (message == NULL) {
-            break;
-        }
-        done++;
-        outcome = call_handler(args[1], message, &value);
-        if (outcome != DONE) {
-            stop = value == NULL ? -1 : 1;
-            break;
-        }
-        if (args[4] != Py_None) {
-            PyObject *acked = PyObject_CallOneArg(args[4], message);
-            Py_XDECREF(acked);
-            stop = acked == NULL ? -1 : 0;
-        }
-        if (stop == 0) {
-            stop = interrupted(args[3], args[5]);
-        }
-    }
-    Py_DECREF(take);
-    if (message == NULL || stop < 0) {
-        Py_XDECREF(message);
-        Py_XDECREF(value);
-        return NULL;
-    }
-    return Py_BuildValue("liNN", done, outcome, message, value == NULL ? Py_NewRef(Py_None) : value);
+    inbox->touched = 1;
+    self->touched[self->touched_count++] = (Inbox *)Py_NewRef((PyObject *)inbox);
+    return 0;
 }
+
+/* Tells subscriptions how many messages were handled: when that makes half a window, or when credit
+ * may be scarce and it is a while since. What is granted sooner would be a frame a message where many
+ * subscriptions take turns, and gain nothing where the daemon has credit left. */
+static int tell(Schedule *self) {
+    double now = seconds_now();
+    int good = 1;
+    while (self->touched_count > 0) {
+        Inbox *inbox = self->touched[--self->touched_count];
+        inbox->touched = 0;
+        long owed = inbox->owed;
+        int scarce = 2 * (owed + inbox->size) >= inbox->window && now - inbox->told_at >= TELL_AFTER_SECONDS;
+        if (good && owed > 0 && (scarce || 2 * owed >= inbox->window)) {
+            inbox->owed = 0;
+            inbox->told_at = now;
+            PyObject *told = PyObject_CallMethod(inbox->subscription, "finished", "l", owed);
+            good = told != NULL;
+            Py_XDECREF(told);
+        }
+        Py_DECREF(inbox);
+    }
+    return good ? 0 : -1;
+}
+
+/* What a turn has come to. */
+typedef struct {
+    int outcome;
+    long done;
+    Inbox *inbox; /* in hand; NULL if none is */
+    PyObject *message;
+    PyObject *value;
+} Turn;
+
+/* Handles the most urgent message of an inbox: 1 if the turn goes on, 0 if there is more to do for it. */
+static int handle_one(Schedule *self, Inbox *inbox, Turn *turn) {
+    Delivery *message = inbox_take(inbox);
+    schedule_took_some(self, 1);
+    self->running++;
+    inbox->running++;
+    turn->done++;
+    turn->outcome = call_handler(inbox->handler, (PyObject *)message, &turn->value);
+    if (turn->outcome == DONE && inbox->ack != Py_None) {
+        PyObject *acked = PyObject_CallOneArg(inbox->ack, (PyObject *)message);
+        if (acked == NULL) {
+            turn->value = raised();
+            turn->outcome = RAISED;
+        }
+        Py_XDECREF(acked);
+    }
+    if (turn->outcome != DONE) {
+        schedule_offer(self, inbox);
+        turn->inbox = (Inbox *)Py_NewRef((PyObject *)inbox);
+        turn->message = (PyObject *)message;
+        return turn->value == NULL ? -1 : 0;
+    }
+    Py_DECREF(message);
+    inbox->handled++;
+    schedule_end_with(self, inbox);
+    return touch(self, inbox) < 0 ? -1 : 1;
+}
+
+/* turn(few, seconds): (outcome, subscription, message, value)
+ *
+ * Handles messages until one needs looking at, no more than a few are left, or the time is over. Then
+ * the subscription is None, and the message whether anything was done.
+ */
+static PyObject *schedule_turn(Schedule *self, PyObject *args) {
+    Py_ssize_t few;
+    double seconds;
+    if (!PyArg_ParseTuple(args, "nd", &few, &seconds)) {
+        return NULL;
+    }
+    Turn turn = {.outcome = DONE};
+    double until = seconds_now() + seconds;
+    Inbox *inbox;
+    int good = 1;
+    int simple = 0;
+    while (good > 0 && (inbox = schedule_first(self)) != NULL) {
+        Py_INCREF(inbox);
+        if (turn.done == 0) {
+            simple = inbox->only_calls ? is_simple(inbox) : 0;
+            if (simple < 0 || inbox != schedule_first(self)) {
+                good = simple < 0 ? -1 : 1;
+                Py_DECREF(inbox);
+                continue;
+            }
+        }
+        if (!simple || !inbox->only_calls) {
+            if (turn.done == 0) {
+                schedule_begin_with(self, inbox);
+                turn.outcome = MORE;
+                turn.inbox = (Inbox *)Py_NewRef((PyObject *)inbox);
+            }
+            Py_DECREF(inbox);
+            break;
+        }
+        good = handle_one(self, inbox, &turn);
+        Py_DECREF(inbox);
+        /* The clock is read so often that a slow handler has at most fifteen turns in one. */
+        int look = turn.done % 16 == 0 || (turn.done & (turn.done - 1)) == 0;
+        if (self->waiting <= few || (look && seconds_now() > until)) {
+            break;
+        }
+    }
+    if (self->touched_count > 0 && good >= 0 && tell(self) < 0) {
+        good = -1;
+    }
+    if (good < 0) {
+        if (turn.inbox != NULL) {
+            schedule_end_with(self, turn.inbox);
+        }
+        Py_XDECREF(turn.inbox);
+        Py_XDECREF(turn.message);
+        Py_XDECREF(turn.value);
+        return NULL;
+    }
+    PyObject *subscription = turn.inbox == NULL ? Py_None : turn.inbox->subscription;
+    PyObject *result = Py_BuildValue(
+        "iONN", turn.outcome, subscription,
+        turn.message != NULL ? turn.message : PyBool_FromLong(turn.done),
+        turn.value != NULL ? turn.value : Py_NewRef(Py_None));
+    Py_XDECREF(turn.inbox);
+    return result;
+}
+
+/* The schedule for those who call handlers otherwise: see inbox.py. */
+
+static Inbox *inbox_of(PyObject *subscription) {
+    PyObject *inbox = PyObject_GetAttrString(subscription, "inbox");
+    if (inbox != NULL && !Py_IS_TYPE(inbox, inbox_type)) {
+        PyErr_Format(PyExc_TypeError, "%R is no inbox", inbox);
+        Py_CLEAR(inbox);
+    }
+    return (Inbox *)inbox;
+}
+
+static int schedule_init(Schedule *self, PyObject *args, PyObject *kwargs) {
+    PyObject *wake;
+    if (!PyArg_ParseTuple(args, "O", &wake)) {
+        return -1;
+    }
+    Py_XSETREF(self->wake, Py_NewRef(wake));
+    return 0;
+}
+
+static int schedule_traverse(Schedule *self, visitproc visit, void *arg) {
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->wake);
+    for (Py_ssize_t i = 0; i < self->count; i++) {
+        Py_VISIT(self->heap[i]);
+    }
+    for (Py_ssize_t i = 0; i < self->touched_count; i++) {
+        Py_VISIT(self->touched[i]);
+    }
+    return 0;
+}
+
+static int schedule_drop(Schedule *self) {
+    while (self->count > 0) {
+        schedule_remove(self, self->heap[self->count - 1]);
+    }
+    while (self->touched_count > 0) {
+        Py_DECREF(self->touched[--self->touched_count]);
+    }
+    Py_CLEAR(self->wake);
+    return 0;
+}
+
+static void schedule_dealloc(Schedule *self) {
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    schedule_drop(self);
+    PyMem_Free(self->heap);
+    PyMem_Free(self->touched);
+    type->tp_free((PyObject *)self);
+    Py_DECREF(type);
+}
+
+static Py_ssize_t schedule_length(Schedule *self) { return self->waiting; }
+
+static PyObject *schedule_idle(Schedule *self, void *closure) {
+    return PyBool_FromLong(self->waiting == 0 && self->running == 0);
+}
+
+/* arrived(subscription, messages) */
+static PyObject *schedule_arrived(Schedule *self, PyObject *args) {
+    PyObject *subscription, *messages;
+    if (!PyArg_ParseTuple(args, "OO", &subscription, &messages)) {
+        return NULL;
+    }
+    Inbox *inbox = inbox_of(subscription);
+    PyObject *done = inbox == NULL ? NULL : inbox_extend(inbox, messages);
+    Py_XDECREF(inbox);
+    return done;
+}
+
+static PyObject *schedule_sort(Schedule *self, PyObject *unused) { Py_RETURN_NONE; }
+
+static PyObject *schedule_begin(Schedule *self, PyObject *unused) {
+    Inbox *inbox = schedule_first(self);
+    if (inbox == NULL) {
+        Py_RETURN_NONE;
+    }
+    PyObject *subscription = Py_NewRef(inbox->subscription);
+    schedule_begin_with(self, inbox);
+    return subscription;
+}
+
+/* took(subscription, messages=1) */
+static PyObject *schedule_took(Schedule *self, PyObject *args) {
+    PyObject *subscription;
+    Py_ssize_t messages = 1;
+    if (!PyArg_ParseTuple(args, "O|n", &subscription, &messages)) {
+        return NULL;
+    }
+    Inbox *inbox = inbox_of(subscription);
+    if (inbox == NULL) {
+        return NULL;
+    }
+    schedule_took_some(self, messages);
+    schedule_offer(self, inbox);
+    Py_DECREF(inbox);
+    Py_RETURN_NONE;
+}
+
+static PyObject *schedule_end(Schedule *self, PyObject *subscription) {
+    Inbox *inbox = inbox_of(subscription);
+    if (inbox == NULL) {
+        return NULL;
+    }
+    schedule_end_with(self, inbox);
+    Py_DECREF(inbox);
+    Py_RETURN_NONE;
+}
+
+static PyObject *schedule_clear(Schedule *self, PyObject *unused) {
+    while (self->count > 0) {
+        schedule_remove(self, self->heap[self->count - 1]);
+    }
+    self->waiting = 0;
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef schedule_methods[] = {
+    {"turn", (PyCFunction)schedule_turn, METH_VARARGS,
+     "turn(few, seconds)\n--\n\n(outcome, subscription, message, value): see dispatch.py."},
+    {"arrived", (PyCFunction)schedule_arrived, METH_VARARGS, "arrived(subscription, messages)\n--\n\n"},
+    {"sort", (PyCFunction)schedule_sort, METH_NOARGS, "sort()\n--\n\nAll is in its place."},
+    {"begin", (PyCFunction)schedule_begin, METH_NOARGS, "begin()\n--\n\nWhose turn it is, or None."},
+    {"took", (PyCFunction)schedule_took, METH_VARARGS, "took(subscription, messages=1)\n--\n\n"},
+    {"end", (PyCFunction)schedule_end, METH_O, "end(subscription)\n--\n\n"},
+    {"clear", (PyCFunction)schedule_clear, METH_NOARGS, "clear()\n--\n\n"},
+    {NULL},
+};
+
+static PyMemberDef schedule_members[] = {
+    {"waiting", T_PYSSIZET, offsetof(Schedule, waiting), READONLY, "how many messages wait"},
+    {"running", T_PYSSIZET, offsetof(Schedule, running), READONLY, "how many turns are under way"},
+    {NULL},
+};
+
+static PyGetSetDef schedule_getset[] = {
+    {"idle", (getter)schedule_idle, NULL, "whether nothing waits or is being handled", NULL},
+    {NULL},
+};
+
+static PyType_Slot schedule_slots[] = {
+    {Py_tp_doc, "Schedule(wake): whose message is handled next, see inbox.py."},
+    {Py_tp_new, PyType_GenericNew},
+    {Py_tp_init, schedule_init},
+    {Py_tp_traverse, schedule_traverse},
+    {Py_tp_clear, schedule_drop},
+    {Py_tp_dealloc, schedule_dealloc},
+    {Py_tp_methods, schedule_methods},
+    {Py_tp_members, schedule_members},
+    {Py_tp_getset, schedule_getset},
+    {Py_sq_length, schedule_length},
+    {0, NULL},
+};
+
+static PyType_Spec schedule_spec = {
+    "neuralcore._bus._fast.Schedule",
+    sizeof(Schedule),
+    0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+    schedule_slots,
+};
 
 /* ------------------------------------------------------------------ ATLAS's messages */
 
@@ -1111,10 +1371,9 @@ static PyMethodDef functions[] = {
      "publish_frame(flags, number, namespace, publisher, channels, count, entries, bodies)\n--\n\n"
      "A publish frame, its length word included; see batch.py."},
     {"read_entries", read_entries, METH_VARARGS,
-     "read_entries(frame, at, count, channels, make)\n--\n\n"
-     "The runs of a deliver frame, and where its last body ends.\n\n:raises ValueError: if it does not fit."},
-    {"handle", (PyCFunction)(void (*)(void))handle, METH_FASTCALL,
-     "handle(queue, handler, most, incoming, ack, subscription)\n--\n\nSee dispatch.py."},
+     "read_entries(frame, at, count, channels, make, inboxes)\n--\n\n"
+     "The runs of a deliver frame that are for none of the inboxes, and what is to be called as the\n"
+     "others have something.\n\n:raises ValueError: if it does not fit; nothing is handed over then."},
     {"set_fields", set_fields, METH_VARARGS, "set_fields(fields, names)\n--\n\nSee revival.py."},
     {NULL},
 };
@@ -1131,18 +1390,26 @@ static int add_type(PyObject *module, const char *name, PyType_Spec *spec, PyObj
 
 static int fill_module(PyObject *module) {
     known_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &known_spec, NULL);
-    cancelled_name = PyUnicode_InternFromString("cancelled");
-    if (known_type == NULL || cancelled_name == NULL || add_type(module, "Filling", &filling_spec, NULL) < 0 ||
+    is_simple_name = PyUnicode_InternFromString("is_simple");
+    PyObject *msgspec = PyImport_ImportModule("msgspec");
+    unread = msgspec == NULL ? NULL : PyObject_GetAttrString(msgspec, "UNSET");
+    Py_XDECREF(msgspec);
+    if (known_type == NULL || is_simple_name == NULL || unread == NULL ||
+        add_type(module, "Delivery", &delivery_spec, NULL) < 0 ||
+        add_type(module, "Inbox", &inbox_spec, NULL) < 0 ||
+        add_type(module, "Schedule", &schedule_spec, NULL) < 0 || add_type(module, "Filling", &filling_spec, NULL) < 0 ||
         add_type(module, "ShortWay", &short_way_spec, NULL) < 0 ||
         add_type(module, "Payload", &payload_spec, NULL) < 0 ||
         add_type(module, "MessageId", &message_id_spec, (PyObject *)&PyUnicode_Type) < 0) {
         return -1;
     }
     message_id_type = (PyTypeObject *)PyObject_GetAttrString(module, "MessageId");
-    if (message_id_type == NULL) {
+    delivery_type = (PyTypeObject *)PyObject_GetAttrString(module, "Delivery");
+    inbox_type = (PyTypeObject *)PyObject_GetAttrString(module, "Inbox");
+    if (message_id_type == NULL || delivery_type == NULL || inbox_type == NULL) {
         return -1;
     }
-    PyObject *outcomes = Py_BuildValue("iiii", DONE, RETURNED, RAISED, WAITS);
+    PyObject *outcomes = Py_BuildValue("iiiii", DONE, RETURNED, RAISED, WAITS, MORE);
     int added = outcomes == NULL ? -1 : PyModule_AddObjectRef(module, "OUTCOMES", outcomes);
     Py_XDECREF(outcomes);
     return added;

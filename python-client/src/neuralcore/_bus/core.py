@@ -443,7 +443,7 @@ class Core:
                 subscription.id,
                 subscription.channel,
                 subscription.window,
-                subscription.deliver,
+                subscription.receiver,
                 subscription.terms.options,
                 self.timeout,
             ).add_done_callback(answered)
@@ -460,7 +460,7 @@ class Core:
                 subscription.id,
                 subscription.channel,
                 subscription.window,
-                subscription.deliver,
+                subscription.receiver,
                 subscription.terms.options,
                 self.timeout,
             )

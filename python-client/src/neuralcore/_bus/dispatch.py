@@ -28,6 +28,10 @@ TICKS = 3
 
 
 class Dispatcher(Protocol):
+    @property
+    def schedule(self) -> Schedule | None:
+        """Whose turn it is among its subscriptions."""
+
     def arrived(self, subscription: Subscription, messages: Sequence[Message]) -> None:
         """Messages for one of its subscriptions, in the daemon's order. From any thread."""
 
@@ -61,7 +65,7 @@ class LoopDispatcher:
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._schedule = Schedule()
+        self.schedule = self._schedule = Schedule(self.wake)
         self._loop = loop
         self._leader: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -119,7 +123,7 @@ class LoopDispatcher:
         self._woken = False
         if self._leader is not None or self._closed or not len(self._schedule):
             return
-        task = self._loop.create_task(self._run())
+        task = self._loop.create_task(self._run() if fast is None else self._run_in_c())
         self._leader = task
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -158,10 +162,7 @@ class LoopDispatcher:
             self._closed = True  # the loop is shutting down, or the bus
             raise
         finally:
-            if self._leader is me:
-                self._leader = None
-            if self._leader is None and len(schedule) and not self._closed:
-                self.wake()
+            self._end_leading(me)
 
     async def _serve(self, subscription: Subscription, me: asyncio.Task[None] | None) -> None:
         """Handles messages of a subscription while it has the most urgent ones."""
@@ -174,13 +175,7 @@ class LoopDispatcher:
             if self._leader is not me:
                 return
             self._handling = False
-            if schedule.waiting <= SMALL_BACKLOG:
-                for _ in range(TICKS):
-                    await asyncio.sleep(0)
-                self._ticked = monotonic()
-            elif monotonic() - self._ticked > TURN_SECONDS:
-                await asyncio.sleep(0)
-                self._ticked = monotonic()
+            await self._let_loop_turn(schedule.waiting)
             if self._leader is not me or not schedule.goes_on(subscription):
                 return
 
@@ -214,19 +209,17 @@ class LoopDispatcher:
         began = monotonic()
         self._handling = True
         try:
-            if fast is None:
-                await self._call_handlers(turn, me)
-            else:
-                await self._call_handlers_in_c(turn, me)
+            await self._call_handlers(turn, me)
         finally:
             inbox.took(turn.done)
             schedule.took(subscription, turn.done)
-            subscription.handled += turn.done - turn.failed
+            inbox.handled += turn.done - turn.failed
             subscription.turn_took(turn.done, monotonic() - began)
 
     async def _call_handlers(self, turn: _Turn, me: asyncio.Task[None] | None) -> None:
         subscription = turn.subscription
-        queue = subscription.inbox.first
+        inbox = subscription.inbox
+        queue = inbox.first
         handler = subscription.handler
         auto_ack = subscription.auto_ack
         incoming = self._schedule.incoming
@@ -245,40 +238,79 @@ class LoopDispatcher:
                     subscription.succeeded(message, result)
                 elif auto_ack:
                     subscription.ack(message)
-            if incoming or self._leader is not me or subscription.cancelled:
+            if incoming or self._leader is not me or inbox.cancelled:
                 return
 
-    async def _call_handlers_in_c(self, turn: _Turn, me: asyncio.Task[None] | None) -> None:
-        """The same. ``fast.handle`` comes back with each message to which there is more than a
-        handler that ends without waiting for anything and returns nothing."""
-        subscription = turn.subscription
-        queue = subscription.inbox.first
-        ack = subscription.ack if subscription.auto_ack else None
-        incoming = self._schedule.incoming
-        while turn.done < turn.most:
-            done, outcome, message, value = fast.handle(
-                queue, subscription.handler, turn.most - turn.done, incoming, ack, subscription
-            )
-            turn.done += done
-            self._calls += done
-            error: BaseException | None = None
-            if outcome == _RAISED:
-                error = value
-            elif outcome == _WAITS:
-                try:
-                    value = await _Begun(*value)
-                except BaseException as raised:
-                    error = raised
+    async def _run_in_c(self) -> None:
+        """:meth:`_run` with the schedule's twin in C, which calls handlers by itself, those of many
+        subscriptions one after the other. It comes back with each message to which there is more
+        than a handler that ends without waiting for anything and returns nothing."""
+        me = asyncio.current_task()
+        schedule: Any = self._schedule
+        try:
+            while self._leader is me:
+                outcome, subscription, message, value = schedule.turn(SMALL_BACKLOG, TURN_SECONDS)
+                if subscription is not None:
+                    try:
+                        if outcome == _MORE:
+                            await self._serve_one(subscription)
+                        else:
+                            await self._end_of(subscription, outcome, message, value)
+                    finally:
+                        schedule.end(subscription)
+                    if self._leader is not me:
+                        return
+                    self._handling = False
+                elif not message:  # nothing was there to be handled
+                    return
+                await self._let_loop_turn(schedule.waiting)
+        except asyncio.CancelledError:
+            self._closed = True  # the loop is shutting down, or the bus
+            raise
+        finally:
+            self._end_leading(me)
+
+    async def _end_of(
+        self, subscription: Subscription, outcome: int, message: Message, value: Any
+    ) -> None:
+        """What there is to a message whose handler was called."""
+        error: BaseException | None = None
+        if outcome == _RAISED:
+            error = value
+        elif outcome == _WAITS:
+            self._calls += 1
+            self._handling = True
+            try:
+                value = await _Begun(*value)
+            except BaseException as raised:
+                error = raised
+        try:
             if error is not None:
-                turn.failed += 1
                 if subscription.failed_async(message, error):
                     raise error
-            elif value is not None:
-                subscription.succeeded(message, value)
-            elif outcome == _WAITS and ack is not None:
-                ack(message)
-            if incoming or self._leader is not me or subscription.cancelled:
                 return
+            subscription.inbox.handled += 1
+            if value is not None:
+                subscription.succeeded(message, value)
+            elif subscription.auto_ack:
+                subscription.ack(message)
+        finally:
+            subscription.finished()
+
+    async def _let_loop_turn(self, waiting: int) -> None:
+        if waiting <= SMALL_BACKLOG:
+            for _ in range(TICKS):
+                await asyncio.sleep(0)
+            self._ticked = monotonic()
+        elif monotonic() - self._ticked > TURN_SECONDS:
+            await asyncio.sleep(0)
+            self._ticked = monotonic()
+
+    def _end_leading(self, me: asyncio.Task[None] | None) -> None:
+        if self._leader is me:
+            self._leader = None
+        if self._leader is None and len(self._schedule) and not self._closed:
+            self.wake()
 
 
 class _Turn:
@@ -294,7 +326,7 @@ class _Turn:
 
 
 if fast is not None:
-    _, _, _RAISED, _WAITS = fast.OUTCOMES
+    _, _, _RAISED, _WAITS, _MORE = fast.OUTCOMES
 
 
 class _Begun:
@@ -333,7 +365,7 @@ class ThreadDispatcher:
     """
 
     def __init__(self, workers: int) -> None:
-        self._schedule = Schedule()
+        self.schedule = self._schedule = Schedule(self.wake)
         self._workers = workers
         self._condition = threading.Condition()
         self._threads: list[threading.Thread] = []

@@ -5,10 +5,11 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections import deque
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from neuralcore._bus.message import Message
+from neuralcore._bus.native import fast
 
 if TYPE_CHECKING:
     from neuralcore._bus.subscription import Subscription
@@ -23,17 +24,58 @@ class Inbox:
 
     A message costs one look-up where its neighbours have its priority, as in the daemon's frames.
 
+    :param schedule: whose it is, or None. It, and what follows, matters to its twin in C, which
+        calls handlers itself.
+    :param handler: the subscription's.
+    :param ack: what to call when the handler of a message has returned, or None.
+    :param concurrency: messages handled at once.
+    :param only_calls: whether a message takes nothing but the call of the handler, and ``ack``.
+    :param marks: whether messages are to know their subscription.
+    :param window: the subscription's credit.
     :ivar first: the queue of the most urgent priority; empty if nothing waits. Whoever takes from
         it calls :meth:`took`.
+    :ivar running: how many messages are being handled.
+    :ivar received: how many have come.
+    :ivar handled: how many handlers have returned.
+    :ivar owed: messages handled that the subscription was not told of, in C.
+    :ivar cancelled: whether nothing is handled any more.
     """
 
-    __slots__ = ("_order", "_queues", "first", "size")
+    __slots__ = (
+        "_order",
+        "_queues",
+        "cancelled",
+        "first",
+        "handled",
+        "owed",
+        "received",
+        "running",
+        "size",
+        "window",
+    )
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        subscription: Subscription,
+        schedule: Schedule | None,
+        handler: Callable[..., Any],
+        ack: Callable[[Message], None] | None,
+        concurrency: int,
+        only_calls: bool,
+        marks: bool,
+        window: int,
+        /,
+    ) -> None:
         self._queues: dict[int, deque[Message]] = {}
         self._order: list[int] = []  # a heap of the priorities that have a queue
         self.first = _EMPTY
         self.size = 0
+        self.running = 0
+        self.received = 0
+        self.handled = 0
+        self.owed = 0
+        self.window = window
+        self.cancelled = False
 
     def extend(self, messages: Sequence[Message]) -> None:
         if messages and messages[0].replayed:
@@ -95,9 +137,11 @@ class Schedule:
     channels. A subscription that handles as many as it may at once steps aside and delays no other.
 
     ``arrived`` may be called by any thread, everything else by one at a time.
+
+    :param wake: what to call when something has come, after ``arrived``.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, wake: Callable[[], None]) -> None:
         self.incoming: deque[tuple[Subscription, Sequence[Message]]] = deque()
         self._ready: list[tuple[int, int, int, Subscription]] = []
         self._ties = itertools.count()
@@ -126,7 +170,7 @@ class Schedule:
         incoming = self.incoming
         while incoming:
             subscription, messages = incoming.popleft()
-            if not subscription.cancelled:
+            if not subscription.inbox.cancelled:
                 self.waiting += len(messages)
                 subscription.inbox.extend(messages)
                 self._offer(subscription)
@@ -145,10 +189,10 @@ class Schedule:
             if entry is not subscription.turn:
                 continue
             subscription.turn = None
-            if subscription.cancelled:
+            if subscription.inbox.cancelled:
                 self.forget(subscription)
                 continue
-            subscription.running += 1
+            subscription.inbox.running += 1
             self.running += 1
             return subscription
         return None
@@ -163,7 +207,7 @@ class Schedule:
         """Whether the subscription in hand has the next message too."""
         if self.incoming:
             self.sort()
-        if not subscription.inbox.size or subscription.cancelled:
+        if not subscription.inbox.size or subscription.inbox.cancelled:
             return False
         if not self._ready:
             return True
@@ -172,9 +216,9 @@ class Schedule:
 
     def end(self, subscription: Subscription) -> None:
         """The subscription in hand is no longer."""
-        subscription.running -= 1
+        subscription.inbox.running -= 1
         self.running -= 1
-        if subscription.cancelled:
+        if subscription.inbox.cancelled:
             self.forget(subscription)
         elif subscription.turn is None:
             self._offer(subscription)
@@ -192,13 +236,19 @@ class Schedule:
 
     def _offer(self, subscription: Subscription) -> None:
         """Gives the subscription its place by the message that it would handle next."""
-        if not subscription.inbox.size or subscription.running >= subscription.concurrency:
+        inbox = subscription.inbox
+        if not inbox.size or inbox.running >= subscription.concurrency:
             subscription.turn = None
             return
-        head = subscription.inbox.first[0]
+        head = inbox.first[0]
         turn = subscription.turn
         if turn is not None and turn[0] == head.priority and turn[1] == head.namespace_sequence:
             return
         entry = (head.priority, head.namespace_sequence, next(self._ties), subscription)
         subscription.turn = entry
         heapq.heappush(self._ready, entry)
+
+
+if fast is not None and not TYPE_CHECKING:
+    Inbox = fast.Inbox
+    Schedule = fast.Schedule

@@ -126,20 +126,15 @@ def _read_once(getter: Callable[[Any], Any]) -> property:
     """The property ``payload``, which in C does by itself what is usual."""
     if fast is None:
         return property(getter)
-    return cast(property, fast.Payload(getter, _UNREAD, _MSGPACK, _decode_msgpack))
+    return cast(property, fast.Payload(getter, _decode_msgpack))
 
 
-class Message(msgspec.Struct, gc=False, eq=False):
-    """One message of a channel. To be read; changing it changes nothing for anybody else.
+class _Readable:
+    """What there is to the fields of a message. Of a delivery only what every handler's turn needs
+    is taken apart when it arrives; the rest is worked out when it is first read."""
 
-    A ``Struct``, because the interpreter makes one in a third of the time of any other object with
-    fields. Of a delivery only what every handler's turn needs is taken apart when it arrives; the
-    rest is worked out when it is first read.
-
-    :ivar channel: name.
-    :ivar priority: lower is sooner.
-    :ivar namespace_sequence: its number among all messages of its namespace, growing.
-    """
+    if not TYPE_CHECKING:  # where the names below are declared, and no slots
+        __slots__ = ()
 
     channel: str
     priority: int
@@ -148,15 +143,14 @@ class Message(msgspec.Struct, gc=False, eq=False):
     _about: bytes  # packed as ``ABOUT`` says
     _types: int  # of the payload, and from bit 8 of the meta
     _payload_bytes: bytes
-    _meta_bytes: bytes = b""
-    _subscription: Subscription | None = None
-    _payload: Any = _UNREAD
-    _meta: MessageMeta | None = None
-    _settled: bool = False
+    _meta_bytes: bytes
+    _subscription: Subscription | None
+    _payload: Any
+    _meta: MessageMeta | None
+    _settled: bool
 
-    @classmethod
+    @staticmethod
     def of(
-        cls,
         channel: str,
         payload: Any = None,
         priority: int = Priority.NORMAL,
@@ -169,7 +163,7 @@ class Message(msgspec.Struct, gc=False, eq=False):
     ) -> Message:
         """A message that was never sent, for the tests of a handler."""
         number = int(id, 16)
-        return cls(
+        return Message(
             channel,
             priority,
             sequence,
@@ -263,7 +257,7 @@ class Message(msgspec.Struct, gc=False, eq=False):
         """Done: it will not come again."""
         if self._subscription is None or not self._subscription.acknowledges:
             raise _not_acknowledged(self)
-        self._subscription.ack(self)
+        self._subscription.ack(cast(Message, self))
 
     def nack(self, delay: float | None = None, reason: Any = None) -> None:
         """Not done: it comes again after ``delay`` seconds, or after the subscription's back-off.
@@ -280,7 +274,7 @@ class Message(msgspec.Struct, gc=False, eq=False):
         """More time is needed: the lease ends so many seconds from now."""
         if self._subscription is None or not self._subscription.acknowledges:
             raise _not_acknowledged(self)
-        self._subscription.settle(self, "extend", seconds, None)
+        self._subscription.settle(cast(Message, self), "extend", seconds, None)
 
     def _settle(self, kind: str, delay: float | None = None, reason: Any = None) -> None:
         subscription = self._subscription
@@ -288,7 +282,7 @@ class Message(msgspec.Struct, gc=False, eq=False):
             raise _not_acknowledged(self)
         if not self._settled:
             self._settled = True
-            subscription.settle(self, kind, delay, reason)
+            subscription.settle(cast(Message, self), kind, delay, reason)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything it says, as plain values."""
@@ -308,7 +302,41 @@ class Message(msgspec.Struct, gc=False, eq=False):
         )
 
 
-def _not_acknowledged(message: Message) -> Exception:
+if fast is None or TYPE_CHECKING:
+
+    class Message(_Readable, msgspec.Struct, gc=False, eq=False):
+        """One message of a channel. To be read; changing it changes nothing for anybody else.
+
+        A ``Struct``, because the interpreter makes one in a third of the time of any other object
+        with fields.
+
+        :ivar channel: name.
+        :ivar priority: lower is sooner.
+        :ivar namespace_sequence: its number among all messages of its namespace, growing.
+        """
+
+        channel: str
+        priority: int
+        namespace_sequence: int
+        _attempt: int
+        _about: bytes
+        _types: int
+        _payload_bytes: bytes
+        _meta_bytes: bytes = b""
+        _subscription: Subscription | None = None
+        _payload: Any = _UNREAD
+        _meta: MessageMeta | None = None
+        _settled: bool = False
+
+else:
+
+    class Message(_Readable, fast.Delivery):
+        """One message of a channel. To be read; changing it changes nothing for anybody else."""
+
+        __slots__ = ()
+
+
+def _not_acknowledged(message: _Readable) -> Exception:
     from neuralcore.errors import InvalidRequest
 
     return InvalidRequest(

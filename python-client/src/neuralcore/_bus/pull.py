@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 class _NoDispatcher:
     """In the place of whoever calls handlers."""
 
+    schedule = None
+
     def arrived(self, subscription: Subscription, messages: Sequence[Message]) -> None:
         assert isinstance(subscription, PulledMessages)
         subscription.put(messages)
@@ -80,10 +82,10 @@ class PulledMessages(Subscription):
                 if not self.inbox.size:
                     return None
                 message = self.inbox.pop()
-                self.running += 1
+                self.inbox.running += 1
             self._current = message
             if self._admits_quietly(message):
-                self.handled += 1
+                self.inbox.handled += 1
                 return message
             self._finish_current(settle=False)
 
@@ -101,7 +103,7 @@ class PulledMessages(Subscription):
         message, self._current = self._current, None
         if message is None:
             return
-        self.running -= 1
+        self.inbox.running -= 1
         if settle and self.auto_ack:
             message.ack()
         self.finished()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable, Mapping
 
 from neuralcore._bus.message import Message
 from neuralcore._bus.native import fast
@@ -18,27 +19,37 @@ Run = tuple[int, list[Message]]
 """Neighbouring deliveries to one subscription, and its number."""
 
 
-def read_deliveries(frame: bytes) -> list[Run]:
-    """The messages of a deliver frame, in its order.
+def read_deliveries(
+    frame: bytes, receivers: Mapping[int, Callable[..., object]]
+) -> tuple[list[Run], list[Callable[[], None]]]:
+    """The messages of a deliver frame, in its order, and what is to be called before they are
+    handed over.
+
+    In C, messages whose receiver is an inbox lie in it already.
+
+    :param receivers: by the number of their subscription.
 
     :raises ProtocolError: if its lengths do not fit.
     """
     try:
-        return _read(frame)
+        return _read(frame, receivers)
     except (struct.error, IndexError, ValueError) as error:
         raise ProtocolError(f"A deliver frame is malformed: {error}.") from error
 
 
-def _read(frame: bytes) -> list[Run]:
+def _read(
+    frame: bytes, receivers: Mapping[int, Callable[..., object]]
+) -> tuple[list[Run], list[Callable[[], None]]]:
     _, _, _, _, names, _, count = DELIVERY_HEAD.unpack_from(frame)
     channels, at = decode_names(frame, DELIVERY_HEAD.size, names)
-    if fast is None:
-        runs, end = _read_entries(frame, at, count, channels)
-    else:
-        runs, end = fast.read_entries(frame, at, count, channels, Message)
+    if fast is not None:
+        read: tuple[list[Run], list[Callable[[], None]]]
+        read = fast.read_entries(frame, at, count, channels, Message, receivers)
+        return read
+    runs, end = _read_entries(frame, at, count, channels)
     if end != len(frame):
         raise ProtocolError(f"A deliver frame of {len(frame)} bytes ends at {end}.")
-    return runs
+    return runs, []
 
 
 def _read_entries(frame: bytes, at: int, count: int, channels: list[str]) -> tuple[list[Run], int]:

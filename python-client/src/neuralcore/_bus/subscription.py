@@ -12,12 +12,13 @@ from collections.abc import Awaitable, Callable, Generator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from neuralcore._bus.completion import Completion
 from neuralcore._bus.inbox import Inbox
 from neuralcore._bus.limits import TURN_SECONDS
 from neuralcore._bus.message import Message
+from neuralcore._bus.native import fast
 from neuralcore._wire import ACK, BY_BACKOFF, EXTEND, NACK, TERM, AnySettlement, json_bytes
 
 if TYPE_CHECKING:
@@ -114,14 +115,9 @@ class Subscription:
         self.batch_limit = terms.batch_limit
         self.dispatcher = dispatcher
         self.established: Completion[None] | None = None
-        self.cancelled = False
-        self.received = 0
-        self.handled = 0
         self.filtered = 0
         self.errors = 0
         # Of the dispatcher's schedule:
-        self.inbox = Inbox()
-        self.running = 0
         self.turn: tuple[int, int, int, Subscription] | None = None
         self._owner = owner
         self.handler = handler
@@ -140,6 +136,38 @@ class Subscription:
         self._settlements: deque[AnySettlement] = deque()
         self._acked: deque[int] = deque()  # most settlements are a number and nothing else
         self._settling = False  # whether they will be sent
+        self.inbox = Inbox(
+            self,
+            dispatcher.schedule,
+            handler,
+            self.ack if self.auto_ack else None,
+            terms.concurrency,
+            self._only_calls,
+            self.acknowledges,
+            self._window,
+        )
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether it gets nothing more."""
+        return self.inbox.cancelled
+
+    @property
+    def received(self) -> int:
+        """How many messages have come."""
+        return self.inbox.received
+
+    @property
+    def handled(self) -> int:
+        """How many messages its handler has returned from."""
+        return self.inbox.handled
+
+    @property
+    def receiver(self) -> Callable[[Sequence[Message]], None]:
+        """What takes what arrives: :meth:`deliver`, or what does the same from the frame on."""
+        if fast is not None and self.dispatcher.schedule is not None:
+            return cast("Callable[[Sequence[Message]], None]", self.inbox)
+        return self.deliver
 
     @property
     def credit(self) -> int:
@@ -157,11 +185,11 @@ class Subscription:
 
     def ended(self) -> None:
         """It gets nothing more."""
-        self.cancelled = True
+        self.inbox.cancelled = True
 
     def deliver(self, messages: Sequence[Message]) -> None:
         """Takes what arrived. On the I/O thread, in order."""
-        self.received += len(messages)
+        self.inbox.received += len(messages)
         if self.acknowledges:
             for message in messages:
                 message._subscription = self
@@ -184,6 +212,7 @@ class Subscription:
             if self.terms.credit is None and now - self._grown_at < _GROW_WITHIN_SECONDS:
                 more = min(self._window, _LAST_WINDOW - self._window)
                 self._window += more
+                self.inbox.window = self._window
             self._since_grown = 0
             self._grown_at = now
         if (
@@ -203,8 +232,8 @@ class Subscription:
     def window(self) -> int:
         """The credit to subscribe with: what may be outstanding less what waits here already."""
         with self._lock:
-            self._ungranted = 0
-            return max(0, self._window - self.inbox.size - self.running)
+            self._ungranted = self.inbox.owed = 0
+            return max(0, self._window - self.inbox.size - self.inbox.running)
 
     # Handling
 
@@ -245,7 +274,7 @@ class Subscription:
             if not self._admits(message):
                 return
             result = await self.handler(message)
-            self.handled += 1
+            self.inbox.handled += 1
             self._succeeded(message, result)
         except BaseException as error:
             if self.failed_async(message, error):
@@ -261,7 +290,7 @@ class Subscription:
             result = self.handler(message)
             if inspect.isawaitable(result):
                 result = self._wait(result)
-            self.handled += 1
+            self.inbox.handled += 1
             self._succeeded(message, result)
         except BaseException as error:
             self._failed(message, error)
@@ -340,7 +369,7 @@ class Subscription:
             self._owner.answer(message, result, None)
 
     def _all_succeeded(self, messages: list[Message]) -> None:
-        self.handled += len(messages)
+        self.inbox.handled += len(messages)
         for message in messages:
             self._succeeded(message, None)
 

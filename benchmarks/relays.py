@@ -33,6 +33,8 @@ from neuralcore.relays import RedisBridge
 from report import Figure, save, show
 
 PATIENCE = 120.0
+CONFIRMED = 5_000  # a round; before, so many times as many while the JVM compiles the way
+WARM_UP = 5
 FORMS = [("zstd", "json"), ("zstd", "ncb"), ("lz4", "json"), ("zlib", "json")]
 PAYLOAD = {"id": 123456, "role": "user", "text": "x" * 140, "ok": True}
 
@@ -297,9 +299,10 @@ def run(rounds: int, count: int) -> None:
             with running_daemon(Path(folder, "data")) as daemon:
                 client = neuralcore.connect(f"unix:{daemon.ready['socket']}")
                 with client, MessageBus(name="bench", client=client) as bus:
-                    for _ in range(rounds + 1):  # the first warms up
+                    for round in range(rounds + 1):  # the first warms up
                         measure(bus, server, count, rates, times)
-                        add(waits, waits_of(bus, server, count // 20))
+                        calls = CONFIRMED if round else WARM_UP * CONFIRMED
+                        add(waits, waits_of(bus, server, min(calls, count)))
                         add(packed, savings(bus, server))
         finally:
             server.process.kill()

@@ -332,6 +332,78 @@ def test_a_callback_that_fails_is_logged_and_the_next_one_runs(
     assert "of the user's own making" in caplog.text
 
 
+def reads_for_itself(connection: Connection, done: Callable[[], bool]) -> threading.Thread:
+    """A thread that does, from now on."""
+    until = time.monotonic() + 60
+    thread = threading.Thread(target=connection.read_until, args=(done, until), name="waits")
+    thread.start()
+    watched = connection._io._watched  # type: ignore[union-attr]
+    eventually(lambda: watched.get(connection._messages, (None, 1))[1] == 0)
+    return thread
+
+
+def test_a_thread_that_waits_reads_for_itself(connection: Connection) -> None:
+    readers: list[str] = []
+    subscribe(connection, "c", lambda batch: readers.append(threading.current_thread().name))
+    publish(connection, "c", b"1")
+    eventually(lambda: readers == ["neuralcore-io"])
+
+    thread = reads_for_itself(connection, lambda: len(readers) == 2)
+    publish(connection, "c", b"2")
+    thread.join(60)
+    assert readers[1:] == ["waits"]
+
+    publish(connection, "c", b"3")
+    eventually(lambda: readers[2:] == ["neuralcore-io"])
+
+
+def test_a_thread_that_waits_ends_at_its_time_or_where_another_reads(
+    connection: Connection,
+) -> None:
+    ended = threading.Event()
+    thread = reads_for_itself(connection, ended.is_set)
+    connection.read_until(lambda: False, time.monotonic() + 60)  # the other one does
+    connection.call("neuralcore.system.echo")
+    ended.set()
+    thread.join(60)
+    assert not thread.is_alive()
+    connection.read_until(lambda: False, time.monotonic())
+
+
+def test_a_lost_connection_is_rebuilt_though_another_thread_reads(
+    server: EchoServer, connection: Connection
+) -> None:
+    thread = reads_for_itself(connection, lambda: False)
+    server.break_connections()
+    thread.join(60)
+    assert not thread.is_alive()
+    eventually(lambda: connection.connected)
+    batches: list[int] = []
+    connection.on_published(lambda published: batches.append(published.batch))
+    batch = publish(connection, "c", b"1", confirm=True)
+    eventually(lambda: batches == [batch])
+
+
+def test_ctrl_c_in_a_thread_that_reads_leaves_no_half_read_connection(
+    server: EchoServer, connection: Connection
+) -> None:
+    def interrupt(batch: Any) -> None:
+        if threading.current_thread() is threading.main_thread():
+            raise KeyboardInterrupt
+
+    subscribe(connection, "c", interrupt)
+    accepted = server.accepted
+
+    def wait() -> None:
+        for _ in range(300):  # the I/O thread may be the first to read one
+            publish(connection, "c", b"1")
+            connection.read_until(lambda: False, time.monotonic() + 0.2)
+
+    with pytest.raises(KeyboardInterrupt):
+        wait()
+    eventually(lambda: server.accepted > accepted and connection.connected)
+
+
 def test_send_from_many_threads_keeps_frames_whole(
     server: EchoServer, connection: Connection
 ) -> None:

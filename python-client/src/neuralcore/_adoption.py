@@ -59,6 +59,11 @@ class Adoption:
         loop = self._loop
         return loop is not None and getattr(loop, "_thread_id", 0) == threading.get_ident()
 
+    @property
+    def by_loop(self) -> bool:
+        """Whether there is a loop that reads."""
+        return self._loop is not None
+
     def opened(self, sock: socket.socket) -> None:
         """There is a socket to read."""
         loop = self._loop

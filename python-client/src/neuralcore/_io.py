@@ -17,6 +17,7 @@ from neuralcore.errors import ConnectError, NeuralCoreError
 logger = logging.getLogger("neuralcore")
 
 _CHORES_EVERY = 30.0
+_EPOLL: tuple[type, ...] = (selectors.EpollSelector,) if hasattr(selectors, "EpollSelector") else ()
 
 
 class IoThread:
@@ -46,6 +47,8 @@ class IoThread:
         self._name = name
         self._stopping = False
         self._first: Future[None] = Future()
+        self._watching = threading.Lock()
+        self._selector: selectors.BaseSelector | None = None
         self._watched: dict[Stream, tuple[socket.socket, int]] = {}
         self._wake_in, self._wake_out = socket.socketpair()
         self._wake_in.setblocking(False)
@@ -73,6 +76,25 @@ class IoThread:
         with contextlib.suppress(OSError):
             self._wake_out.send(b"\0")
 
+    def leave(self, stream: Stream) -> bool:
+        """Does not wait for a lent stream to be readable. Any thread; False if that cannot be.
+
+        Of epoll alone it is known that another thread may change what is waited for.
+        """
+        selector = self._selector
+        if selector is None or not isinstance(selector, _EPOLL):
+            return False
+        self._watch(selector, stream)
+        return True
+
+    def look_after(self, stream: Stream) -> None:
+        """Waits for it again. Any thread."""
+        selector = self._selector
+        if selector is not None:
+            # Closed meanwhile: its end is dealt with by who closed it.
+            with contextlib.suppress(OSError, ValueError, KeyError):
+                self._watch(selector, stream)
+
     def stop(self) -> None:
         """Ends it at its next turn. Any thread."""
         self._stopping = True
@@ -93,6 +115,7 @@ class IoThread:
     def _run(self) -> None:
         try:
             with selectors.DefaultSelector() as selector:
+                self._selector = selector
                 self._loop(selector)
         except Exception as e:
             if not self._stopping:
@@ -102,6 +125,7 @@ class IoThread:
             if not self._first.done():
                 self._first.set_exception(ConnectError(f"The I/O thread ended: {e}."))
         finally:
+            self._selector = None
             self._wake_in.close()
             self._wake_out.close()
 
@@ -160,11 +184,15 @@ class IoThread:
         return stream.on_time(now)
 
     def _watch(self, selector: selectors.BaseSelector, stream: Stream) -> None:
+        with self._watching:
+            self._watch_alone(selector, stream)
+
+    def _watch_alone(self, selector: selectors.BaseSelector, stream: Stream) -> None:
         sock = stream.sock
         if sock is None:
             return
         events = selectors.EVENT_WRITE if stream.wants_write else 0
-        if stream.adoption.io_thread_watches:
+        if stream.adoption.io_thread_watches and not stream.lent:
             events |= selectors.EVENT_READ
         known = self._watched.get(stream)
         if known is None or not known[1]:
@@ -177,9 +205,10 @@ class IoThread:
         self._watched[stream] = (sock, events)
 
     def _lose(self, selector: selectors.BaseSelector, stream: Stream) -> None:
-        watched = self._watched.pop(stream, None)  # none if it was lost before its first turn
-        if watched is not None and watched[1]:
-            selector.unregister(watched[0])
+        with self._watching:
+            watched = self._watched.pop(stream, None)  # none if it was lost before its first turn
+            if watched is not None and watched[1]:
+                selector.unregister(watched[0])
         reason = stream.on_lost()
         if not self._stopping:
             logger.warning(

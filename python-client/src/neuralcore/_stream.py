@@ -9,7 +9,8 @@ of the last, and it may be re-entered (a finalizer that sends, run by the garbag
 Reading. The I/O thread reads, unless an event loop has adopted the stream: then the loop does, so
 that deliveries and their handlers share a thread and nothing is handed over between two threads
 that want the interpreter. Should that loop be busy or blocked for long, the I/O thread reads again
-(``_adoption.py``).
+(``_adoption.py``). A thread that waits for one answer, without an event loop, reads it itself where
+the system has epoll.
 
 Losing it. A frame that was not written wholly is written again, from its beginning, to the next
 connection; calls that were written and not answered fail with ConnectionLost, since nobody knows
@@ -19,6 +20,7 @@ whether they were carried out. What is queued meanwhile is bounded by ``limit`` 
 from __future__ import annotations
 
 import random
+import select
 import socket
 import threading
 import time
@@ -55,6 +57,8 @@ _DEAD_AFTER = 55.0
 _FIRST_RETRY = 0.05
 _LAST_RETRY = 2.0
 _NEVER = float("inf")
+# A thread that reads for itself looks so often whether the connection is another.
+_LOOK_EVERY = 0.1
 # Of its own: the application may have seeded the module's, and counts on what comes of it.
 _jitter = random.Random()
 # In the place of a call's number: the sender sends it again by itself.
@@ -112,6 +116,7 @@ class Stream:
         self._last_error: NeuralCoreError | None = None
         self._read_lock = threading.Lock()
         self.broken = False
+        self.lent = False  # to a thread that waits for an answer, and reads it itself
         self.adoption = Adoption(self._read_on_loop)
         self.sock: socket.socket | None = None
 
@@ -195,6 +200,42 @@ class Stream:
         """Whether everything queued was written within ``timeout`` seconds."""
         with self._lock:
             return self._room.wait_for(lambda: not self._queue or self._closed, timeout)
+
+    def begin_reading(self) -> bool:
+        """Has the calling thread alone read; False if an event loop or another such thread does."""
+        if self.adoption.by_loop:
+            return False
+        with self._lock:
+            if self.lent:
+                return False
+            self.lent = True
+        self._read_lock.acquire()  # the I/O thread may be about to find what is waited for
+        return True
+
+    def end_reading(self) -> None:
+        self._read_lock.release()
+        self.lent = False
+
+    def read_until(self, done: Callable[[], bool], deadline: float) -> None:
+        """Between :meth:`begin_reading` and :meth:`end_reading`; may end before either."""
+        sock = self.sock
+        if sock is None:
+            return
+        wait = select.poll()
+        wait.register(sock, select.POLLIN)
+        while not done() and sock is self.sock and not self.broken:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return
+            if not wait.poll(1000 * min(left, _LOOK_EVERY)):
+                continue
+            good = False  # also if Ctrl-C comes between what was received and what is done with it
+            try:
+                good = self._read()
+            finally:
+                if not good and sock is self.sock:
+                    self.broken = True
+                    self._wake()
 
     def close(self) -> None:
         """Ends it; calls under way fail."""

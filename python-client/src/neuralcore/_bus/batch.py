@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import struct
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import NamedTuple
 
@@ -56,6 +56,8 @@ class Batch:
     :ivar level: what its confirmation waits for: 1 its acceptance, 2 the disk, 3 brokers.
     :ivar delayed: whether its entries carry a delay.
     :ivar plain: whether any message may join it that asks for nothing.
+    :ivar read: once it is sent, by what a thread that waits for it reads the answer itself: takes
+        what says whether it is done, and a moment (``time.monotonic``), and may end before either.
     """
 
     __slots__ = (
@@ -69,6 +71,7 @@ class Batch:
         "indexes",
         "level",
         "plain",
+        "read",
         "rejected",
     )
 
@@ -83,6 +86,7 @@ class Batch:
         self.done = False
         self.rejected: dict[int, str] = {}
         self.error: Exception | None = None
+        self.read: Callable[[Callable[[], bool], float], None] | None = None
         self._waiters: list[_Waiter] = []
 
     def index(self, channel: str) -> int:

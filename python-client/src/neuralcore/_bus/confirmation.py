@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Generator, Iterable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
@@ -11,6 +12,8 @@ from typing import Any
 from neuralcore._bus.batch import Batch
 from neuralcore._bus.message import MessageId
 from neuralcore.errors import RequestTimeout, error_for
+
+_NEVER = float("inf")
 
 
 class Confirmation(MessageId):
@@ -36,11 +39,18 @@ class Confirmation(MessageId):
 
     def result(self, timeout: float | None = None) -> MessageId:
         """Blocks until the daemon has answered, at most ``timeout`` seconds."""
-        if not self._batch.done:
+        batch = self._batch
+        if not batch.done:
+            deadline = _NEVER if timeout is None else time.monotonic() + timeout
+            read = batch.read
+            if read is not None:
+                read(lambda: batch.done, deadline)
             waiter: Future[None] = Future()
-            if self._batch.wait(waiter):
+            if batch.wait(waiter):
                 try:
-                    waiter.result(timeout)
+                    waiter.result(
+                        None if timeout is None else max(0.0, deadline - time.monotonic())
+                    )
                 except FutureTimeout:
                     raise RequestTimeout(
                         f"The daemon has not confirmed message {self} within {timeout} s."

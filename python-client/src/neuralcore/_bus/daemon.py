@@ -108,6 +108,7 @@ class DaemonBackend:
                 )
             self._sent[number] = _Sent(batch, frame)
             self._sent_bytes += len(frame)
+            batch.read = connection.read_until
             connection.send_owned(frame)
             batch.bodies = b""  # they are in the frame
         return True

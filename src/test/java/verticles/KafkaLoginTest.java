@@ -60,14 +60,16 @@ class KafkaLoginTest extends JournalFixture {
         settings.put("ssl.keystore.type", "PKCS12");
         settings.put("ssl.keystore.location", store().toString());
         settings.put("ssl.keystore.password", "changeit");
-        settings.put("sasl.enabled.mechanisms", "PLAIN,SCRAM-SHA-256,OAUTHBEARER");
+        settings.put("sasl.enabled.mechanisms", "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER");
         String login = "listener.name.inner.%s.sasl.jaas.config";
         String module = "org.apache.kafka.common.security.%sLoginModule required";
         settings.put(
                 login.formatted("plain"),
                 module.formatted("plain.Plain")
                         + " user_ann=\"%s\";".formatted(escaped(escaped(SECRET))));
-        settings.put(login.formatted("scram-sha-256"), module.formatted("scram.Scram") + ";");
+        for (String scram : List.of("scram-sha-256", "scram-sha-512")) {
+            settings.put(login.formatted(scram), module.formatted("scram.Scram") + ";");
+        }
         settings.put(
                 login.formatted("oauthbearer"),
                 module.formatted("oauthbearer.OAuthBearer")
@@ -76,7 +78,11 @@ class KafkaLoginTest extends JournalFixture {
                 new KafkaServer(
                         kafkaFolder,
                         settings,
-                        List.of("--add-scram", "SCRAM-SHA-256=[name=ann,password=plain]"));
+                        List.of(
+                                "--add-scram",
+                                "SCRAM-SHA-256=[name=ann,password=plain]",
+                                "--add-scram",
+                                "SCRAM-SHA-512=[name=ann,password=plain]"));
     }
 
     /** Once for the line of the module; once more where it stands in a file of properties. */
@@ -114,7 +120,7 @@ class KafkaLoginTest extends JournalFixture {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"plain", "scram-sha-256", "oauthbearer"})
+    @ValueSource(strings = {"plain", "scram-sha-256", "scram-sha-512", "oauthbearer"})
     void whoLogsInCanSendAndRead(String mechanism) throws Exception {
         String secret =
                 switch (mechanism) {

@@ -3,24 +3,15 @@ package verticles.relay;
 import io.vertx.core.Future;
 import io.vertx.core.Promise;
 import io.vertx.core.Vertx;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.SplittableRandom;
-import neuralcore.relay.CircuitBreaker;
 import neuralcore.relay.KafkaProperties;
 import neuralcore.relay.Link;
-import neuralcore.relay.RecentIds;
-import neuralcore.relay.RelayCodec;
 import neuralcore.relay.RelayConfig;
-import neuralcore.relay.RelayMetrics;
 import neuralcore.relay.RelayStatus;
 import neuralcore.relay.Route;
-import neuralcore.relay.RouteParams;
-import neuralcore.relay.Target;
-import neuralcore.relay.ZstdDictionary;
 import neuralcore.relay.schema.SchemaRegistry;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.NeuralCoreException;
@@ -45,10 +36,6 @@ public final class KafkaRelay implements Relay {
     /** With nothing here for so long, the bus has nothing more either. */
     private static final int DRAINED_BEATS = 2;
 
-    private static final int BREAKER_FAILURES = 5;
-    private static final long BREAKER_FIRST_MILLIS = 50;
-    private static final long BREAKER_MOST_MILLIS = 5_000;
-
     /** How long a question about health may take, whatever the cluster does. */
     private static final long HEALTH_MILLIS = 60;
 
@@ -56,8 +43,7 @@ public final class KafkaRelay implements Relay {
     private final RelayContext relay;
     private final KafkaProperties properties;
     private final Link link;
-    private final List<Way> outs = new ArrayList<>();
-    private final List<Reading> ins = new ArrayList<>();
+    private final KafkaRoutes routes;
     private final RelayDirect direct;
 
     private RelayConfig config;
@@ -67,36 +53,7 @@ public final class KafkaRelay implements Relay {
     private long beatTimer = -1;
     private boolean draining;
     private int quietBeats;
-    private int subscriptions;
     private long answeredNanos;
-
-    /** An outgoing route, and by what it writes while the relay runs. */
-    private static final class Way {
-        final RelayOut out;
-        final String topic;
-        @Nullable KafkaSender sender;
-
-        Way(RelayOut out, String topic) {
-            this.out = out;
-            this.topic = topic;
-        }
-    }
-
-    /** An incoming route, and its membership in its group while the relay runs. */
-    private static final class Reading {
-        final Route.In route;
-        final Target.TopicGroup topic;
-        @Nullable KafkaIn in;
-
-        Reading(Route.In route, Target.TopicGroup topic) {
-            this.route = route;
-            this.topic = topic;
-        }
-
-        int size() {
-            return in == null ? 0 : in.size();
-        }
-    }
 
     public KafkaRelay(
             Vertx vertx,
@@ -108,30 +65,11 @@ public final class KafkaRelay implements Relay {
         this.vertx = vertx;
         this.config = config;
         SplittableRandom random = new SplittableRandom();
-        this.relay =
-                new RelayContext(
-                        vertx,
-                        config,
-                        node,
-                        new BusPort(
-                                vertx,
-                                "relay:"
-                                        + config.name()
-                                        + ":"
-                                        + Long.toHexString(random.nextLong()),
-                                client.isEmpty() ? "relay:" + config.name() : client),
-                        new RelayCodec(
-                                node,
-                                maxUnpacked,
-                                config.dictionaries().stream().map(ZstdDictionary::of).toList()),
-                        schemas,
-                        new RelayMetrics(),
-                        new RecentIds(RelayContext.RECENT_IDS),
-                        new CircuitBreaker(
-                                BREAKER_FAILURES, BREAKER_FIRST_MILLIS, BREAKER_MOST_MILLIS));
+        this.relay = RelayContext.of(vertx, config, node, client, maxUnpacked, schemas);
         this.properties =
                 new KafkaProperties(
                         config, Objects.requireNonNull(config.kafka()), System.getenv());
+        this.routes = new KafkaRoutes(relay, properties, this::identity, this::renew);
         this.link = new Link(config.reconnectMillis(), config.reconnectAttempts(), random);
         this.direct = new RelayDirect(relay, random.nextLong());
     }
@@ -141,7 +79,7 @@ public final class KafkaRelay implements Relay {
         beatTimer = vertx.setPeriodic(BEAT_MILLIS, timer -> beat());
         Future<Void> ready = Future.succeededFuture();
         for (Route route : config.routes()) {
-            ready = ready.compose(done -> open(route));
+            ready = ready.compose(done -> routes.add(route, config.enabled()));
         }
         return ready.onSuccess(
                 done -> {
@@ -157,25 +95,6 @@ public final class KafkaRelay implements Relay {
         link.disconnect();
         return letGo().eventually(() -> relay.bus().close())
                 .onComplete(done -> relay.codec().close());
-    }
-
-    private Future<Void> open(Route route) {
-        return switch (route) {
-            case Route.Out out -> {
-                Way opened =
-                        new Way(new RelayOut(relay, out, ++subscriptions), out.target().name());
-                outs.add(opened);
-                yield config.enabled() || Boolean.TRUE.equals(out.durable())
-                        ? opened.out.subscribe()
-                        : Future.succeededFuture();
-            }
-            case Route.In in -> {
-                if (in.target() instanceof Target.TopicGroup topic) {
-                    ins.add(new Reading(in, topic));
-                }
-                yield Future.succeededFuture();
-            }
-        };
     }
 
     private Future<String> identity(String topic) {
@@ -224,41 +143,9 @@ public final class KafkaRelay implements Relay {
         log.info("Relay {} is connected to {}", config.name(), config.url());
         running = true;
         try {
-            outs.forEach(this::open);
-            ins.forEach(this::open);
+            routes.open();
         } catch (RuntimeException e) {
             renew(reason(e));
-        }
-    }
-
-    private void open(Way way) {
-        if (way.sender == null) {
-            KafkaSender sender =
-                    new KafkaSender(
-                            relay,
-                            properties,
-                            "relay-%s-%d".formatted(config.name(), outs.indexOf(way)),
-                            way.out.isDurable());
-            way.sender = sender;
-            if (!way.topic.contains(Target.CHANNEL_MARK)) {
-                sender.prepare(way.topic);
-            }
-            way.out.connected(sender);
-        }
-    }
-
-    private void open(Reading reading) {
-        if (reading.in == null) {
-            KafkaIn in =
-                    new KafkaIn(
-                            relay,
-                            reading.route,
-                            reading.topic,
-                            properties,
-                            () -> identity(reading.topic.name()),
-                            this::renew);
-            reading.in = in;
-            in.start();
         }
     }
 
@@ -299,25 +186,11 @@ public final class KafkaRelay implements Relay {
     private Future<Void> letGo() {
         running = false;
         replace(null);
-        for (Way way : outs) {
-            way.out.disconnected();
-            if (way.sender != null) {
-                way.sender.close();
-                way.sender = null;
-            }
-        }
         if (directSender != null) {
             directSender.close();
             directSender = null;
         }
-        List<Future<Void>> left = new ArrayList<>();
-        for (Reading reading : ins) {
-            if (reading.in != null) {
-                left.add(reading.in.close());
-                reading.in = null;
-            }
-        }
-        return Future.join(left).<Void>mapEmpty().otherwiseEmpty();
+        return routes.close();
     }
 
     /** Asks the cluster for a sign of life, and tells when none came. */
@@ -332,14 +205,12 @@ public final class KafkaRelay implements Relay {
             return;
         }
         asked.ask().onFailure(error -> lost(attempt, reason(error)));
-        for (Reading reading : ins) {
-            if (reading.in != null && reading.in.overdueNanos() > 0) {
-                renew("a consumer does not come back from reading");
-                return;
-            }
+        if (routes.isOverdue()) {
+            renew("a consumer does not come back from reading");
+            return;
         }
         if (draining) {
-            quietBeats = backlog() == 0 ? quietBeats + 1 : 0;
+            quietBeats = routes.backlog() == 0 ? quietBeats + 1 : 0;
             if (quietBeats >= DRAINED_BEATS) {
                 draining = false;
                 off();
@@ -353,65 +224,41 @@ public final class KafkaRelay implements Relay {
     public Future<Void> on() {
         if (draining) {
             draining = false;
-            for (Reading reading : ins) {
-                if (reading.in != null) {
-                    reading.in.resume();
-                }
-            }
+            routes.resume();
         }
         if (link.status() != RelayStatus.DISCONNECTED && link.status() != RelayStatus.FAILED) {
             return Future.succeededFuture();
         }
         link.disconnect();
-        Future<Void> ready = Future.succeededFuture();
-        for (Way way : outs) {
-            ready = ready.compose(done -> way.out.subscribe());
-        }
-        return ready.onSuccess(done -> connect());
+        return routes.subscribe().onSuccess(done -> connect());
     }
 
     @Override
     public Future<Void> off() {
         link.disconnect();
-        return letGo().eventually(() -> unsubscribe(false));
+        return letGo().eventually(() -> routes.unsubscribe(false));
     }
 
     @Override
     public void drain() {
         draining = true;
         quietBeats = 0;
-        for (Reading reading : ins) {
-            if (reading.in != null) {
-                reading.in.stop();
-            }
-        }
+        routes.stop();
     }
 
     @Override
     public Future<Void> forget() {
-        return unsubscribe(true);
-    }
-
-    private Future<Void> unsubscribe(boolean forget) {
-        Future<Void> done = Future.succeededFuture();
-        for (Way way : outs) {
-            done = done.compose(before -> way.out.unsubscribe(forget));
-        }
-        return done;
+        return routes.unsubscribe(true);
     }
 
     @Override
     public Future<Void> add(Route route) {
         config = config.with(route);
-        return open(route)
+        return routes.add(route, config.enabled())
                 .onSuccess(
                         done -> {
-                            if (!running) {
-                                return;
-                            }
-                            switch (route) {
-                                case Route.Out _ -> open(outs.getLast());
-                                case Route.In _ -> open(ins.getLast());
+                            if (running) {
+                                routes.open();
                             }
                         });
     }
@@ -435,11 +282,6 @@ public final class KafkaRelay implements Relay {
         return direct.publish(by, params);
     }
 
-    private int backlog() {
-        return outs.stream().mapToInt(way -> way.out.size()).sum()
-                + ins.stream().mapToInt(Reading::size).sum();
-    }
-
     @Override
     public Map<String, @Nullable Object> describe() {
         Map<String, @Nullable Object> map = new LinkedHashMap<>();
@@ -450,16 +292,8 @@ public final class KafkaRelay implements Relay {
         map.put("reason", link.reason());
         map.put("circuit", relay.breaker().isOpen() ? "open" : "closed");
         map.put("reconnects", link.reconnects());
-        map.put("backlog", backlog());
-        List<@Nullable Object> routes = new ArrayList<>();
-        outs.forEach(way -> routes.add(way.out.describe()));
-        for (Reading reading : ins) {
-            Map<String, @Nullable Object> route = RouteParams.toMap(reading.route);
-            route.put("backlog", reading.size());
-            route.put("lag", reading.in == null ? -1L : reading.in.lag());
-            routes.add(route);
-        }
-        map.put("routes", routes);
+        map.put("backlog", routes.backlog());
+        map.put("routes", routes.describe());
         map.put("metrics", relay.metrics().toMap());
         return map;
     }

@@ -10,17 +10,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
-import neuralcore.relay.CircuitBreaker;
 import neuralcore.relay.Link;
-import neuralcore.relay.RecentIds;
-import neuralcore.relay.RelayCodec;
 import neuralcore.relay.RelayConfig;
-import neuralcore.relay.RelayMetrics;
 import neuralcore.relay.RelayStatus;
 import neuralcore.relay.Route;
 import neuralcore.relay.RouteParams;
 import neuralcore.relay.Target;
-import neuralcore.relay.ZstdDictionary;
 import neuralcore.relay.schema.SchemaRegistry;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.NeuralCoreException;
@@ -40,10 +35,6 @@ public final class RedisRelay implements Relay {
 
     /** With nothing here for so long, the bus has nothing more either. */
     private static final int DRAINED_BEATS = 2;
-
-    private static final int BREAKER_FAILURES = 5;
-    private static final long BREAKER_FIRST_MILLIS = 50;
-    private static final long BREAKER_MOST_MILLIS = 5_000;
 
     /** How long a question about health may take, whatever the server does. */
     private static final long HEALTH_MILLIS = 60;
@@ -78,27 +69,7 @@ public final class RedisRelay implements Relay {
         this.vertx = vertx;
         this.config = config;
         SplittableRandom random = new SplittableRandom();
-        this.relay =
-                new RelayContext(
-                        vertx,
-                        config,
-                        node,
-                        new BusPort(
-                                vertx,
-                                "relay:"
-                                        + config.name()
-                                        + ":"
-                                        + Long.toHexString(random.nextLong()),
-                                client.isEmpty() ? "relay:" + config.name() : client),
-                        new RelayCodec(
-                                node,
-                                maxUnpacked,
-                                config.dictionaries().stream().map(ZstdDictionary::of).toList()),
-                        schemas,
-                        new RelayMetrics(),
-                        new RecentIds(RelayContext.RECENT_IDS),
-                        new CircuitBreaker(
-                                BREAKER_FAILURES, BREAKER_FIRST_MILLIS, BREAKER_MOST_MILLIS));
+        this.relay = RelayContext.of(vertx, config, node, client, maxUnpacked, schemas);
         this.link = new Link(config.reconnectMillis(), config.reconnectAttempts(), random);
         this.pubsub = new RedisPubSubIn(relay);
         this.direct = new RelayDirect(relay, random.nextLong());

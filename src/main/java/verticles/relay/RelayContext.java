@@ -1,6 +1,7 @@
 package verticles.relay;
 
 import io.vertx.core.Vertx;
+import java.util.concurrent.ThreadLocalRandom;
 import neuralcore.relay.CircuitBreaker;
 import neuralcore.relay.Incoming;
 import neuralcore.relay.RecentIds;
@@ -8,6 +9,7 @@ import neuralcore.relay.Refusal;
 import neuralcore.relay.RelayCodec;
 import neuralcore.relay.RelayConfig;
 import neuralcore.relay.RelayMetrics;
+import neuralcore.relay.ZstdDictionary;
 import neuralcore.relay.schema.SchemaRegistry;
 import neuralcore.wire.Envelope;
 import org.jspecify.annotations.Nullable;
@@ -28,7 +30,40 @@ public record RelayContext(
         RecentIds recent,
         CircuitBreaker breaker) {
 
-    static final int RECENT_IDS = 65_536;
+    private static final int RECENT_IDS = 65_536;
+    private static final int BREAKER_FAILURES = 5;
+    private static final long BREAKER_FIRST_MILLIS = 50;
+    private static final long BREAKER_MOST_MILLIS = 5_000;
+
+    /**
+     * What a relay begins with.
+     *
+     * @param client on whose behalf it works; empty for the relay's own name
+     * @param maxUnpacked bytes of a message from a broker at most
+     */
+    static RelayContext of(
+            Vertx vertx,
+            RelayConfig config,
+            String node,
+            String client,
+            int maxUnpacked,
+            SchemaRegistry schemas) {
+        String name = "relay:" + config.name();
+        String connection = name + ":" + Long.toHexString(ThreadLocalRandom.current().nextLong());
+        return new RelayContext(
+                vertx,
+                config,
+                node,
+                new BusPort(vertx, connection, client.isEmpty() ? name : client),
+                new RelayCodec(
+                        node,
+                        maxUnpacked,
+                        config.dictionaries().stream().map(ZstdDictionary::of).toList()),
+                schemas,
+                new RelayMetrics(),
+                new RecentIds(RECENT_IDS),
+                new CircuitBreaker(BREAKER_FAILURES, BREAKER_FIRST_MILLIS, BREAKER_MOST_MILLIS));
+    }
 
     static long nowMillis() {
         return System.nanoTime() / 1_000_000;

@@ -637,6 +637,42 @@ def published(payload: Any) -> bytes:
     return next(m.payload for batch in sent for m, _ in batch.messages() if m.payload_type == 2)
 
 
+if fast is not None:
+
+    @given(
+        st.dictionaries(st.text(max_size=35), values, max_size=5),
+        st.dictionaries(st.text(max_size=35), values, max_size=5),
+        st.integers(0, 2**32 - 1),
+    )
+    def test_payload_and_meta_are_put_as_they_are_one_by_one(
+        payload: dict[str, Any], meta: dict[str, Any], ttl: int
+    ) -> None:
+        sent: list[Batch] = []
+        outbox = outbox_into(sent)
+        outbox.open()
+        encode = PayloadCodec().encode_value
+        assert outbox.put_dicts is not None
+        assert outbox.put_dicts("a", 1, payload, meta, ttl) is None  # not told what to encode with
+        outbox.for_dicts({"a": 3}, PayloadCodec())
+        outbox.put("a", 7, 3, b"before")
+        ids = [
+            outbox.put_dicts("a", 7, payload, meta, ttl),
+            outbox.put("a", 7, 2, encode(payload), *((2, encode(meta)) if meta else (0, b"")), ttl),
+            outbox.put_dicts("a", 7, {"cannot": bytes(3)}, None, 0),
+        ]
+        outbox.close()
+        assert ids[2] is None
+        _, *both = [m for batch in sent for m, _ in batch.messages()]
+        if ids[0] is None:  # there are bytes in it
+            assert len(both) == 1
+            return
+        one, other = both
+        assert one._replace(sequence=0, timestamp_ns=0) == other._replace(
+            sequence=0, timestamp_ns=0
+        )
+        assert [int(str(id)[16:], 16) for id in ids[:2]] == [one.sequence, other.sequence]
+
+
 def received(payload: bytes) -> Any:
     return Message("a", 0, 1, 1, bytes(32), 2, payload).payload
 

@@ -186,7 +186,7 @@ static PyObject *make_id(Filling *self, int number) {
 }
 
 /* A message with nothing but these. The meta may be NULL; so may the encoded payload, where there is
- * a value to be encoded as MessagePack. */
+ * a value to be encoded as MessagePack, and perhaps one for the meta. */
 typedef struct {
     PyObject *channel;
     long long priority;
@@ -195,23 +195,21 @@ typedef struct {
     PyObject *value;
     long meta_type;
     PyObject *meta;
+    PyObject *meta_value;
     unsigned long long ttl;
 } Said;
 
-static Py_ssize_t meta_bytes(const Said *said) {
-    return said->meta == NULL ? 0 : PyBytes_GET_SIZE(said->meta);
-}
-
 /* The entry of a publish frame: number, time, priority, lengths, ttl, channel, types. */
 static void write_entry(
-    unsigned char *to, unsigned long long number, const Said *said, Py_ssize_t payload_bytes, long index) {
+    unsigned char *to, unsigned long long number, const Said *said, Py_ssize_t payload_bytes,
+    Py_ssize_t meta_bytes, long index) {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     write_int(to, number, 8);
     write_int(to + 8, (unsigned long long)now.tv_sec * 1000000000ULL + (unsigned long long)now.tv_nsec, 8);
     write_int(to + 16, (unsigned long long)said->priority, 8);
     write_int(to + 24, (unsigned long long)payload_bytes, 4);
-    write_int(to + 28, (unsigned long long)meta_bytes(said), 4);
+    write_int(to + 28, (unsigned long long)meta_bytes, 4);
     write_int(to + 32, said->ttl, 4);
     write_int(to + 36, (unsigned long long)index, 2);
     write_int(to + 38, (unsigned long long)said->payload_type, 1);
@@ -243,21 +241,15 @@ static long channel_index(Filling *self, PyObject *channel) {
     return added < 0 ? -1 : (long)count;
 }
 
-/* Adds the payload to the bodies: 1 if it did, 0 if it is for the long way. */
-static int add_payload(Filling *self, const Said *said) {
-    if (said->payload == NULL) {
-        Py_ssize_t before = self->bodies.size;
-        int put = put_value(&self->bodies, said->value, 0);
-        if (put <= 0 || self->bodies.size - before > LARGE) {
-            self->bodies.size = before;
-            return put < 0 ? -1 : 0;
-        }
-        return 1;
+/* Adds bytes, or a value's, to the bodies: 1 if it did, 0 if it is for the long way. */
+static int put_body(Filling *self, PyObject *bytes, PyObject *value) {
+    if (bytes == NULL) {
+        return value == NULL ? 1 : put_value(&self->bodies, value, 0);
     }
-    if (buffer_room(&self->bodies, PyBytes_GET_SIZE(said->payload)) == NULL) {
+    if (buffer_room(&self->bodies, PyBytes_GET_SIZE(bytes)) == NULL) {
         return -1;
     }
-    add_body(self, said->payload);
+    add_body(self, bytes);
     return 1;
 }
 
@@ -283,20 +275,20 @@ static int try_put(Filling *self, const Said *said, PyObject **id) {
     }
     Py_ssize_t before = self->bodies.size;
     unsigned char *entry = buffer_room(&self->entries, PUBLISHED_BYTES);
-    int put = entry == NULL ? -1 : add_payload(self, said);
-    if (put > 0 && said->meta != NULL) {
-        put = buffer_room(&self->bodies, meta_bytes(said)) == NULL ? -1 : 1;
+    int put = entry == NULL ? -1 : put_body(self, said->payload, said->value);
+    Py_ssize_t between = self->bodies.size;
+    if (put > 0) {
+        put = put_body(self, said->meta, said->meta_value);
     }
-    if (put <= 0) {
+    Py_ssize_t after = self->bodies.size;
+    if (put <= 0 || (said->payload == NULL && after - before > LARGE)) {
         self->bodies.size = before;
         Py_CLEAR(*id);
-        return put;
+        return put < 0 ? -1 : 0;
     }
-    write_entry(entry, self->block_start + (unsigned long long)number, said, self->bodies.size - before, index);
+    unsigned long long sequence = self->block_start + (unsigned long long)number;
+    write_entry(entry, sequence, said, between - before, after - between, index);
     self->entries.size += PUBLISHED_BYTES;
-    if (said->meta != NULL) {
-        add_body(self, said->meta);
-    }
     self->count++;
     self->next = number + 1;
     int full = self->count >= FULL_MESSAGES || self->bodies.size >= FULL_BYTES;
@@ -335,6 +327,29 @@ static PyObject *filling_put(Filling *self, PyObject *const *args, Py_ssize_t co
         }
     }
     return PyObject_Vectorcall(self->put_slowly, args, (size_t)count, NULL);
+}
+
+/* put_dicts(channel, priority, payload, meta, ttl_ms): the id, or None if it is for the long way */
+static PyObject *filling_put_dicts(Filling *self, PyObject *const *args, Py_ssize_t count) {
+    if (count != 5) {
+        return PyErr_Format(PyExc_TypeError, "put_dicts takes 5 arguments, not %zd", count);
+    }
+    PyObject *id = NULL;
+    int says = PyDict_CheckExact(args[3]) && PyDict_GET_SIZE(args[3]) > 0;
+    Said said = {
+        .channel = args[0],
+        .priority = PyLong_AsLongLong(args[1]),
+        .payload_type = MSGPACK,
+        .value = args[2],
+        .meta_type = says ? MSGPACK : 0,
+        .meta_value = says ? args[3] : NULL,
+        .ttl = PyLong_AsUnsignedLongLong(args[4]),
+    };
+    if (PyErr_Occurred()) {
+        return NULL;
+    }
+    int put = self->payload_type == MSGPACK ? try_put(self, &said, &id) : 0;
+    return put < 0 ? NULL : put == 0 ? Py_NewRef(Py_None) : id;
 }
 
 /* add(entry, payload, meta=b"") */
@@ -386,6 +401,9 @@ static PyMethodDef filling_methods[] = {
     {"put", (PyCFunction)(void (*)(void))filling_put, METH_FASTCALL,
      "put(channel, priority, payload_type, payload, meta_type=0, meta=b\"\", ttl_ms=0)\n--\n\n"
      "Adds a message; its id."},
+    {"put_dicts", (PyCFunction)(void (*)(void))filling_put_dicts, METH_FASTCALL,
+     "put_dicts(channel, priority, payload, meta, ttl_ms)\n--\n\n"
+     "Adds a message of two dicts, encoded here; its id, or None if put has to do it."},
     {"add", (PyCFunction)filling_add, METH_VARARGS,
      "add(entry, payload, meta=b\"\")\n--\n\nAdds a message of which all is known."},
     {"take", (PyCFunction)filling_take, METH_NOARGS,

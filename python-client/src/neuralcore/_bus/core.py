@@ -118,6 +118,7 @@ class Core:
         self._lock = threading.RLock()
         self.outbox = Outbox(self._publisher, self._send, self._sending_failed, max_buffered)
         self._put = self.outbox.put
+        self._put_dicts = self.outbox.put_dicts
         self._to_create: list[tuple[str, dict[str, Any]]] = []
         self._requests_ready = False
         self._starting: Future[None] | None = None
@@ -228,6 +229,12 @@ class Core:
         usual = self.fast.get(channel)
         if usual is not None and type(payload) is dict and not (delay_ms or confirm):
             try:
+                if self._put_dicts is not None:
+                    put_dicts = self._put_dicts
+                    rank = usual if priority is None else priority
+                    id = put_dicts(channel, rank, payload, fields, ttl_ms)
+                    if id is not None:
+                        return id
                 encode = self._encode_value
                 encoded = encode(payload)
                 meta = encode(fields) if fields else b""

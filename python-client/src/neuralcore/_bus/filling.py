@@ -29,6 +29,9 @@ class Put(Protocol):
     ) -> MessageId: ...
 
 
+PutDicts = Callable[[str, int, "dict[str, Any]", "dict[str, Any] | None", int], "MessageId | None"]
+
+
 class Filling:
     """A batch, its messages so far, and the numbers of those to come.
 

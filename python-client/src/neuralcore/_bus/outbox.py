@@ -11,7 +11,7 @@ from threading import get_ident
 from time import time_ns
 
 from neuralcore._bus.batch import DELAYED_ENTRY, ENTRY, FULL_BYTES, FULL_MESSAGES, RELAYED, Batch
-from neuralcore._bus.filling import Filling, Put
+from neuralcore._bus.filling import Filling, Put, PutDicts
 from neuralcore._bus.message import MessageId
 from neuralcore._bus.payload import PayloadCodec
 from neuralcore.errors import QueueFull
@@ -45,6 +45,8 @@ class Outbox:
     :ivar id_prefix: the first half of each message's id.
     :ivar put: adds a message that is neither delayed nor to be confirmed; its id. QueueFull if
         ``limit`` messages are waiting.
+    :ivar put_dicts: the same for a payload and a meta that are dicts, encoded in C, or None. It
+        gives None for what is not plain, and for a bus that does not encode as MessagePack.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Outbox:
         self._limit = limit
         self._filling = Filling(MessageId, self._put, self._hurry)
         self.put: Put = self._filling.put
+        self.put_dicts: PutDicts | None = getattr(self._filling, "put_dicts", None)
         self._set_up(publisher)
 
     def _set_up(self, publisher: int) -> None:

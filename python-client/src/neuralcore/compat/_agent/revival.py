@@ -9,6 +9,7 @@ are alike.
 from __future__ import annotations
 
 import sys
+from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 from neuralcore._bus.native import fast
@@ -59,6 +60,9 @@ class Revival:
             self._learn(cls)
         fields, meta = _set_fields(message.__dict__, CONTEXT)
         fields.setdefault("payload", None)
+        priority = fields.get("priority")
+        if isinstance(priority, IntEnum):  # plain, so that it is encoded without detours
+            fields["priority"] = priority.value
         name = cls.__name__
         fields[_TYPE] = name
         if message.headers:

@@ -259,6 +259,18 @@ class RedisRelayTest extends JournalFixture {
     }
 
     @Test
+    void aStreamKeepsAboutAsManyEntriesAsItsRouteSays() {
+        open("left", redis.url(), Map.of(), out("from", stream(Map.of("trim_maxlen", 100L))));
+        awaitStatus("left", "connected");
+        for (int i = 1; i <= 1_000; i++) {
+            offer(message("from", i, 0, 0));
+        }
+
+        awaitTrue(() -> Long.valueOf(1_000).equals(metrics("left").get("published")));
+        assertThat(lengthOf("way")).as("it trims a node of 100 at a time").isBetween(100L, 300L);
+    }
+
+    @Test
     void aFullChannelHoldsTheStreamBackAndNothingIsLost() {
         create("to", Map.of("max_queue_size", 5L));
         call(

@@ -10,8 +10,9 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>The needles are cut into groups and the rows into blocks, so that a group, a block and their
  * results stay in cache together, and the matrix of all results need never exist. With enough
- * needles a block is one matrix product; else each needle is compared with four rows at a time.
- * Groups and ranges of rows are spread over threads if there is enough to do.
+ * needles a block is one matrix product; a few, or those that would leave most of the product's
+ * last panel empty, are each compared with four rows at a time. Groups and ranges of rows are
+ * spread over threads if there is enough to do.
  *
  * <p>Immutable, thread-safe.
  */
@@ -33,7 +34,9 @@ final class Scan {
     }
 
     private static final int GROUP_NEEDLES = 256;
-    private static final int BLOCK_ROWS = 256;
+
+    /** As many tiles of the matrix product as fill it, with no row left over. */
+    private static final int BLOCK_ROWS = 252;
 
     /**
      * Rows that are read from memory while those before them are compared. A processor sees early
@@ -78,9 +81,15 @@ final class Scan {
             for (int group = 0; group < groups; group++) {
                 int first = first(group);
                 int size = first(group + 1) - first;
-                packed[group] = kernels.pack(needles, first * dimension, size, dimension);
+                packed[group] = pack(first * dimension, size);
             }
         }
+    }
+
+    private PackedRows pack(int offset, int size) {
+        PackedRows all = kernels.pack(needles, offset, size, dimension);
+        int rest = size % all.width();
+        return rest > all.width() / 2 ? all : kernels.pack(needles, offset, size - rest, dimension);
     }
 
     /** The first needle of a group; groups are of like size. */
@@ -120,11 +129,14 @@ final class Scan {
         private final int firstNeedle;
         private final int size;
         private final @Nullable PackedRows group;
-        private final int needleStride;
-        private final int rowStride;
+
+        /** Needles of the group that the product covers; they come first. */
+        private final int inProduct;
+
         private final ScanRows rows;
         private final float[] buffer;
         private final Sink sink;
+        private final float[] products;
         private final float[] values;
         private final float[] sums = new float[STRIP_ROWS];
         private final float[] factors = new float[BLOCK_ROWS];
@@ -136,12 +148,12 @@ final class Scan {
             this.firstNeedle = first(groupNumber);
             this.size = first(groupNumber + 1) - firstNeedle;
             this.group = packed[groupNumber];
-            this.needleStride = group == null ? BLOCK_ROWS : 1;
-            this.rowStride = group == null ? 1 : group.stride();
+            this.inProduct = group == null ? 0 : group.count();
             this.rows = rows;
             this.buffer = new float[rows.copies() ? Math.min(BLOCK_ROWS, rowCount) * dimension : 0];
             this.sink = sink;
-            this.values = new float[BLOCK_ROWS * (group == null ? size : group.stride())];
+            this.products = new float[group == null ? 0 : BLOCK_ROWS * group.stride()];
+            this.values = new float[BLOCK_ROWS * (size - inProduct)];
         }
 
         void scan(int from, int to, Parallel parallel) {
@@ -150,7 +162,6 @@ final class Scan {
                 parallel.check();
                 next = Math.min(Math.min(row + BLOCK_ROWS, to), rows.end(row));
                 block(row, next - row);
-                sink.take(firstNeedle, size, row, next - row, values, needleStride, rowStride);
             }
         }
 
@@ -159,28 +170,41 @@ final class Scan {
             int offset = rows.offset(firstRow);
             prepareFactors(chunk, offset, firstRow, blockRows);
             if (group != null) {
-                kernels.product(chunk, offset, blockRows, group, values);
-                for (int r = 0; r < blockRows; r++) {
-                    if (!nearnessAtOnce(r)) {
-                        for (int j = 0; j < size; j++) {
-                            int at = r * rowStride + j;
-                            values[at] = nearness(values[at], j, r, chunk, offset);
-                        }
+                byProduct(group, chunk, offset, blockRows);
+                sink.take(firstNeedle, inProduct, firstRow, blockRows, products, 1, group.stride());
+            }
+            int left = size - inProduct;
+            if (left > 0) {
+                byNeedle(chunk, offset, blockRows);
+                sink.take(
+                        firstNeedle + inProduct, left, firstRow, blockRows, values, BLOCK_ROWS, 1);
+            }
+        }
+
+        private void byProduct(PackedRows needles, float[] chunk, int offset, int blockRows) {
+            kernels.product(chunk, offset, blockRows, needles, products);
+            for (int r = 0; r < blockRows; r++) {
+                int first = r * needles.stride();
+                if (!nearnessAtOnce(first, factors[r])) {
+                    for (int j = 0; j < inProduct; j++) {
+                        products[first + j] = nearness(products[first + j], j, r, chunk, offset);
                     }
                 }
-                return;
             }
+        }
+
+        private void byNeedle(float[] chunk, int offset, int blockRows) {
             for (int first = 0; first < blockRows; first += STRIP_ROWS) {
                 int strip = Math.min(STRIP_ROWS, blockRows - first);
                 int at = offset + first * dimension;
-                if (chunk != buffer) {
+                if (chunk != buffer && group == null) {
                     touch(chunk, at + strip * dimension);
                 }
-                for (int j = 0; j < size; j++) {
+                for (int j = inProduct; j < size; j++) {
                     sums(j, chunk, at, strip);
+                    int to = (j - inProduct) * BLOCK_ROWS + first;
                     for (int r = 0; r < strip; r++) {
-                        values[j * needleStride + first + r] =
-                                nearness(sums[r], j, first + r, chunk, offset);
+                        values[to + r] = nearness(sums[r], j, first + r, chunk, offset);
                     }
                 }
             }
@@ -197,16 +221,16 @@ final class Scan {
         }
 
         /** Makes nearness of a row's products, unless one needs a closer look. */
-        private boolean nearnessAtOnce(int r) {
+        private boolean nearnessAtOnce(int first, float factor) {
             return switch (scoring.metric()) {
                 case COSINE -> {
-                    if (Float.isNaN(factors[r])) {
+                    if (Float.isNaN(factor)) {
                         yield false;
                     }
-                    kernels.scaleToCosines(values, r * rowStride, size, factors[r]);
+                    kernels.scaleToCosines(products, first, inProduct, factor);
                     yield true;
                 }
-                case DOT_PRODUCT -> kernels.allFinite(values, r * rowStride, size);
+                case DOT_PRODUCT -> kernels.allFinite(products, first, inProduct);
                 case EUCLIDEAN, SQUARED_EUCLIDEAN -> false;
             };
         }

@@ -38,6 +38,7 @@ public final class Collection implements AutoCloseable {
     private final Table table;
     private final GraphIndexer indexer;
     private final int exactBelow;
+    private final RightOfWay way;
 
     /** Where vectors lie that are not in the heap. */
     private final @Nullable Snapshot mapped;
@@ -64,6 +65,7 @@ public final class Collection implements AutoCloseable {
         this.scoring = scoring;
         this.budget = around.budget();
         this.exactBelow = around.exactBelow();
+        this.way = around.way();
         this.table = table;
         this.files = files;
         this.mapped = mapped;
@@ -74,6 +76,7 @@ public final class Collection implements AutoCloseable {
                         exactBelow,
                         around.builders(),
                         around.background(),
+                        around.way(),
                         writing,
                         lock.writeLock());
         this.keeper =
@@ -94,9 +97,14 @@ public final class Collection implements AutoCloseable {
      * @param background runs what nobody waits for
      * @param builders help to build graphs
      * @param exactBelow collections with fewer rows get no graph
+     * @param way of searches, which go before graphs
      */
     record Surroundings(
-            MemoryBudget budget, Executor background, Parallel builders, int exactBelow) {}
+            MemoryBudget budget,
+            Executor background,
+            Parallel builders,
+            int exactBelow,
+            RightOfWay way) {}
 
     /**
      * An empty collection.
@@ -290,7 +298,7 @@ public final class Collection implements AutoCloseable {
      */
     public Found search(Query query, Parallel parallel) {
         check(query);
-        return reading(() -> searcher(parallel).search(query));
+        return way.first(() -> reading(() -> searcher(parallel).search(query)));
     }
 
     /**

@@ -76,7 +76,11 @@ public final class Collections implements AutoCloseable {
         this.maxDimension = maxDimension;
         this.around =
                 new Collection.Surroundings(
-                        new MemoryBudget(maxBytes), background, builders, exactBelow);
+                        new MemoryBudget(maxBytes),
+                        background,
+                        builders,
+                        exactBelow,
+                        new RightOfWay());
         this.random = random;
         this.store = store;
         if (store != null) {

@@ -32,6 +32,7 @@ final class GraphIndexer {
     private final int exactBelow;
     private final Parallel builders;
     private final Executor background;
+    private final RightOfWay way;
     private final ReentrantLock writing;
     private final Lock exclusive;
 
@@ -46,6 +47,7 @@ final class GraphIndexer {
     /**
      * @param exactBelow no graph is built for fewer rows
      * @param builders help to add rows
+     * @param way of searches, to which it gives way
      * @param writing the lock of the one writer
      * @param exclusive keeps readers of the table away; taken after {@code writing}
      */
@@ -55,6 +57,7 @@ final class GraphIndexer {
             int exactBelow,
             Parallel builders,
             Executor background,
+            RightOfWay way,
             ReentrantLock writing,
             Lock exclusive) {
         this.table = table;
@@ -62,6 +65,7 @@ final class GraphIndexer {
         this.exactBelow = exactBelow;
         this.builders = builders;
         this.background = background;
+        this.way = way;
         this.writing = writing;
         this.exclusive = exclusive;
     }
@@ -164,7 +168,12 @@ final class GraphIndexer {
                 return false;
             }
             free(graph, retired);
-            builders.run(pending.length, i -> graph.add(pending[i]));
+            builders.run(
+                    pending.length,
+                    i -> {
+                        way.giveWay();
+                        graph.add(pending[i]);
+                    });
             exclusively(() -> table.notPending(pending));
             return true;
         } finally {

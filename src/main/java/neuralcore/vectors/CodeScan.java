@@ -71,21 +71,33 @@ final class CodeScan {
             IntToLongFunction order,
             Candidates found) {
         float[] products = new float[BLOCK_ROWS];
-        for (int first = from; first < to && !found.tooMany(); first += BLOCK_ROWS) {
+        int count;
+        for (int first = from; first < to && !found.tooMany(); first += count) {
             parallel.check();
-            int count = Math.min(BLOCK_ROWS, to - first);
-            int last = first + count - 1;
-            for (int i = 0; i < count; i += 4) {
-                dot4(
+            if (slots == null) {
+                count = Math.min(BLOCK_ROWS, Math.min(to, rows.chunkEnd(first)) - first);
+                kernels.dotRows(
                         query.prepared(),
-                        slot(slots, first + i),
-                        slot(slots, Math.min(first + i + 1, last)),
-                        slot(slots, Math.min(first + i + 2, last)),
-                        slot(slots, Math.min(first + i + 3, last)),
-                        products,
-                        i);
+                        rows.codes(first),
+                        rows.codeOffset(first),
+                        count,
+                        scoring.dimension(),
+                        products);
+            } else {
+                count = Math.min(BLOCK_ROWS, to - first);
+                gather(query.prepared(), slots, first, first + count - 1, products);
             }
             offer(query, slots, first, count, products, order, found);
+        }
+    }
+
+    private void gather(short[] query, int[] slots, int first, int last, float[] products) {
+        for (int i = first; i <= last; i += 4) {
+            int a = slots[i];
+            int b = slots[Math.min(i + 1, last)];
+            int c = slots[Math.min(i + 2, last)];
+            int d = slots[Math.min(i + 3, last)];
+            dot4(query, a, b, c, d, products, i - first);
         }
     }
 
@@ -98,7 +110,7 @@ final class CodeScan {
             IntToLongFunction order,
             Candidates found) {
         for (int i = 0; i < count; i++) {
-            int slot = slot(slots, first + i);
+            int slot = slots == null ? first + i : slots[first + i];
             float[] factors = rows.factors(slot);
             int at = rows.factorOffset(slot);
             float near = query.near(products[i], factors, at);
@@ -109,10 +121,6 @@ final class CodeScan {
                 found.offer(slot, near, near < -Float.MAX_VALUE ? Float.NaN : off);
             }
         }
-    }
-
-    private static int slot(int @Nullable [] slots, int place) {
-        return slots == null ? place : slots[place];
     }
 
     private void dot4(short[] query, int a, int b, int c, int d, float[] out, int at) {

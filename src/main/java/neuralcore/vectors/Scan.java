@@ -11,8 +11,8 @@ import org.jspecify.annotations.Nullable;
  * <p>The needles are cut into groups and the rows into blocks, so that a group, a block and their
  * results stay in cache together, and the matrix of all results need never exist. With enough
  * needles a block is one matrix product; a few, or those that would leave most of the product's
- * last panel empty, are each compared with four rows at a time. Groups and ranges of rows are
- * spread over threads if there is enough to do.
+ * last panel empty, are each compared with row after row. Groups and ranges of rows are spread over
+ * threads if there is enough to do.
  *
  * <p>Immutable, thread-safe.
  */
@@ -38,14 +38,8 @@ final class Scan {
     /** As many tiles of the matrix product as fill it, with no row left over. */
     private static final int BLOCK_ROWS = 252;
 
-    /**
-     * Rows that are read from memory while those before them are compared. A processor sees early
-     * what will be needed if it is read in one line; four rows at a time are four lines, and a
-     * thread then gets 11 GB/s where one that has touched the rows before gets 18.
-     */
-    private static final int STRIP_ROWS = 32;
-
-    private static final int LINE_FLOATS = 16;
+    /** Rows that stay in the first levels of cache while each needle is compared with them. */
+    private static final int STRIP_ROWS = 28;
 
     /** From so many needles on, the matrix product is faster than needle by needle. */
     private static final int PRODUCT_NEEDLES = 16;
@@ -141,9 +135,6 @@ final class Scan {
         private final float[] sums = new float[STRIP_ROWS];
         private final float[] factors = new float[BLOCK_ROWS];
 
-        /** Of no meaning; without it, what is only touched would not be read. */
-        private int touched;
-
         Task(int groupNumber, ScanRows rows, int rowCount, Sink sink) {
             this.firstNeedle = first(groupNumber);
             this.size = first(groupNumber + 1) - firstNeedle;
@@ -197,9 +188,6 @@ final class Scan {
             for (int first = 0; first < blockRows; first += STRIP_ROWS) {
                 int strip = Math.min(STRIP_ROWS, blockRows - first);
                 int at = offset + first * dimension;
-                if (chunk != buffer && group == null) {
-                    touch(chunk, at + strip * dimension);
-                }
                 for (int j = inProduct; j < size; j++) {
                     sums(j, chunk, at, strip);
                     int to = (j - inProduct) * BLOCK_ROWS + first;
@@ -208,16 +196,6 @@ final class Scan {
                     }
                 }
             }
-        }
-
-        /** Has the strip that begins here brought into the cache. */
-        private void touch(float[] chunk, int from) {
-            int end = Math.min(chunk.length, from + STRIP_ROWS * dimension);
-            int bits = touched;
-            for (int i = from; i < end; i += LINE_FLOATS) {
-                bits ^= Float.floatToRawIntBits(chunk[i]);
-            }
-            touched = bits;
         }
 
         /** Makes nearness of a row's products, unless one needs a closer look. */

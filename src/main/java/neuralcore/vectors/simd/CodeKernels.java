@@ -41,7 +41,7 @@ public interface CodeKernels {
     }
 
     /**
-     * Makes a query of finite values, for {@link #dot4}.
+     * Makes a query of finite values, for {@link #dot4} and {@link #dotRows}.
      *
      * @param target room for {@code length}
      * @return the step; 0 for a query of zeros
@@ -66,6 +66,14 @@ public interface CodeKernels {
             int length,
             float[] out,
             int outOffset);
+
+    /**
+     * {@link #dot4} with consecutive rows, one after the other: what is in no cache is read more
+     * than twice as fast in one line as four rows at a time.
+     *
+     * @param out takes the results from index 0
+     */
+    void dotRows(short[] query, byte[] rows, int offset, int count, int length, float[] out);
 
     /** Σ aᵢ·bᵢ of two rows of codes. */
     int dot(byte[] a, int aOffset, byte[] b, int bOffset, int length);

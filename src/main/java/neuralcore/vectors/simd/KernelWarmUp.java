@@ -27,7 +27,7 @@ public final class KernelWarmUp {
         PackedRows packed = kernels.pack(rows, 0, ROWS, LENGTH);
         float[] products = new float[ROWS * packed.stride()];
         CodeKernels codes = kernels.codes();
-        byte[] coded = new byte[LENGTH];
+        byte[] coded = new byte[ROWS * LENGTH];
         codes.encode(rows, 0, coded, 0, LENGTH);
         short[] query = new short[LENGTH];
         codes.prepare(rows, 0, query, LENGTH);
@@ -42,6 +42,7 @@ public final class KernelWarmUp {
                         () -> kernels.product(rows, 0, ROWS, packed, products),
                         () -> kernels.scaleToCosines(products, 0, ROWS, 0.5f),
                         () -> kernels.anyAtLeast(products, 0, out, 0, ROWS),
+                        () -> codes.dotRows(query, coded, 0, ROWS, LENGTH, out),
                         () ->
                                 codes.dot4(
                                         query, coded, 0, coded, 0, coded, 0, coded, 0, LENGTH, out,

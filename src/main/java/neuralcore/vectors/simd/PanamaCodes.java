@@ -114,6 +114,60 @@ final class PanamaCodes implements CodeKernels {
         out[outOffset + 3] += total3.add(sum3.castShape(INTS, 1)).reduceLanes(VectorOperators.ADD);
     }
 
+    @Override
+    public void dotRows(
+            short[] query, byte[] rows, int offset, int count, int length, float[] out) {
+        int limit = length & -LANES;
+        for (int i = 0; i < count; i++) {
+            int row = offset + i * length;
+            int sum = tail(query, rows, row, limit, length);
+            for (int from = 0; from < limit; from += BLOCK) {
+                sum += block(query, from, Math.min(from + BLOCK, limit), rows, row);
+            }
+            out[i] = sum;
+        }
+    }
+
+    /** The products of a range of elements. The three sums add up in 16 bits as one would. */
+    private static int block(short[] query, int from, int to, byte[] rows, int row) {
+        ShortVector sum0 = ShortVector.zero(SHORTS);
+        ShortVector sum1 = ShortVector.zero(SHORTS);
+        ShortVector sum2 = ShortVector.zero(SHORTS);
+        int i = from;
+        for (; i <= to - 3 * LANES; i += 3 * LANES) {
+            int at = row + i;
+            sum0 =
+                    sum0.add(
+                            ShortVector.fromArray(SHORTS, query, i)
+                                    .mul(
+                                            ByteVector.fromArray(BYTES, rows, at)
+                                                    .castShape(SHORTS, 0)));
+            sum1 =
+                    sum1.add(
+                            ShortVector.fromArray(SHORTS, query, i + LANES)
+                                    .mul(
+                                            ByteVector.fromArray(BYTES, rows, at + LANES)
+                                                    .castShape(SHORTS, 0)));
+            sum2 =
+                    sum2.add(
+                            ShortVector.fromArray(SHORTS, query, i + 2 * LANES)
+                                    .mul(
+                                            ByteVector.fromArray(BYTES, rows, at + 2 * LANES)
+                                                    .castShape(SHORTS, 0)));
+        }
+        for (; i < to; i += LANES) {
+            sum0 =
+                    sum0.add(
+                            ShortVector.fromArray(SHORTS, query, i)
+                                    .mul(
+                                            ByteVector.fromArray(BYTES, rows, row + i)
+                                                    .castShape(SHORTS, 0)));
+        }
+        ShortVector sum = sum0.add(sum1).add(sum2);
+        IntVector low = (IntVector) sum.castShape(INTS, 0);
+        return low.add(sum.castShape(INTS, 1)).reduceLanes(VectorOperators.ADD);
+    }
+
     /** The products from {@code from} on, which fill no vector. */
     private static int tail(short[] query, byte[] rows, int row, int from, int length) {
         int sum = 0;

@@ -40,6 +40,19 @@ final class ScalarCodes implements CodeKernels {
     }
 
     @Override
+    public void dotRows(
+            short[] query, byte[] rows, int offset, int count, int length, float[] out) {
+        for (int i = 0; i < count; i++) {
+            int row = offset + i * length;
+            int sum = 0;
+            for (int j = 0; j < length; j++) {
+                sum += query[j] * rows[row + j];
+            }
+            out[i] = sum;
+        }
+    }
+
+    @Override
     public int dot(byte[] a, int aOffset, byte[] b, int bOffset, int length) {
         int sum = 0;
         for (int i = 0; i < length; i++) {

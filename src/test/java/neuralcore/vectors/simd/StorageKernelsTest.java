@@ -99,6 +99,11 @@ class StorageKernelsTest {
                 }
                 assertThat(out[2 + row]).as("dimension %d", n).isEqualTo((float) product);
             }
+            float[] inLine = new float[4];
+            kernels.codes().dotRows(prepared, rows, 9, 4, n, inLine);
+            assertThat(inLine)
+                    .as("dimension %d", n)
+                    .containsExactly(out[3], out[5], out[4], out[2]);
             long pair = 0;
             for (int i = 0; i < n; i++) {
                 pair += rows[at[0] + i] * rows[at[1] + i];
@@ -138,6 +143,8 @@ class StorageKernelsTest {
             float[] out = new float[4];
             kernels.codes().dot4(prepared, row, 0, row, 0, row, 0, row, 0, n, out, 0);
             assertThat(out).as("%s, dimension %d", shape, n).containsOnly((float) product);
+            kernels.codes().dotRows(prepared, row, 0, 1, n, out);
+            assertThat(out[0]).as("%s, dimension %d", shape, n).isEqualTo((float) product);
             assertThat((double) out[0] * step).isCloseTo(exact, within(0.02 * exact + 1e-37));
         }
     }

@@ -32,6 +32,8 @@ Array = npt.NDArray[np.float32]
 _WARM_UP = 20
 DIMENSION = 384
 SEED = 20261122
+# OpenBLAS's threads keep a core for a while after a product, also when another's turn has come.
+_SPINNING_SECONDS = 0.1
 # A daemon whose work has ended gives back what it no longer needs, some seconds later.
 _SETTLING_SECONDS = 10
 
@@ -78,6 +80,7 @@ class Turns:
         for turn in range(self.rounds):
             for name in names[turn % len(names) :] + names[: turn % len(names)]:
                 call, times = calls[name]
+                time.sleep(_SPINNING_SECONDS)
                 start = time.perf_counter()
                 for _ in range(times):
                     call()
@@ -263,7 +266,6 @@ def large_collection(turns: Turns, client: neuralcore.Client, rows: Array) -> No
     bare = client.collection("hundred-thousand-float32", DIMENSION, durable=False, int8=False)
     for each in (collection, bare):
         fill(each, rows)
-        each.wait_until_indexed()
     queries = queries_near(rows, 100)
     truth = nearest(rows, queries, 10)
     one = queries[0]
@@ -271,22 +273,22 @@ def large_collection(turns: Turns, client: neuralcore.Client, rows: Array) -> No
         assert [h.id for h in each.search(one, exact=True)] == truth[0].tolist()
         batch = each.search_batch(queries, exact=True)
         assert recall([[h.id for h in hits] for hits in batch], truth) > 0.999
-    found = [[h.id for h in collection.search(q)] for q in queries]
-    strategy = collection.explain(one)["strategy"]
-    turns.note(f"100,000, one query, {strategy}: recall", "", [recall(found, truth)], ">= 0.99")
     names = {
         "100,000, one query, exact, float32 alone": ">= 1.5",
         "100,000, one query, exact, int8 and rescoring": ">= 3",
-        f"100,000, one query, {strategy}, int8 and rescoring": ">= 3",
     }
-    float32, codes, by_default = names
+    float32, codes = names
+    # Until the JVM has compiled what a call runs.
+    for _ in range(_WARM_UP):
+        bare.search_batch(queries, exact=True)
+        collection.search(one, exact=True)
+        bare.search(one, exact=True)
     turns.measure(
         "ms",
         1e3,
         {
             float32: (lambda: bare.search(one, exact=True), 10),
             codes: (lambda: collection.search(one, exact=True), 10),
-            by_default: (lambda: collection.search(one), 20),
             "NumPy, one query": (lambda: numpy_top(rows, one, 10), 5),
             "100,000, 100 queries, exact": (
                 lambda: collection.search_batch(queries, exact=True),
@@ -313,6 +315,23 @@ def large_collection(turns: Turns, client: neuralcore.Client, rows: Array) -> No
     bare.drop()
 
 
+def by_graph(turns: Turns, collection: neuralcore.Collection, rows: Array, queries: Array) -> None:
+    """One query as it is by default: int8 codes through the graph, the best again in float32."""
+    truth = nearest(rows, queries, 10)
+    for _ in range(_WARM_UP):
+        found = [[h.id for h in collection.search(q)] for q in queries]
+    strategy = collection.explain(queries[0])["strategy"]
+    ours, numpy = f"100,000, one query, {strategy}, int8 and rescoring", "NumPy, one query again"
+    turns.note(f"{ours}: recall", "", [recall(found, truth)], ">= 0.99")
+    one = queries[0]
+    calls = {
+        ours: (lambda: collection.search(one), 50),
+        numpy: (lambda: numpy_top(rows, one, 10), 5),
+    }
+    turns.measure("ms", 1e3, calls)
+    turns.ratio(f"{ours}, against NumPy", ours, numpy, ">= 3")
+
+
 def filtered(turns: Turns, client: neuralcore.Client, rows: Array) -> None:
     """Selectivities by a number that is uniform in 0 … 999, over a built graph."""
     collection = client.collection("hundred-thousand")
@@ -323,6 +342,7 @@ def filtered(turns: Turns, client: neuralcore.Client, rows: Array) -> None:
         collection.upsert(list(part), rows[part.start : part.stop], metadata)
     collection.wait_until_indexed()
     queries = queries_near(rows, 100, seed=SEED + 9)
+    by_graph(turns, collection, rows, queries)
     for share, below in (("0.1 %", 1), ("1 %", 10), ("10 %", 100), ("50 %", 500)):
         condition = {"mark": {"$lt": below}}
         allowed = np.flatnonzero(marks < below)
@@ -414,7 +434,7 @@ def counted(state: dict[str, Any], rows: Array) -> list[float]:
 
 
 def memory(turns: Turns, rows: Array) -> None:
-    """What bare vectors take that are in the heap: float32 alone, without codes, not durable."""
+    """What bare vectors take in the heap: float32 alone, no codes, no graph, not durable."""
     idle, _ = idle_memory()
     own: list[float] = []
     at_once: list[float] = []
@@ -422,7 +442,6 @@ def memory(turns: Turns, rows: Array) -> None:
         with fresh_daemon() as (running, client):
             bare = client.collection("bare", DIMENSION, durable=False, int8=False)
             fill(bare, rows)
-            bare.wait_until_indexed()
             state = bare.describe()
             at_once.append((resident(running.process.pid)[0] - idle) / rows.nbytes)
             own.append((settled(running)[0] - idle) / rows.nbytes)
@@ -459,9 +478,9 @@ def run(rounds: int, parts: list[str]) -> Path:
                 client.collection("hundred-thousand").snapshot()
         if "reopen" in parts:
             reopening(turns, data, rows)
-        del os.environ["NEURALCORE_VECTORS_EXACT_BELOW"]
         if "memory" in parts:
             memory(turns, rows)
+        del os.environ["NEURALCORE_VECTORS_EXACT_BELOW"]
         if "filter" in parts:
             with running_daemon(data) as running, connect(running.ready) as client:
                 filtered(turns, client, rows)

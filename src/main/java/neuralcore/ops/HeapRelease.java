@@ -17,8 +17,8 @@ import org.slf4j.LoggerFactory;
  * <p>Every {@link #LOOK} it is looked whether anything has been collected or much allocated since.
  * If not, but since the last release, the heap is collected concurrently ({@code
  * -XX:+ExplicitGCInvokesConcurrent} in {@code conf/jvm.options}; threads stop for some milliseconds
- * only) and shrunk to little more than what is alive. Then nothing more happens until there has
- * been work again. So a busy daemon never pays for it, and one without work pays once.
+ * only) and shrunk to little more than what is alive. Then nothing more happens until it has grown
+ * again. So a busy daemon never pays for it, and one without work pays once.
  *
  * <p>Of collectors only G1 does this without a long stop; with others nothing happens.
  */
@@ -110,7 +110,6 @@ final class HeapRelease {
         private long seenCollections;
         private long seenUsed;
         private int quiet;
-        private long releasedAt;
         private long heapThen;
         private boolean releasing;
 
@@ -126,18 +125,14 @@ final class HeapRelease {
             seenCollections = collections;
             seenUsed = used;
             quiet = work ? 0 : quiet + 1;
-            boolean due =
-                    !releasing
-                            && quiet >= LOOKS
-                            && collections != releasedAt
-                            && heap > heapThen + LITTLE_BYTES;
+            boolean due = !releasing && quiet >= LOOKS && heap > heapThen + LITTLE_BYTES;
             releasing |= due;
             return due;
         }
 
         /** After a release, with its own collections counted. */
         synchronized void released(long collections, long heap) {
-            releasedAt = collections;
+            seenCollections = collections;
             heapThen = heap;
             releasing = false;
         }

@@ -1,6 +1,7 @@
 package neuralcore.vectors;
 
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.DoubleAccumulator;
 import java.util.function.IntToLongFunction;
 import neuralcore.vectors.simd.CodeKernels;
 import org.jspecify.annotations.Nullable;
@@ -19,7 +20,7 @@ final class CodeScan {
     private static final int ROWS_PER_THREAD = 16_384;
 
     /** A thread that begins late, or is slower, leaves some of its share to the others. */
-    private static final int TASKS_PER_THREAD = 4;
+    private static final int TASKS_PER_THREAD = 8;
 
     /** With more candidates than one row in so many, comparing all at once is faster. */
     private static final int USEFUL_SHARE = 8;
@@ -48,6 +49,8 @@ final class CodeScan {
         int threads = Math.clamp(count / ROWS_PER_THREAD, 1, parallel.threads());
         int tasks = threads == 1 ? 1 : threads * TASKS_PER_THREAD;
         ConcurrentLinkedQueue<Candidates> parts = new ConcurrentLinkedQueue<>();
+        // What one part has found is known to the others, which then keep less.
+        DoubleAccumulator floor = new DoubleAccumulator(Math::max, Double.NEGATIVE_INFINITY);
         parallel.run(
                 tasks,
                 task -> {
@@ -55,7 +58,7 @@ final class CodeScan {
                     parts.add(part);
                     int from = (int) ((long) count * task / tasks);
                     int to = (int) ((long) count * (task + 1) / tasks);
-                    scan(query, slots, from, to, order, part);
+                    scan(query, slots, from, to, order, part, floor);
                 });
         Candidates all = new Candidates(k, most);
         parts.forEach(all::addAll);
@@ -69,11 +72,13 @@ final class CodeScan {
             int from,
             int to,
             IntToLongFunction order,
-            Candidates found) {
+            Candidates found,
+            DoubleAccumulator floor) {
         float[] products = new float[BLOCK_ROWS];
         int count;
         for (int first = from; first < to && !found.tooMany(); first += count) {
             parallel.check();
+            found.raise((float) floor.get());
             if (slots == null) {
                 count = Math.min(BLOCK_ROWS, Math.min(to, rows.chunkEnd(first)) - first);
                 kernels.dotRows(
@@ -88,6 +93,7 @@ final class CodeScan {
                 gather(query.prepared(), slots, first, first + count - 1, products);
             }
             offer(query, slots, first, count, products, order, found);
+            floor.accumulate(found.floor());
         }
     }
 

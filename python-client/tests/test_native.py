@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import contextlib
 import copy
+import gc
 import importlib.util
 import inspect
+import os
 import pickle
 import random
 import struct
+import subprocess
+import sys
 import threading
+import tracemalloc
 from typing import Any
 from unittest.mock import patch
 
@@ -718,3 +724,156 @@ def test_what_lies_deep_is_no_matter(depth: int) -> None:
     for level in range(depth):
         payload = {"in": [payload]} if level % 2 else {"in": payload}
     assert received(published(payload)) == payload
+
+
+@pytest.mark.parametrize("type", ["list", "dict"])
+def test_what_a_payload_promises_in_vain_takes_no_memory(type: str) -> None:
+    size = 1 << 16
+    kind, many = (b"\xdd", size - 500) if type == "list" else (b"\xdf", size // 2 - 500)
+    payload = (kind + many.to_bytes(4, "big") + (b"" if type == "list" else b"\xa1a")) * 60
+    payload += b"\xc0" * (size - len(payload))
+    tracemalloc.start()
+    try:
+        with pytest.raises(msgspec.DecodeError):
+            received(payload)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 100 * size
+
+
+def test_a_message_can_be_copied() -> None:
+    original = Message("a", 7, 8, 2, bytes(range(32)), 2 | 2 << 8, b"\x81\xa1a\x01", b"\x80")
+    for twin in (
+        pickle.loads(pickle.dumps(original)),
+        copy.copy(original),
+        copy.deepcopy(original),
+    ):
+        assert type(twin) is Message
+        assert twin is not original
+        assert [getattr(twin, name) for name in FIELDS] == [
+            getattr(original, name) for name in FIELDS
+        ]
+        assert twin.payload == {"a": 1}
+
+
+def test_a_batch_names_channels_by_plain_strings() -> None:
+    class Name(str):
+        __slots__ = ()
+
+        def __str__(self) -> str:
+            return "another"
+
+    batch = Batch()
+    assert batch.index(Name("a")) == batch.index("a") == 0
+    assert [(type(name), name) for name in batch.indexes] == [(str, "a")]
+
+
+FINALIZER_ENDS_A_SUBSCRIPTION = """
+import gc
+from neuralcore import _wire
+from neuralcore._bus import receive
+from neuralcore._bus.inbox import Inbox
+
+one = _wire.Delivered(1, 1, 1, 1, 1, 0, 5, 0, "a", 2, b"\\xc0", 0, b"", 1, False)
+frame = _wire.encode_deliver([one] * 200)[4:]
+inboxes = {}
+
+class Last:
+    def __del__(self):
+        inboxes.clear()
+
+class Subscribed:
+    pass
+
+for _ in range(20):
+    gc.disable()
+    inboxes[1] = Inbox(Subscribed(), None, None, None, 1, True, True, 64)
+    last = Last()
+    last.itself = last
+    del last
+    gc.set_threshold(20, 1, 1)
+    gc.enable()
+    receive.read_deliveries(frame, inboxes)
+    gc.collect()
+    assert not inboxes
+print("lived")
+"""
+
+
+def test_a_finalizer_may_end_a_subscription_while_its_messages_are_read() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FINALIZER_ENDS_A_SUBSCRIPTION],
+        env={**os.environ, "PYTHONMALLOC": "debug"},  # what is freed is overwritten
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "lived\n"), done.stderr
+
+
+if fast is not None:
+
+    def test_a_finalizer_may_publish_while_a_payload_is_encoded() -> None:
+        sent: list[Batch] = []
+        outbox = outbox_into(sent)
+        filling = outbox.for_dicts({"a": 3}, PayloadCodec())
+        outbox.open()
+        put = outbox.put_dicts
+        assert put is not None
+        outbox.put("a", 1, 3, b"first")
+
+        class Last:
+            itself: Any
+
+            def __del__(self) -> None:
+                outbox.put("a", 1, 3, b"from a finalizer")
+                outbox.flush()
+
+        thresholds = gc.get_threshold()
+        payload = {"text": "x" * 2_000, "no UTF-8": "\ud800"}
+        gc.disable()
+        try:
+            last = Last()
+            last.itself = last
+            del last
+            gc.set_threshold(1, 1, 1)
+            gc.enable()
+            assert put("a", 1, payload, None, 0) is None
+        finally:
+            gc.set_threshold(*thresholds)
+            gc.enable()
+        gc.collect()
+        outbox.put("a", 1, 3, b"last")
+        outbox.close()
+        bodies = [m.payload for batch in sent for m, _ in batch.messages()]
+        assert bodies == [b"first", b"from a finalizer", b"last"]
+        assert filling.count == filling.bytes == 0
+
+    def test_what_is_none_of_the_usual_is_refused_or_read() -> None:
+        outbox = outbox_into([])
+        outbox.open()
+        outbox.for_dicts({"a": 3}, PayloadCodec())
+        outbox.put("a", 1, 3, b"first")
+        assert outbox.put_dicts is not None
+        assert outbox.put_dicts("a", 1, {}, collections.OrderedDict(a=1), 0) is None  # type: ignore[arg-type]
+        outbox.close()
+
+        anew = Message("a", 0, 1, 1, bytes(32), 2, b"\x07")
+        assert anew.payload == 7
+        del anew._payload
+        assert anew.payload == 7
+
+        class Told(Subscribed):
+            def deliver(self, messages: Any) -> None:
+                self.told.append(messages)
+
+        told: Any = Told(None)
+        told.inbox((1, 2))
+        assert told.told == [(1, 2)]
+        schedule: Any = Schedule(lambda: None)
+        robbed = Subscribed(schedule)
+        schedule.arrived(robbed, [message(5, 1)])
+        robbed.inbox.pop()
+        assert schedule.turn(0, 1.0)[1:3] == (None, False)

@@ -335,7 +335,10 @@ static PyObject *filling_put_dicts(Filling *self, PyObject *const *args, Py_ssiz
         return PyErr_Format(PyExc_TypeError, "put_dicts takes 5 arguments, not %zd", count);
     }
     PyObject *id = NULL;
-    int says = PyDict_CheckExact(args[3]) && PyDict_GET_SIZE(args[3]) > 0;
+    if (args[3] != Py_None && !PyDict_CheckExact(args[3])) {
+        Py_RETURN_NONE;
+    }
+    int says = args[3] != Py_None && PyDict_GET_SIZE(args[3]) > 0;
     Said said = {
         .channel = args[0],
         .priority = PyLong_AsLongLong(args[1]),
@@ -805,7 +808,7 @@ typedef struct {
     PyObject *wakes;   /* of the schedules that have got something */
     PyObject *messages;
     unsigned long last;
-    Inbox *inbox; /* of the last, borrowed from the inboxes */
+    Inbox *inbox; /* of the last */
 } Reading;
 
 /* Looks up whose the next messages are; -1 with an error. */
@@ -820,7 +823,9 @@ static int read_for(Reading *to, unsigned long subscription) {
         return -1;
     }
     to->last = subscription;
-    to->inbox = known != NULL && Py_IS_TYPE(known, inbox_type) ? (Inbox *)known : NULL;
+    /* Held: what is allocated may collect garbage, and a finalizer end the subscription. */
+    int is_inbox = known != NULL && Py_IS_TYPE(known, inbox_type);
+    Py_XSETREF(to->inbox, is_inbox ? (Inbox *)Py_NewRef(known) : NULL);
     if (to->inbox == NULL) {
         to->messages = begin_run(to->runs, subscription);
         return to->messages == NULL ? -1 : 0;
@@ -877,6 +882,7 @@ static PyObject *read_entries(PyObject *module, PyObject *args) {
         Py_XDECREF(message);
         body += payload + meta;
     }
+    Py_CLEAR(to.inbox);
     for (Py_ssize_t i = 0; to.wakes != NULL && i < PyList_GET_SIZE(to.wakes); i++) {
         Schedule *schedule = (Schedule *)PyList_GET_ITEM(to.wakes, i);
         schedule->to_wake = 0;
@@ -940,7 +946,7 @@ static PyObject *payload_get(Payload *self, PyObject *object, PyObject *type) {
         return PyErr_Format(PyExc_TypeError, "%R has no payload", Py_TYPE(object));
     }
     Delivery *message = (Delivery *)object;
-    if (message->value != unread) {
+    if (message->value != NULL && message->value != unread) { /* NULL where somebody deleted it */
         return Py_NewRef(message->value);
     }
     if (message->types != MSGPACK) {
@@ -1103,6 +1109,10 @@ typedef struct {
 /* Handles the most urgent message of an inbox: 1 if the turn goes on, 0 if there is more to do for it. */
 static int handle_one(Schedule *self, Inbox *inbox, Turn *turn) {
     Delivery *message = inbox_take(inbox);
+    if (message == NULL) { /* Somebody else took it. */
+        schedule_remove(self, inbox);
+        return 1;
+    }
     schedule_took_some(self, 1);
     self->running++;
     inbox->running++;

@@ -407,7 +407,7 @@ static PyObject *inbox_call(Inbox *self, PyObject *args, PyObject *kwargs) {
     if (!PyArg_ParseTuple(args, "O", &messages)) {
         return NULL;
     }
-    return PyObject_CallMethod(self->subscription, "deliver", "O", messages);
+    return PyObject_CallMethod(self->subscription, "deliver", "(O)", messages);
 }
 
 /* extend(messages) */

@@ -103,6 +103,19 @@ static inline int put_run(Buffer *out, const char *bytes, Py_ssize_t length) {
     return 1;
 }
 
+/* Whether it has no UTF-8. Asked before, as raising an exception may collect garbage, and so run
+ * finalizers, which may publish. */
+static int has_surrogate(PyObject *text) {
+    int kind = PyUnicode_KIND(text);
+    const void *data = PyUnicode_DATA(text);
+    for (Py_ssize_t i = 0; kind != PyUnicode_1BYTE_KIND && i < PyUnicode_GET_LENGTH(text); i++) {
+        if (Py_UNICODE_IS_SURROGATE(PyUnicode_READ(kind, data, i))) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 static inline int put_text(Buffer *out, PyObject *text) {
     Py_ssize_t length;
     const char *bytes;
@@ -110,10 +123,12 @@ static inline int put_text(Buffer *out, PyObject *text) {
         length = PyUnicode_GET_LENGTH(text);
         bytes = (const char *)PyUnicode_1BYTE_DATA(text);
     } else {
+        if (has_surrogate(text)) {
+            return 0;
+        }
         bytes = PyUnicode_AsUTF8AndSize(text, &length);
         if (bytes == NULL) {
-            PyErr_Clear(); /* A lone surrogate. */
-            return 0;
+            return -1;
         }
     }
     int put;
@@ -200,7 +215,19 @@ static int put_value(Buffer *out, PyObject *value, int depth) {
 typedef struct {
     const unsigned char *at;
     const unsigned char *end;
+    Py_ssize_t promised; /* values of what is open that are still to come, a byte each at least */
 } Encoded;
+
+/* Takes so many values for promised if there are bytes for them all, so that what is allocated in
+ * advance never is more than the bytes can fill. */
+static inline int promise(Encoded *from, unsigned long long values) {
+    Py_ssize_t left = from->end - from->at - from->promised;
+    if (left < 0 || values > (unsigned long long)left) {
+        return 0;
+    }
+    from->promised += (Py_ssize_t)values;
+    return 1;
+}
 
 /* The keys that were met last: most messages have those of the ones before. They stay for good. */
 #define KNOWN_KEYS 256
@@ -297,11 +324,12 @@ static inline PyObject *new_dict(Py_ssize_t count) {
 }
 
 static PyObject *take_dict(Encoded *from, unsigned long long count, int depth) {
-    if (depth >= DEEPEST || count > (unsigned long long)(from->end - from->at) / 2) {
+    if (depth >= DEEPEST || !promise(from, 2 * count)) {
         return NULL;
     }
     PyObject *dict = new_dict((Py_ssize_t)count);
     for (; dict != NULL && count > 0; count--) {
+        from->promised -= 2;
         PyObject *key = take_key(from);
         PyObject *value = key == NULL ? NULL : take_value(from, depth + 1);
         if (value == NULL || PyDict_SetItem(dict, key, value) < 0) {
@@ -314,11 +342,12 @@ static PyObject *take_dict(Encoded *from, unsigned long long count, int depth) {
 }
 
 static PyObject *take_list(Encoded *from, unsigned long long count, int depth) {
-    if (depth >= DEEPEST || count > (unsigned long long)(from->end - from->at)) {
+    if (depth >= DEEPEST || !promise(from, count)) {
         return NULL;
     }
     PyObject *list = PyList_New((Py_ssize_t)count);
     for (Py_ssize_t i = 0; list != NULL && i < (Py_ssize_t)count; i++) {
+        from->promised--;
         PyObject *value = take_value(from, depth + 1);
         if (value == NULL) {
             Py_CLEAR(list);
@@ -410,7 +439,7 @@ static PyObject *take_value(Encoded *from, int depth) {
 
 /* All of the bytes; NULL without an error if they are unusual. */
 static PyObject *decode_msgpack(const unsigned char *bytes, Py_ssize_t size) {
-    Encoded from = {bytes, bytes + size};
+    Encoded from = {bytes, bytes + size, 0};
     PyObject *value = take_value(&from, 0);
     if (value != NULL && from.at != from.end) {
         Py_CLEAR(value);

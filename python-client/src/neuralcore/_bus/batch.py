@@ -93,6 +93,8 @@ class Batch:
         """The number under which the batch's entries name a channel."""
         if len(self.indexes) == 0xFFFF:
             raise InvalidRequest("A batch names at most 65,535 channels.")
+        if type(channel) is not str:  # what compares them in C is not to run code of its class
+            channel = str.__str__(channel)
         return self.indexes.setdefault(channel, len(self.indexes))
 
     def frame(self, number: int, namespace: str, publisher: int) -> bytes:

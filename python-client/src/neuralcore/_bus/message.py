@@ -302,6 +302,11 @@ class _Readable:
         )
 
 
+_FIELDS = (
+    *("channel", "priority", "namespace_sequence", "_attempt", "_about", "_types"),
+    *("_payload_bytes", "_meta_bytes", "_subscription", "_payload", "_meta", "_settled"),
+)
+
 if fast is None or TYPE_CHECKING:
 
     class Message(_Readable, msgspec.Struct, gc=False, eq=False):
@@ -334,6 +339,9 @@ else:
         """One message of a channel. To be read; changing it changes nothing for anybody else."""
 
         __slots__ = ()
+
+        def __reduce__(self) -> tuple[Any, ...]:
+            return type(self), tuple(getattr(self, name) for name in _FIELDS)
 
 
 def _not_acknowledged(message: _Readable) -> Exception:

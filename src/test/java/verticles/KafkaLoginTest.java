@@ -1,6 +1,7 @@
 package verticles;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.vertx.core.Vertx;
 import java.nio.charset.StandardCharsets;
@@ -15,6 +16,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import neuralcore.eventbus.Addresses;
 import neuralcore.relay.RelayConfig;
+import neuralcore.wire.ErrorCode;
+import neuralcore.wire.NeuralCoreException;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -29,6 +32,7 @@ class KafkaLoginTest extends JournalFixture {
     private static final String SECRET = "a \"strange\\\" one";
 
     @TempDir static Path kafkaFolder;
+    private static Kerberos kerberos;
     private static KafkaServer kafka;
 
     private Vertx vertx;
@@ -60,7 +64,8 @@ class KafkaLoginTest extends JournalFixture {
         settings.put("ssl.keystore.type", "PKCS12");
         settings.put("ssl.keystore.location", store().toString());
         settings.put("ssl.keystore.password", "changeit");
-        settings.put("sasl.enabled.mechanisms", "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER");
+        settings.put(
+                "sasl.enabled.mechanisms", "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER,GSSAPI");
         String login = "listener.name.inner.%s.sasl.jaas.config";
         String module = "org.apache.kafka.common.security.%sLoginModule required";
         settings.put(
@@ -74,6 +79,9 @@ class KafkaLoginTest extends JournalFixture {
                 login.formatted("oauthbearer"),
                 module.formatted("oauthbearer.OAuthBearer")
                         + " unsecuredLoginStringClaim_sub=\"broker\";");
+        kerberos = new Kerberos(kafkaFolder.resolve("kerberos"), "brokers");
+        settings.put("sasl.kerberos.service.name", "brokers");
+        settings.put(login.formatted("gssapi"), kerberos.brokerLogin());
         kafka =
                 new KafkaServer(
                         kafkaFolder,
@@ -82,7 +90,8 @@ class KafkaLoginTest extends JournalFixture {
                                 "--add-scram",
                                 "SCRAM-SHA-256=[name=ann,password=plain]",
                                 "--add-scram",
-                                "SCRAM-SHA-512=[name=ann,password=plain]"));
+                                "SCRAM-SHA-512=[name=ann,password=plain]"),
+                        kerberos.options());
     }
 
     /** Once for the line of the module; once more where it stands in a file of properties. */
@@ -111,6 +120,7 @@ class KafkaLoginTest extends JournalFixture {
     @AfterAll
     static void stopKafka() throws Exception {
         kafka.close();
+        kerberos.close();
     }
 
     @BeforeEach
@@ -135,6 +145,46 @@ class KafkaLoginTest extends JournalFixture {
     }
 
     @Test
+    void aKeytabIsEnough() throws Exception {
+        Path keytab = kerberos.admit("ann");
+        openKerberos(keytab);
+        awaitStatus("connected");
+        offer(message("here", 1, 0, 0));
+        awaitTrue(this::hasComeBack);
+    }
+
+    @Test
+    void whoHasAWrongKeytabIsToldWhy() throws Exception {
+        Path keytab = kerberos.admit("carol");
+        openKerberos(keytab);
+        awaitTrue(() -> !String.valueOf(describe().get("reason")).isEmpty());
+        assertThat(String.valueOf(describe().get("reason")))
+                .contains("ann@EXAMPLE.COM", keytab.toString(), "klist -kt", "krb5.conf");
+        assertThatThrownBy(
+                        () ->
+                                call(
+                                        Addresses.relay("r"),
+                                        Map.of("do", "publish", "to", Map.of(), "messages", 0)))
+                .hasMessageContaining("klist -kt")
+                .extracting(e -> ((NeuralCoreException) e).code())
+                .isEqualTo(ErrorCode.UNAVAILABLE);
+    }
+
+    private void openKerberos(Path keytab) throws Exception {
+        open(
+                Map.of(
+                        "sasl",
+                        "gssapi",
+                        "user",
+                        "ann@EXAMPLE.COM",
+                        "keytab",
+                        keytab.toString(),
+                        "kerberos_service",
+                        "brokers"),
+                "gssapi");
+    }
+
+    @Test
     void whoDoesNotIsToldWhyAndHisPasswordIsReadAgain() throws Exception {
         Path password = open("plain", "wrong", "second");
         awaitTrue(() -> String.valueOf(describe().get("reason")).contains("uthentication"));
@@ -156,14 +206,16 @@ class KafkaLoginTest extends JournalFixture {
 
     private Path open(String mechanism, String secret, String topic) throws Exception {
         Path password = Files.writeString(folder.resolve("password"), secret);
-        Map<String, @Nullable Object> values = new HashMap<>();
+        open(Map.of("sasl", mechanism, "user", "ann", "password_file", password.toString()), topic);
+        return password;
+    }
+
+    private void open(Map<String, String> login, String topic) throws Exception {
+        Map<String, @Nullable Object> values = new HashMap<>(login);
         values.put("name", "r");
         values.put("bootstrap_servers", "127.0.0.1:" + door.port());
         values.put("tls", true);
         values.put("tls_ca", ca().toString());
-        values.put("sasl", mechanism);
-        values.put("user", "ann");
-        values.put("password_file", password.toString());
         values.put("namespace", "atlas");
         values.put(
                 "routes",
@@ -184,7 +236,6 @@ class KafkaLoginTest extends JournalFixture {
                 vertx.deployVerticle(
                         new KafkaVerticle(
                                 RelayConfig.of(values), new RelayNode("n", 1 << 20), "")));
-        return password;
     }
 
     /** What comes back of what a node has sent is a loop: it was sent, and it was read. */

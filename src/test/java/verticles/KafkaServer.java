@@ -33,19 +33,23 @@ final class KafkaServer implements AutoCloseable {
     private final int innerPort;
     private final int proxiedPort;
     private final Map<String, String> more;
+    private final List<String> options;
     private Process process;
 
     KafkaServer(Path folder) throws Exception {
-        this(folder, Map.of(), List.of());
+        this(folder, Map.of(), List.of(), List.of());
     }
 
     /**
      * @param more settings of the broker
      * @param format further words for the program that prepares the folder
+     * @param options of its JVM
      */
-    KafkaServer(Path folder, Map<String, String> more, List<String> format) throws Exception {
+    KafkaServer(Path folder, Map<String, String> more, List<String> format, List<String> options)
+            throws Exception {
         this.folder = folder;
         this.more = more;
+        this.options = options;
         port = freePort();
         controllerPort = freePort();
         innerPort = freePort();
@@ -66,7 +70,7 @@ final class KafkaServer implements AutoCloseable {
     /**
      * Below those that systems give to connections, or one would have it when it is wanted again.
      */
-    private static int freePort() {
+    static int freePort() {
         while (true) {
             int candidate = ThreadLocalRandom.current().nextInt(10_000, 32_000);
             try (ServerSocket probe =
@@ -136,6 +140,7 @@ final class KafkaServer implements AutoCloseable {
         String classPath = Files.readString(Path.of("target", "kafka-broker.classpath"));
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        command.addAll(options);
         command.addAll(
                 List.of(
                         "-Xmx192m",

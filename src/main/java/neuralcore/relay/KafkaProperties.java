@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import javax.security.auth.login.LoginException;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.NeuralCoreException;
 import org.jspecify.annotations.Nullable;
@@ -205,6 +206,11 @@ public final class KafkaProperties {
                 yield module(JAVA + "security.oauthbearer.OAuthBearerLoginModule", tokenOptions());
             }
             case GSSAPI -> {
+                if (config.user().isEmpty()) {
+                    throw new NeuralCoreException(
+                            ErrorCode.CONFIG_INVALID,
+                            "A relay with 'sasl: gssapi' needs the principal as its 'user', such as shop@EXAMPLE.COM.");
+                }
                 map.put("sasl.kerberos.service.name", settings.service());
                 Map<String, String> options = new TreeMap<>();
                 options.put("useKeyTab", "true");
@@ -217,6 +223,30 @@ public final class KafkaProperties {
                 yield module("com.sun.security.auth.module.Krb5LoginModule", options);
             }
         };
+    }
+
+    /** Why a client failed, down to the first cause, and what to do where Kafka does not say it. */
+    public String reason(Throwable error) {
+        String first = String.valueOf(error.getMessage());
+        String last = first;
+        boolean login = false;
+        for (Throwable each = error; each != null; each = each.getCause()) {
+            login |= each instanceof LoginException;
+            last = each.getMessage() == null ? last : each.getMessage();
+        }
+        String all = last.equals(first) ? first : first + ": " + last;
+        return login && settings.mechanism() == KafkaSettings.Mechanism.GSSAPI
+                ? all + ". " + advice()
+                : all;
+    }
+
+    private String advice() {
+        return "Kerberos does not let '%1$s' in by %2$s: 'klist -kt' shows whose keys are in that file, 'kinit -kt' tries them; the realm's servers are in /etc/krb5.conf, or where -Djava.security.krb5.conf says"
+                .formatted(
+                        config.user(),
+                        settings.keytab() == null
+                                ? "the keytab that is the machine's own"
+                                : "the keytab " + settings.keytab());
     }
 
     private String passwordModule(String name) {

@@ -6,7 +6,6 @@ import io.vertx.core.Promise;
 import io.vertx.core.Vertx;
 import java.time.Duration;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.DescribeClusterOptions;
@@ -27,11 +26,11 @@ final class KafkaCluster {
     private long askedNanos;
     private long answeredNanos;
 
-    KafkaCluster(Vertx vertx, Map<String, Object> properties, long patienceMillis) {
+    KafkaCluster(Vertx vertx, Admin admin, int patienceMillis) {
         this.vertx = vertx;
         this.context = vertx.getOrCreateContext();
-        this.admin = Admin.create(properties);
-        this.patienceMillis = (int) patienceMillis;
+        this.admin = admin;
+        this.patienceMillis = patienceMillis;
     }
 
     /** When it last said something; 0 for never. */

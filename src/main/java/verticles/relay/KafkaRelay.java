@@ -16,6 +16,7 @@ import neuralcore.relay.schema.SchemaRegistry;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.NeuralCoreException;
 import neuralcore.wire.Params;
+import org.apache.kafka.clients.admin.Admin;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -108,26 +109,31 @@ public final class KafkaRelay implements Relay {
 
     private void connect() {
         long attempt = link.begin();
-        try {
-            KafkaCluster asked = new KafkaCluster(vertx, properties.admin(), config.answerMillis());
-            replace(asked);
-            asked.ask()
-                    .onComplete(
-                            answer -> {
-                                if (link.isCurrent(attempt)) {
-                                    connected();
-                                }
-                            },
-                            error -> lost(attempt, reason(error)));
-        } catch (RuntimeException e) {
-            lost(attempt, reason(e));
-        }
+        // Reads passwords and certificates, and with Kerberos talks to its server.
+        vertx.executeBlocking(() -> Admin.create(properties.admin()), false)
+                .onComplete(
+                        admin -> connect(attempt, new KafkaCluster(vertx, admin, patience())),
+                        error -> lost(attempt, properties.reason(error)));
     }
 
-    private static String reason(Throwable error) {
-        Throwable cause = error.getCause();
-        return error.getMessage()
-                + (cause == null || cause.getMessage() == null ? "" : ": " + cause.getMessage());
+    private void connect(long attempt, KafkaCluster opened) {
+        if (!link.isCurrent(attempt)) {
+            opened.close();
+            return;
+        }
+        replace(opened);
+        opened.ask()
+                .onComplete(
+                        answer -> {
+                            if (link.isCurrent(attempt)) {
+                                connected();
+                            }
+                        },
+                        error -> lost(attempt, properties.reason(error)));
+    }
+
+    private int patience() {
+        return (int) config.answerMillis();
     }
 
     private void replace(@Nullable KafkaCluster next) {
@@ -145,7 +151,7 @@ public final class KafkaRelay implements Relay {
         try {
             routes.open();
         } catch (RuntimeException e) {
-            renew(reason(e));
+            renew(properties.reason(e));
         }
     }
 
@@ -204,7 +210,7 @@ public final class KafkaRelay implements Relay {
             lost(attempt, "no answer for %d ms".formatted(asked.silentNanos() / 1_000_000));
             return;
         }
-        asked.ask().onFailure(error -> lost(attempt, reason(error)));
+        asked.ask().onFailure(error -> lost(attempt, properties.reason(error)));
         if (routes.isOverdue()) {
             renew("a consumer does not come back from reading");
             return;

@@ -144,6 +144,9 @@ class KafkaConfigTest {
         assertThat(kerberos).containsEntry("sasl.kerberos.service.name", "brokers");
         assertThat((String) kerberos.get("sasl.jaas.config"))
                 .contains("Krb5LoginModule", "principal=\"ann@REALM\"", "/etc/k.keytab");
+        assertThatThrownBy(() -> properties(Map.of("sasl", "gssapi")).admin())
+                .isInstanceOf(NeuralCoreException.class)
+                .hasMessageContaining("'user'");
     }
 
     @Test

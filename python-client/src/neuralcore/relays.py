@@ -102,7 +102,7 @@ class _Bridge:
         self._routes.append(given)
 
     def connect(self, timeout: float = 10.0) -> Completion[None]:
-        """Opens the relay and waits until the server answers.
+        """Opens the relay and waits until the server answers; tries again one that had given up.
 
         :raises ConnectError: if it does not within ``timeout`` seconds; the relay is closed then.
         :raises NotSupported: without a daemon, or if it lacks the role ``relay``.
@@ -123,7 +123,10 @@ class _Bridge:
 
     def _connect(self, timeout: float) -> None:
         deadline = time.monotonic() + timeout
+        again = self._unregister is not None
         self._open()
+        if again:  # it may have given up
+            self._call("on", {"name": self.name})
         while True:
             said = self._call("health", {"name": self.name})
             if said["status"] == "connected":

@@ -168,6 +168,18 @@ async def test_a_server_that_is_not_there_is_an_error_and_leaves_no_relay(client
     assert bridge.status() == "disconnected"
 
 
+async def test_a_relay_that_has_given_up_connects_again_when_it_is_told_to(client, tmp_path):
+    port = redis_server.free_port()
+    with redis_server.running(tmp_path, port) as url:
+        bridge = RedisBridge(url, "gives-up", client=client, max_reconnect_attempts=1)
+        await bridge.connect(PATIENCE)
+    await until(lambda: bridge.status() == "failed", "that it gives up")
+    with redis_server.running(tmp_path, port):
+        await bridge.connect(PATIENCE)
+        assert bridge.status() == "connected"
+        await bridge.close(forget=True)
+
+
 def test_a_url_is_taken_apart_so_that_its_password_is_not_shown():
     bridge = RedisBridge("redis://ann:s%40cret@host/3")
     assert bridge._settings["url"] == "redis://host:6379/3"

@@ -507,7 +507,7 @@ class MessageBus:
         if delay is not None or deliver_at is not None:
             delay_ms = check_delay(delay, deliver_at)
             if self.backend == "fallback":
-                raise NotSupported("Without the daemon there is no delayed delivery.")
+                raise NotSupported("Delayed delivery needs the daemon.")
         ttl_ms = 0 if ttl is None else check_ttl(ttl)
         level = _CONFIRM.get(confirm)
         if level is None:
@@ -515,7 +515,7 @@ class MessageBus:
                 f"confirm is {confirm!r}; it must be none, accepted, durable or relayed."
             )
         if level == RELAYED and self.backend == "fallback":
-            raise NotSupported("Without the daemon there is no relay.")
+            raise NotSupported("A relay needs the daemon.")
         plugins = core.plugins
         if not plugins.around_publish:
             return core.publish(channel, payload, priority, fields, ttl_ms, delay_ms, level)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import venv
 from pathlib import Path
 
 from compat.atlas_tree import contents, make_tree
@@ -95,3 +96,15 @@ def test_a_migrated_copy_is_as_good_and_reverts(tmp_path, capsys):
 def test_what_is_no_checkout_is_told(tmp_path, capsys):
     assert check(tmp_path) == 2
     assert "no checkout of ATLAS" in capsys.readouterr().out
+
+
+def test_an_interpreter_that_cannot_run_the_tests_is_told(tmp_path, capsys):
+    root = tree(tmp_path)
+    venv.create(tmp_path / "bare", with_pip=False)
+    for python, why in (
+        (str(tmp_path / "bare" / "bin" / "python"), "lacks pytest, pytest-asyncio, msgspec, numpy"),
+        (str(tmp_path / "none"), "cannot be run"),
+        ("/bin/false", "is no Python"),
+    ):
+        assert main(["--atlas-root", str(root), "--python", python]) == 2
+        assert f"{python} {why}" in capsys.readouterr().out

@@ -87,6 +87,9 @@ def check(options: argparse.Namespace) -> int:
     if not (root / "tests").is_dir() or not (root / "core" / "messaging").is_dir():
         print(f"{root} is no checkout of ATLAS: it has no tests or no core/messaging.")
         return 2
+    if options.python and (trouble := environment.trouble_with(options.python)):
+        print(f"{trouble}; without --python the check makes an environment of its own.")
+        return 2
     names = options.files or (BUS_FILES if options.bus else _test_files(root))
     names = [name for name in names if (root / name).exists()]
     parts = options.part or PARTS

@@ -389,7 +389,7 @@ class LocalBackend:
 
     def send(self, batch: Batch, wait: float) -> bool:
         if batch.delayed:
-            raise _lacks("delayed delivery")
+            raise _lacks("Delayed delivery")
         rejected = self._namespace.publish(self, [message for message, _ in batch.messages()])
         batch.settle(rejected)
         if rejected:
@@ -410,9 +410,9 @@ class LocalBackend:
     ) -> None:
         lacking = sorted(options.keys() - _UNDERSTOOD)
         if lacking:
-            raise _lacks(f"a subscription with {', '.join(lacking)}")
+            raise _lacks(f"A subscription with {', '.join(lacking)}")
         if "*" in channel:
-            raise _lacks(f"a pattern such as {channel!r}")
+            raise _lacks(f"A pattern such as {channel!r}")
         with self._namespace.lock:
             of = self._namespace.channel(channel)
             attempts = Attempts.of(options) if options.get("ack") == "explicit" else None
@@ -482,12 +482,12 @@ class LocalBackend:
     def _check(self, channel: str, options: dict[str, Any]) -> None:
         policy = options.get("drop_policy", "drop_new")
         if policy == "block":
-            raise _lacks("drop_policy 'block'")
+            raise _lacks("drop_policy='block'")
         if policy not in ("drop_new", "drop_old"):
             raise InvalidRequest(f"drop_policy is {policy!r}; 'drop_new' or 'drop_old' is needed.")
         if options.get("persistent") and not self._allow_volatile:
             raise _lacks(
-                f"the persistent channel {channel!r}",
+                f"The persistent channel {channel!r}",
                 hint="Pass allow_volatile=True to the bus if losing its messages is fine.",
             )
 
@@ -510,4 +510,4 @@ class LocalBackend:
 
 
 def _lacks(what: str, hint: str = "Start the daemon.") -> NotSupported:
-    return NotSupported(f"Without the daemon there is no {what}.", hint=hint)
+    return NotSupported(f"{what} needs the daemon.", hint=hint)

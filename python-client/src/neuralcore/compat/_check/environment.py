@@ -9,6 +9,9 @@ from pathlib import Path
 
 # What the tests import, and a machine without a screen, a browser or a GPU can have; by name, and
 # not from ATLAS's files, so that nothing is installed that nobody has looked at.
+NEEDED = ("pytest", "pytest-asyncio", "msgspec", "numpy")
+"""What nothing runs without: the tests' runner, and what neuralcore imports."""
+
 PACKAGES = (
     "pytest>=8",
     "pytest-asyncio>=0.24",
@@ -55,3 +58,19 @@ def prepare(folder: Path) -> str:
     )
     stamp.write_text(wanted)
     return str(python)
+
+
+def trouble_with(python: str) -> str | None:
+    """Why an interpreter cannot run the tests, None if it can."""
+    look = (
+        "import importlib.util as u, sys\n"
+        "print(*(n for n in sys.argv[1:] if u.find_spec(n.replace('-', '_')) is None), sep=', ')"
+    )
+    try:
+        asked = subprocess.run([python, "-c", look, *NEEDED], capture_output=True, text=True)
+    except OSError as e:
+        return f"{python} cannot be run: {e}"
+    if asked.returncode:
+        return f"{python} is no Python: {asked.stderr.strip() or asked.returncode}"
+    lacking = asked.stdout.strip()
+    return f"{python} lacks {lacking}" if lacking else None

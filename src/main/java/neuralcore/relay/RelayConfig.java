@@ -90,10 +90,12 @@ public record RelayConfig(
         String prefix = given.text("prefix", "");
         List<Route> routes = new ArrayList<>();
         for (Object item : given.list("routes")) {
-            if (!(item instanceof Map<?, ?> map)) {
-                throw NeuralCoreException.invalid("A relay's 'routes' must be a list of objects.");
-            }
-            routes.add(RouteParams.of(Given.typed(map), namespace, prefix));
+            routes.add(
+                    route(
+                            item,
+                            "Relay '%s', route %d".formatted(name, routes.size() + 1),
+                            namespace,
+                            prefix));
         }
         // A round of Kafka's consumers ends with a commit, and so is to be worth one.
         int usualSize = broker == Broker.KAFKA ? 2_048 : 512;
@@ -127,6 +129,18 @@ public record RelayConfig(
                         broker == Broker.KAFKA ? KafkaSettings.of(given) : null);
         given.done();
         return config;
+    }
+
+    private static Route route(Object item, String which, String namespace, String prefix) {
+        if (!(item instanceof Map<?, ?> map)) {
+            throw NeuralCoreException.invalid(
+                    "%s is '%s'; it must be an object.".formatted(which, item));
+        }
+        try {
+            return RouteParams.of(Given.typed(map), namespace, prefix);
+        } catch (NeuralCoreException e) {
+            throw new NeuralCoreException(e.code(), which + ": " + e.getMessage(), e);
+        }
     }
 
     public RelayConfig with(Route route) {

@@ -142,6 +142,21 @@ class RoutingTest {
     }
 
     @Test
+    void aWrongRouteIsNamedByItsPlace() {
+        Map<String, @Nullable Object> good =
+                Map.of("direction", "out", "channel", "a", "stream", "s");
+        Map<String, @Nullable Object> wrong = new HashMap<>(good);
+        wrong.put("priority_min", "x");
+        Map<String, @Nullable Object> relay =
+                relay(Map.of("name", "cache", "routes", List.of(good, wrong)));
+
+        assertThatThrownBy(() -> RelayConfig.of(relay))
+                .isInstanceOf(NeuralCoreException.class)
+                .hasMessageStartingWith("Relay 'cache', route 2: ")
+                .hasMessageContaining("priority_min");
+    }
+
+    @Test
     void aPasswordIsNeverShown() {
         RelayConfig relay = RelayConfig.of(relay(Map.of("password", "hush")));
 

@@ -38,6 +38,7 @@ from neuralcore._bus.outbox import Outbox
 from neuralcore._bus.payload import PayloadCodec, decode_msgpack
 from neuralcore._wire import Delivered
 from neuralcore.compat._agent import revival
+from neuralcore.compat._agent.messages import CONTEXT, MessagePriority
 from neuralcore.errors import NotSupported, ProtocolError
 
 modes = pytest.mark.parametrize("mode", ["python", "c"] if fast is not None else ["python"])
@@ -272,14 +273,6 @@ def test_a_payload_is_decoded_once() -> None:
     with pytest.raises(AttributeError):
         message.payload = 1  # type: ignore[misc]
     assert (inspect.getdoc(Message.payload) or "").startswith("What was published")
-
-
-@given(st.dictionaries(st.text(max_size=3), st.none() | st.integers(), max_size=8))
-def test_fields_are_sorted_out_alike(fields: dict[str, Any]) -> None:
-    names = ("a", "agent_id", "")
-    set_, named = revival._set_fields(fields, names)
-    assert set_ == {key: value for key, value in fields.items() if value is not None}
-    assert named == {key: value for key, value in set_.items() if key in names}
 
 
 def test_an_outbox_that_cannot_send_keeps_everything() -> None:
@@ -677,6 +670,63 @@ if fast is not None:
             sequence=0, timestamp_ns=0
         )
         assert [int(str(id)[16:], 16) for id in ids[:2]] == [one.sequence, other.sequence]
+
+    @given(
+        st.fixed_dictionaries(
+            {"payload": st.none() | values},
+            optional={
+                "priority": st.integers() | st.sampled_from(MessagePriority) | st.booleans(),
+                "headers": st.none() | st.dictionaries(st.text(max_size=3), values) | st.just(()),
+                "agent_id": st.none() | st.text(max_size=40) | st.sampled_from(MessagePriority),
+                "trace_id": values,
+                "": st.none() | values,
+                "payload_type": st.text(max_size=1),
+            },
+        )
+        | st.just({}),
+        st.integers(0, 2**32 - 1),
+    )
+    def test_an_objects_fields_are_put_as_its_payload_and_meta(
+        fields: dict[str, Any], ttl: int
+    ) -> None:
+        sent: list[Batch] = []
+        outbox = outbox_into(sent)
+        outbox.open()
+        outbox.for_dicts({"a": 3}, PayloadCodec())
+        outbox.put("a", 7, 3, b"before")
+        assert outbox.put_fields is not None
+        assert outbox.put_dicts is not None
+        payload, meta = revival.wire_form(fields, CONTEXT, "Kind")
+        id = outbox.put_fields("a", MessagePriority.LOW, fields, CONTEXT, "Kind", ttl)
+        same = outbox.put_dicts("a", 8, payload, meta, ttl)
+        outbox.close()
+        _, *put = [m._replace(timestamp_ns=0) for batch in sent for m, _ in batch.messages()]
+        if id is None:
+            left = (
+                "payload" not in fields or "payload_type" in fields or fields.get("headers") == ()
+            )
+            assert left or same is None
+        else:
+            assert same is not None
+            assert put[0] == put[1]._replace(sequence=put[0].sequence)
+
+    def test_an_objects_fields_that_are_no_fields_are_refused_or_left() -> None:
+        outbox = outbox_into([])
+        outbox.open()
+        outbox.for_dicts({"a": 3}, PayloadCodec())
+        assert outbox.put_fields is not None
+        put: Any = outbox.put_fields
+        assert put("a", 1, {"payload": 1, 2: 3}, (), "Kind", 0) is None
+        assert put("a", 1, {"payload": "\ud800"}, (), "Kind", 0) is None
+        for wrong in (
+            ("a", 1, [], (), "Kind", 0),
+            ("a", 1, {}, (), 5, 0),
+            ("a", "1", {}, (), "K", 0),
+        ):
+            with pytest.raises(TypeError):
+                put(*wrong)
+        with pytest.raises(OverflowError):
+            put("a", 1 << 70, {"payload": 1}, (), "Kind", 0)
 
 
 def received(payload: bytes) -> Any:

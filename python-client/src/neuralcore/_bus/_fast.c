@@ -186,7 +186,8 @@ static PyObject *make_id(Filling *self, int number) {
 }
 
 /* A message with nothing but these. The meta may be NULL; so may the encoded payload, where there is
- * a value to be encoded as MessagePack, and perhaps one for the meta. */
+ * a value to be encoded as MessagePack, and perhaps one for the meta. With a class's name, the value
+ * is an object's fields, and the meta's names those which it gets. */
 typedef struct {
     PyObject *channel;
     long long priority;
@@ -196,6 +197,7 @@ typedef struct {
     long meta_type;
     PyObject *meta;
     PyObject *meta_value;
+    PyObject *class_name;
     unsigned long long ttl;
 } Said;
 
@@ -253,6 +255,16 @@ static int put_body(Filling *self, PyObject *bytes, PyObject *value) {
     return 1;
 }
 
+static int put_payload(Filling *self, const Said *said) {
+    return said->class_name == NULL ? put_body(self, said->payload, said->value)
+                                    : put_fields(&self->bodies, said->value, said->class_name);
+}
+
+static int put_meta(Filling *self, const Said *said) {
+    return said->class_name == NULL ? put_body(self, said->meta, said->meta_value)
+                                    : put_context(&self->bodies, said->value, said->meta_value, said->class_name);
+}
+
 /* Adds a message if that takes nothing but adding it: 1 if it did, 0 if it is for the long way. */
 static int try_put(Filling *self, const Said *said, PyObject **id) {
     if (!self->open || self->next >= BLOCK || self->digits == NULL ||
@@ -275,10 +287,10 @@ static int try_put(Filling *self, const Said *said, PyObject **id) {
     }
     Py_ssize_t before = self->bodies.size;
     unsigned char *entry = buffer_room(&self->entries, PUBLISHED_BYTES);
-    int put = entry == NULL ? -1 : put_body(self, said->payload, said->value);
+    int put = entry == NULL ? -1 : put_payload(self, said);
     Py_ssize_t between = self->bodies.size;
     if (put > 0) {
-        put = put_body(self, said->meta, said->meta_value);
+        put = put_meta(self, said);
     }
     Py_ssize_t after = self->bodies.size;
     if (put <= 0 || (said->payload == NULL && after - before > LARGE)) {
@@ -355,6 +367,30 @@ static PyObject *filling_put_dicts(Filling *self, PyObject *const *args, Py_ssiz
     return put < 0 ? NULL : put == 0 ? Py_NewRef(Py_None) : id;
 }
 
+/* put_fields(channel, priority, fields, names, class_name, ttl_ms): the id, or None if it is for the long way */
+static PyObject *filling_put_fields(Filling *self, PyObject *const *args, Py_ssize_t count) {
+    if (count != 6 || !PyDict_CheckExact(args[2]) || !PyTuple_CheckExact(args[3]) ||
+        !PyUnicode_CheckExact(args[4])) {
+        return PyErr_Format(PyExc_TypeError, "put_fields takes a channel, a priority, a dict, a tuple, a str, and a ttl");
+    }
+    PyObject *id = NULL;
+    Said said = {
+        .channel = args[0],
+        .priority = PyLong_AsLongLong(args[1]),
+        .payload_type = MSGPACK,
+        .value = args[2],
+        .meta_type = MSGPACK,
+        .meta_value = args[3],
+        .class_name = args[4],
+        .ttl = PyLong_AsUnsignedLongLong(args[5]),
+    };
+    if (PyErr_Occurred()) {
+        return NULL;
+    }
+    int put = self->payload_type == MSGPACK ? try_put(self, &said, &id) : 0;
+    return put < 0 ? NULL : put == 0 ? Py_NewRef(Py_None) : id;
+}
+
 /* add(entry, payload, meta=b"") */
 static PyObject *filling_add(Filling *self, PyObject *args) {
     PyObject *entry, *payload, *meta = NULL;
@@ -407,6 +443,10 @@ static PyMethodDef filling_methods[] = {
     {"put_dicts", (PyCFunction)(void (*)(void))filling_put_dicts, METH_FASTCALL,
      "put_dicts(channel, priority, payload, meta, ttl_ms)\n--\n\n"
      "Adds a message of two dicts, encoded here; its id, or None if put has to do it."},
+    {"put_fields", (PyCFunction)(void (*)(void))filling_put_fields, METH_FASTCALL,
+     "put_fields(channel, priority, fields, names, class_name, ttl_ms)\n--\n\n"
+     "Adds a message of an object's fields, those of these names as its meta too; its id, or None if\n"
+     "put has to do it. See outbox.py."},
     {"add", (PyCFunction)filling_add, METH_VARARGS,
      "add(entry, payload, meta=b\"\")\n--\n\nAdds a message of which all is known."},
     {"take", (PyCFunction)filling_take, METH_NOARGS,
@@ -1365,33 +1405,6 @@ static PyType_Spec schedule_spec = {
     schedule_slots,
 };
 
-/* ------------------------------------------------------------------ ATLAS's messages */
-
-/* set_fields(fields, names): those that are not None, and of these the named ones */
-static PyObject *set_fields(PyObject *module, PyObject *args) {
-    PyObject *fields, *names, *key, *value;
-    Py_ssize_t place = 0;
-    if (!PyArg_ParseTuple(args, "O!O!", &PyDict_Type, &fields, &PyTuple_Type, &names)) {
-        return NULL;
-    }
-    PyObject *set = PyDict_New();
-    PyObject *named = PyDict_New();
-    int good = set != NULL && named != NULL;
-    while (good && PyDict_Next(fields, &place, &key, &value)) {
-        good = value == Py_None || PyDict_SetItem(set, key, value) == 0;
-    }
-    for (Py_ssize_t i = 0; good && i < PyTuple_GET_SIZE(names); i++) {
-        value = PyDict_GetItemWithError(set, PyTuple_GET_ITEM(names, i));
-        good = value == NULL ? !PyErr_Occurred() : PyDict_SetItem(named, PyTuple_GET_ITEM(names, i), value) == 0;
-    }
-    if (!good) {
-        Py_XDECREF(set);
-        Py_XDECREF(named);
-        return NULL;
-    }
-    return Py_BuildValue("NN", set, named);
-}
-
 /* ------------------------------------------------------------------ the module */
 
 static PyMethodDef functions[] = {
@@ -1402,7 +1415,6 @@ static PyMethodDef functions[] = {
      "read_entries(frame, at, count, channels, make, inboxes)\n--\n\n"
      "The runs of a deliver frame that are for none of the inboxes, and what is to be called as the\n"
      "others have something.\n\n:raises ValueError: if it does not fit; nothing is handed over then."},
-    {"set_fields", set_fields, METH_VARARGS, "set_fields(fields, names)\n--\n\nSee revival.py."},
     {NULL},
 };
 
@@ -1419,10 +1431,15 @@ static int add_type(PyObject *module, const char *name, PyType_Spec *spec, PyObj
 static int fill_module(PyObject *module) {
     known_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &known_spec, NULL);
     is_simple_name = PyUnicode_InternFromString("is_simple");
+    payload_key = PyUnicode_InternFromString("payload");
+    priority_key = PyUnicode_InternFromString("priority");
+    headers_key = PyUnicode_InternFromString("headers");
+    type_key = PyUnicode_InternFromString("payload_type");
     PyObject *msgspec = PyImport_ImportModule("msgspec");
     unread = msgspec == NULL ? NULL : PyObject_GetAttrString(msgspec, "UNSET");
     Py_XDECREF(msgspec);
-    if (known_type == NULL || is_simple_name == NULL || unread == NULL ||
+    if (known_type == NULL || is_simple_name == NULL || unread == NULL || payload_key == NULL ||
+        priority_key == NULL || headers_key == NULL || type_key == NULL ||
         add_type(module, "Delivery", &delivery_spec, NULL) < 0 ||
         add_type(module, "Inbox", &inbox_spec, NULL) < 0 ||
         add_type(module, "Schedule", &schedule_spec, NULL) < 0 || add_type(module, "Filling", &filling_spec, NULL) < 0 ||

@@ -210,6 +210,76 @@ static int put_value(Buffer *out, PyObject *value, int depth) {
     return PyList_CheckExact(value) ? put_list(out, value, depth) : 0;
 }
 
+/* ------------------------------------------------------------------ an object's fields: 1, 0, -1 as above */
+
+static PyObject *payload_key, *priority_key, *headers_key, *type_key;
+
+/* The fields that are not None, but the payload always, and the name of their class. An
+ * enumeration's priority is the number that it is. */
+static int put_fields(Buffer *out, PyObject *fields, PyObject *class_name) {
+    PyObject *key, *value;
+    Py_ssize_t place = 0, count = 1;
+    while (PyDict_Next(fields, &place, &key, &value)) {
+        if (!PyUnicode_CheckExact(key)) {
+            return 0; /* Looking among such could run code of their class. */
+        }
+        count += value != Py_None;
+    }
+    PyObject *payload = PyDict_GetItemWithError(fields, payload_key);
+    PyObject *priority = PyDict_GetItemWithError(fields, priority_key);
+    if (payload == NULL || PyDict_Contains(fields, type_key)) {
+        return PyErr_Occurred() ? -1 : 0;
+    }
+    int put = put_count(out, count + (payload == Py_None), 16, 0x80, 0xDE);
+    place = 0;
+    while (put > 0 && PyDict_Next(fields, &place, &key, &value)) {
+        if (value == Py_None) {
+            continue;
+        }
+        put = put_text(out, key);
+        if (put > 0) {
+            int is_rank = value == priority && PyLong_Check(value) && !PyBool_Check(value);
+            put = is_rank ? put_number(out, value) : put_value(out, value, 1);
+        }
+    }
+    if (put > 0 && payload == Py_None) {
+        put = put_text(out, payload_key);
+        put = put > 0 ? put_value(out, payload, 1) : put;
+    }
+    put = put > 0 ? put_text(out, type_key) : put;
+    return put > 0 ? put_text(out, class_name) : put;
+}
+
+/* Of the fields, which `put_fields` has taken, those of these names that are not None; the headers
+ * if there are any; and the name of their class. */
+static int put_context(Buffer *out, PyObject *fields, PyObject *names, PyObject *class_name) {
+    PyObject *headers = PyDict_GetItemWithError(fields, headers_key);
+    int has_headers = headers != NULL && headers != Py_None;
+    if (has_headers && !PyDict_CheckExact(headers)) {
+        return 0;
+    }
+    has_headers = has_headers && PyDict_GET_SIZE(headers) > 0;
+    Py_ssize_t count = 1 + has_headers;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(names); i++) {
+        PyObject *value = PyDict_GetItemWithError(fields, PyTuple_GET_ITEM(names, i));
+        count += value != NULL && value != Py_None;
+    }
+    int put = put_count(out, count, 16, 0x80, 0xDE);
+    for (Py_ssize_t i = 0; put > 0 && i < PyTuple_GET_SIZE(names); i++) {
+        PyObject *value = PyDict_GetItemWithError(fields, PyTuple_GET_ITEM(names, i));
+        if (value != NULL && value != Py_None) {
+            put = put_text(out, PyTuple_GET_ITEM(names, i));
+            put = put > 0 ? put_value(out, value, 1) : put;
+        }
+    }
+    if (put > 0 && has_headers) {
+        put = put_text(out, headers_key);
+        put = put > 0 ? put_value(out, headers, 1) : put;
+    }
+    put = put > 0 ? put_text(out, type_key) : put;
+    return put > 0 ? put_text(out, class_name) : put;
+}
+
 /* ------------------------------------------------------------------ decoding: NULL without an error if unusual */
 
 typedef struct {

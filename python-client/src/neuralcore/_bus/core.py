@@ -119,6 +119,7 @@ class Core:
         self.outbox = Outbox(self._publisher, self._send, self._sending_failed, max_buffered)
         self._put = self.outbox.put
         self._put_dicts = self.outbox.put_dicts
+        self._put_fields = self.outbox.put_fields
         self._to_create: list[tuple[str, dict[str, Any]]] = []
         self._requests_ready = False
         self._starting: Future[None] | None = None
@@ -250,6 +251,24 @@ class Core:
         return self._publish_with(
             channel, payload, priority, fields or {}, ttl_ms, delay_ms, confirm
         )
+
+    def publish_fields(
+        self,
+        channel: str,
+        fields: dict[str, Any],
+        priority: int,
+        names: tuple[str, ...],
+        class_name: str,
+        ttl_ms: int,
+    ) -> MessageId | None:
+        """Publishes an object as ``Outbox.put_fields`` says; None if it is for :meth:`publish`."""
+        put_fields = self._put_fields
+        if put_fields is None or channel not in self.fast:
+            return None
+        try:
+            return put_fields(channel, priority, fields, names, class_name, ttl_ms)
+        except NOT_PUT:
+            return None  # the long way finds the words for it
 
     def _publish_with(
         self,

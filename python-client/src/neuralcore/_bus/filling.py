@@ -30,6 +30,7 @@ class Put(Protocol):
 
 
 PutDicts = Callable[[str, int, "dict[str, Any]", "dict[str, Any] | None", int], "MessageId | None"]
+PutFields = Callable[[str, int, "dict[str, Any]", "tuple[str, ...]", str, int], "MessageId | None"]
 
 
 class Filling:

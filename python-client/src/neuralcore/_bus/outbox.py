@@ -11,7 +11,7 @@ from threading import get_ident
 from time import time_ns
 
 from neuralcore._bus.batch import DELAYED_ENTRY, ENTRY, FULL_BYTES, FULL_MESSAGES, RELAYED, Batch
-from neuralcore._bus.filling import Filling, Put, PutDicts
+from neuralcore._bus.filling import Filling, Put, PutDicts, PutFields
 from neuralcore._bus.message import MessageId
 from neuralcore._bus.payload import PayloadCodec
 from neuralcore.errors import QueueFull
@@ -47,6 +47,9 @@ class Outbox:
         ``limit`` messages are waiting.
     :ivar put_dicts: the same for a payload and a meta that are dicts, encoded in C, or None. It
         gives None for what is not plain, and for a bus that does not encode as MessagePack.
+    :ivar put_fields: the same for the fields of an object: payload is those that are not None, but
+        ``payload`` always, meta those of the given names and ``headers`` if there are any, and in
+        both ``payload_type`` is the given name of the class.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class Outbox:
         self._filling = Filling(MessageId, self._put, self._hurry)
         self.put: Put = self._filling.put
         self.put_dicts: PutDicts | None = getattr(self._filling, "put_dicts", None)
+        self.put_fields: PutFields | None = getattr(self._filling, "put_fields", None)
         self._set_up(publisher)
 
     def _set_up(self, publisher: int) -> None:

@@ -16,7 +16,7 @@ from neuralcore._bus.subscription import Terms
 from neuralcore.compat._agent.channels import CHANNEL_BY_NAME, ChannelConfig
 from neuralcore.compat._agent.messages import CONTEXT, AgentMessage
 from neuralcore.compat._agent.results import DROPPED, Dropped, Published, Subscription
-from neuralcore.compat._agent.revival import Revival
+from neuralcore.compat._agent.revival import Revival, wire_form
 from neuralcore.compat._agent.typed import TypedMessages
 from neuralcore.compat._ncb.metrics import MetricsRegistry
 from neuralcore.compat._ncb.prometheus import Export
@@ -185,18 +185,20 @@ class AgentBus(TypedMessages):
             raise _not_started()
         if isinstance(message, str):
             message = self._made(message, payload, priority, metadata)
-        elif type(message) not in self._known and not hasattr(message, "to_ncb_meta"):
-            raise TypeError(
-                f"publish takes an AgentMessage, or a channel's name and a payload; not a "
-                f"{type(message).__name__}."
-            )
+        elif type(message) not in self._known:
+            self._revival.learn(type(message))
         metrics = self._metrics
         started = time.perf_counter() if metrics is not None else 0.0
-        fields, meta = self._revival.wire_form(message)
         ttl = message.ttl
         ttl_ms = 0 if ttl is None or self._strict else max(1, int(ttl * 1000))
         channel = message.channel
-        sent = bus._core.publish(channel, fields, message.priority, meta, ttl_ms)
+        priority = message.priority
+        core = bus._core
+        name = type(message).__name__
+        sent = core.publish_fields(channel, message.__dict__, priority, CONTEXT, name, ttl_ms)
+        if sent is None:
+            fields, meta = wire_form(message.__dict__, CONTEXT, name)
+            sent = core.publish(channel, fields, priority, meta, ttl_ms)
         if metrics is not None:
             if sent is None:
                 metrics.dropped(channel)

@@ -9,12 +9,9 @@ are alike.
 from __future__ import annotations
 
 import sys
-from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
-from neuralcore._bus.native import fast
 from neuralcore.compat._agent import messages as _ours
-from neuralcore.compat._agent.messages import CONTEXT
 
 if TYPE_CHECKING:
     from neuralcore._bus.message import Message as Received
@@ -24,16 +21,20 @@ _TYPE = "payload_type"
 _ATLAS = "core.messaging.messages"
 
 
-def _set_fields(
-    fields: dict[str, Any], names: tuple[str, ...]
+def wire_form(
+    fields: dict[str, Any], context: tuple[str, ...], class_name: str
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Those that are not None, and of these the named ones."""
-    of_all = {key: value for key, value in fields.items() if value is not None}
-    return of_all, {key: of_all[key] for key in names if key in of_all}
-
-
-if fast is not None and not TYPE_CHECKING:
-    _set_fields = fast.set_fields
+    """Payload and meta of a message of those fields; its twin in C is ``Outbox.put_fields``."""
+    payload = {key: value for key, value in fields.items() if value is not None}
+    payload.setdefault("payload", None)
+    priority = payload.get("priority")
+    if isinstance(priority, int) and type(priority) not in (int, bool):
+        payload["priority"] = int(priority)  # plain, so that it is encoded without detours
+    meta = {key: payload[key] for key in context if key in payload}
+    if payload.get("headers"):
+        meta["headers"] = payload["headers"]
+    payload[_TYPE] = meta[_TYPE] = class_name
+    return payload, meta
 
 
 class Revival:
@@ -51,24 +52,7 @@ class Revival:
         self.empty: dict[type[AgentMessage], dict[str, Any]] = {}
         for value in list(vars(module).values()):
             if isinstance(value, type) and issubclass(value, self.base):
-                self._learn(value)
-
-    def wire_form(self, message: AgentMessage) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Payload and meta. A class that is met for the first time is known from then on."""
-        cls = type(message)
-        if cls not in self.empty:
-            self._learn(cls)
-        fields, meta = _set_fields(message.__dict__, CONTEXT)
-        fields.setdefault("payload", None)
-        priority = fields.get("priority")
-        if isinstance(priority, IntEnum):  # plain, so that it is encoded without detours
-            fields["priority"] = priority.value
-        name = cls.__name__
-        fields[_TYPE] = name
-        if message.headers:
-            meta["headers"] = message.headers
-        meta[_TYPE] = name
-        return fields, meta
+                self.learn(value)
 
     def message_of(self, received: Received) -> AgentMessage:
         """The message that was published; its priority is the one it was queued with."""
@@ -114,6 +98,15 @@ class Revival:
             source_channel=context.get("source_channel"),
         )
 
-    def _learn(self, cls: type[AgentMessage]) -> None:
+    def learn(self, cls: type[AgentMessage]) -> None:
+        """Has messages of this class come back as such.
+
+        :raises TypeError: if it is no class of messages.
+        """
+        if not hasattr(cls, "to_ncb_meta"):
+            raise TypeError(
+                "publish takes an AgentMessage, or a channel's name and a payload; not a "
+                f"{cls.__name__}."
+            )
         self.empty[cls] = dict.fromkeys(cls.__dataclass_fields__)
         self._classes.setdefault(cls.__name__, cls)

@@ -989,7 +989,7 @@ static PyObject *payload_get(Payload *self, PyObject *object, PyObject *type) {
     if (message->value != NULL && message->value != unread) { /* NULL where somebody deleted it */
         return Py_NewRef(message->value);
     }
-    if (message->types != MSGPACK) {
+    if ((message->types & 0xFF) != MSGPACK) {
         return PyObject_CallOneArg(self->function, object);
     }
     PyObject *decoded = decode_msgpack((const unsigned char *)message->bytes, message->payload_bytes);

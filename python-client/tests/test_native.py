@@ -359,7 +359,7 @@ def inbox_in_python() -> Any:
 def test_whose_turn_it_is_is_told_alike(choices: random.Random, steps: int) -> None:
     plain = inbox_in_python()
     both = []
-    concurrency = [choices.choice([1, 1, 2]) for _ in range(4)]
+    concurrency = [choices.choice([1, 1, 2]) for _ in range(9)]
     for schedule, make in (
         (Schedule(lambda: None), Inbox),
         (plain.Schedule(lambda: None), plain.Inbox),
@@ -369,7 +369,7 @@ def test_whose_turn_it_is_is_told_alike(choices: random.Random, steps: int) -> N
     numbers = iter(range(1, 10_000))
     for _ in range(steps):
         step = choices.choice(["arrived", "arrived", "begin", "begin", "end", "cancel", "clear"])
-        index = choices.randrange(4)
+        index = choices.randrange(9)
         # What was read from the log comes by itself.
         kind = 1 if choices.random() < 0.8 else 1 | 1 << 16
         some = [

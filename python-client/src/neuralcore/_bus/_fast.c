@@ -1266,7 +1266,10 @@ static int schedule_traverse(Schedule *self, visitproc visit, void *arg) {
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(self->wake);
     for (Py_ssize_t i = 0; i < self->count; i++) {
-        Py_VISIT(self->heap[i]);
+        Py_VISIT(self->heap[i].inbox);
+    }
+    for (Py_ssize_t i = self->line_first; i < self->line_end; i++) {
+        Py_VISIT(line_at(self, i)->inbox);
     }
     for (Py_ssize_t i = 0; i < self->touched_count; i++) {
         Py_VISIT(self->touched[i]);
@@ -1274,10 +1277,15 @@ static int schedule_traverse(Schedule *self, visitproc visit, void *arg) {
     return 0;
 }
 
-static int schedule_drop(Schedule *self) {
-    while (self->count > 0) {
-        schedule_remove(self, self->heap[self->count - 1]);
+static void schedule_empty(Schedule *self) {
+    Inbox *inbox;
+    while ((inbox = self->count > 0 ? self->heap[self->count - 1].inbox : schedule_head(self)) != NULL) {
+        schedule_remove(self, inbox);
     }
+}
+
+static int schedule_drop(Schedule *self) {
+    schedule_empty(self);
     while (self->touched_count > 0) {
         Py_DECREF(self->touched[--self->touched_count]);
     }
@@ -1290,6 +1298,7 @@ static void schedule_dealloc(Schedule *self) {
     PyObject_GC_UnTrack(self);
     schedule_drop(self);
     PyMem_Free(self->heap);
+    PyMem_Free(self->line);
     PyMem_Free(self->touched);
     type->tp_free((PyObject *)self);
     Py_DECREF(type);
@@ -1353,9 +1362,7 @@ static PyObject *schedule_end(Schedule *self, PyObject *subscription) {
 }
 
 static PyObject *schedule_clear(Schedule *self, PyObject *unused) {
-    while (self->count > 0) {
-        schedule_remove(self, self->heap[self->count - 1]);
-    }
+    schedule_empty(self);
     self->waiting = 0;
     Py_RETURN_NONE;
 }

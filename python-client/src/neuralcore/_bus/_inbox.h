@@ -188,23 +188,38 @@ typedef struct {
     long window; /* of credit */
     long owed;   /* messages handled of which the subscription has not been told */
     double told_at;
-    /* Of the schedule: the place in its heap, or -1, and what it is there for. */
-    Py_ssize_t place;
-    long long priority;
-    unsigned long long number;
-    unsigned long long tie;
+    Py_ssize_t place; /* in its schedule: in the heap, NOWHERE, or below that in the line */
     char only_calls;
     char marks; /* messages with their subscription */
     char cancelled;
     char touched; /* in the turn under way */
 } Inbox;
 
+/* Where an inbox stands in the schedule, and the message that it would handle next. */
+typedef struct {
+    long long priority;
+    unsigned long long number;
+    unsigned long long tie;
+    Inbox *inbox;
+} Place;
+
+#define NOWHERE (-1)
+#define IN_LINE(index) (-2 - (index)) /* and its own inverse */
+
+/* Whose message comes behind those of all in the line queues up there, which is one step; so most do,
+ * for the daemon sends in this order. The others are in a heap. What inboxes are compared by lies
+ * here, one after the other: with thousands of them, to look at one is to wait for memory.
+ */
 typedef struct Schedule {
     PyObject_HEAD
     PyObject *wake;
-    Inbox **heap;
+    Place *heap;
     Py_ssize_t count;
     Py_ssize_t room;
+    Place *line; /* a ring of 2^n; who has left it is NULL there */
+    Py_ssize_t line_room;
+    Py_ssize_t line_first; /* these two only grow */
+    Py_ssize_t line_end;
     Inbox **touched;
     Py_ssize_t touched_count;
     Py_ssize_t touched_room;
@@ -369,7 +384,7 @@ static int inbox_init(Inbox *self, PyObject *args, PyObject *kwargs) {
     Py_XSETREF(self->schedule, schedule == Py_None ? NULL : (Schedule *)Py_NewRef(schedule));
     self->only_calls = (char)only_calls;
     self->marks = (char)marks;
-    self->place = -1;
+    self->place = NOWHERE;
     return 0;
 }
 
@@ -484,53 +499,99 @@ static PyTypeObject *inbox_type;
 
 /* ------------------------------------------------------------------ the schedule */
 
-static inline int is_before(const Inbox *one, const Inbox *other) {
+static inline int is_before(const Place *one, const Place *other) {
     if (one->priority != other->priority) {
         return one->priority < other->priority;
     }
     return one->number != other->number ? one->number < other->number : one->tie < other->tie;
 }
 
-static inline void heap_set(Schedule *self, Py_ssize_t place, Inbox *inbox) {
-    self->heap[place] = inbox;
-    inbox->place = place;
+static inline void heap_set(Schedule *self, Py_ssize_t at, const Place *place) {
+    self->heap[at] = *place;
+    place->inbox->place = at;
 }
 
-/* Moves an inbox to where it belongs. */
-static void heap_settle(Schedule *self, Inbox *inbox) {
-    Py_ssize_t place = inbox->place;
-    while (place > 0) {
-        Py_ssize_t above = (place - 1) / 2;
-        if (!is_before(inbox, self->heap[above])) {
+/* Puts what is to be in the heap where it belongs, from a place there that is free. */
+static void heap_settle(Schedule *self, Py_ssize_t at, Place place) {
+    while (at > 0) {
+        Py_ssize_t above = (at - 1) / 2;
+        if (!is_before(&place, &self->heap[above])) {
             break;
         }
-        heap_set(self, place, self->heap[above]);
-        place = above;
+        heap_set(self, at, &self->heap[above]);
+        at = above;
     }
-    while (2 * place + 1 < self->count) {
-        Py_ssize_t below = 2 * place + 1;
-        if (below + 1 < self->count && is_before(self->heap[below + 1], self->heap[below])) {
+    while (2 * at + 1 < self->count) {
+        Py_ssize_t below = 2 * at + 1;
+        if (below + 1 < self->count && is_before(&self->heap[below + 1], &self->heap[below])) {
             below++;
         }
-        if (!is_before(self->heap[below], inbox)) {
+        if (!is_before(&self->heap[below], &place)) {
             break;
         }
-        heap_set(self, place, self->heap[below]);
-        place = below;
+        heap_set(self, at, &self->heap[below]);
+        at = below;
     }
-    heap_set(self, place, inbox);
+    heap_set(self, at, &place);
+}
+
+static inline Place *line_at(Schedule *self, Py_ssize_t index) {
+    return &self->line[index & (self->line_room - 1)];
+}
+
+static int line_grow(Schedule *self) {
+    Py_ssize_t room = self->line_room > 0 ? 2 * self->line_room : 8;
+    Place *line = PyMem_Malloc((size_t)room * sizeof(Place));
+    if (line == NULL) {
+        return -1;
+    }
+    for (Py_ssize_t i = self->line_first; i < self->line_end; i++) {
+        line[i & (room - 1)] = *line_at(self, i);
+    }
+    PyMem_Free(self->line);
+    self->line = line;
+    self->line_room = room;
+    return 0;
+}
+
+/* Somebody leaves the line. Both its ends are somebody's, so that what is empty between does not add up. */
+static void line_leave(Schedule *self, Inbox *inbox) {
+    line_at(self, IN_LINE(inbox->place))->inbox = NULL;
+    inbox->place = NOWHERE;
+    while (self->line_first < self->line_end && line_at(self, self->line_first)->inbox == NULL) {
+        self->line_first++;
+    }
+    while (self->line_first < self->line_end && line_at(self, self->line_end - 1)->inbox == NULL) {
+        self->line_end--;
+    }
+}
+
+/* Queues up who belongs behind all in the line: 1 if so. */
+static int line_join(Schedule *self, const Place *place) {
+    if (self->line_first < self->line_end && is_before(place, line_at(self, self->line_end - 1))) {
+        return 0;
+    }
+    if (self->line_end - self->line_first == self->line_room && line_grow(self) < 0) {
+        return 0;
+    }
+    place->inbox->place = IN_LINE(self->line_end);
+    *line_at(self, self->line_end++) = *place;
+    return 1;
 }
 
 static void schedule_remove(Schedule *self, Inbox *inbox) {
-    Py_ssize_t place = inbox->place;
-    if (place < 0) {
+    Py_ssize_t at = inbox->place;
+    if (at == NOWHERE) {
         return;
     }
-    inbox->place = -1;
-    Inbox *last = self->heap[--self->count];
-    if (last != inbox) {
-        heap_set(self, place, last);
-        heap_settle(self, last);
+    if (at < 0) {
+        line_leave(self, inbox);
+    } else {
+        inbox->place = NOWHERE;
+        Place last = self->heap[--self->count];
+        if (last.inbox != inbox) {
+            heap_settle(self, at, last);
+        }
     }
     Py_DECREF(inbox);
 }
@@ -542,35 +603,53 @@ static void schedule_offer(Schedule *self, Inbox *inbox) {
         schedule_remove(self, inbox);
         return;
     }
-    if (inbox->place >= 0 && inbox->priority == message->priority && inbox->number == message->number) {
-        return;
-    }
-    inbox->priority = message->priority;
-    inbox->number = message->number;
-    inbox->tie = self->ties++;
-    if (inbox->place < 0) {
-        if (make_room((void **)&self->heap, self->count, &self->room, sizeof(Inbox *)) < 0) {
-            PyErr_Clear(); /* It is offered again with its next message. */
+    Py_ssize_t at = inbox->place;
+    if (at != NOWHERE) {
+        const Place *now = at < 0 ? line_at(self, IN_LINE(at)) : &self->heap[at];
+        if (now->priority == message->priority && now->number == message->number) {
             return;
         }
-        inbox->place = self->count++;
-        Py_INCREF(inbox);
     }
-    heap_settle(self, inbox);
+    Place place = {message->priority, message->number, self->ties++, inbox};
+    if (at >= 0) {
+        heap_settle(self, at, place);
+        return;
+    }
+    if (at == NOWHERE) {
+        Py_INCREF(inbox);
+    } else {
+        line_leave(self, inbox);
+    }
+    if (line_join(self, &place)) {
+        return;
+    }
+    if (make_room((void **)&self->heap, self->count, &self->room, sizeof(Place)) < 0) {
+        PyErr_Clear(); /* It is offered again with its next message. */
+        Py_DECREF(inbox);
+        return;
+    }
+    heap_settle(self, self->count++, place);
+}
+
+/* The inbox with the most urgent message, borrowed, whether it is cancelled or not; NULL if there is none. */
+static Inbox *schedule_head(Schedule *self) {
+    const Place *heap = self->count > 0 ? &self->heap[0] : NULL;
+    const Place *line = self->line_first < self->line_end ? line_at(self, self->line_first) : NULL;
+    if (heap == NULL || line == NULL) {
+        return heap != NULL ? heap->inbox : line != NULL ? line->inbox : NULL;
+    }
+    return is_before(heap, line) ? heap->inbox : line->inbox;
 }
 
 /* The inbox whose turn it is, borrowed; NULL if nothing waits. */
 static Inbox *schedule_first(Schedule *self) {
-    while (self->count > 0) {
-        Inbox *inbox = self->heap[0];
-        if (!inbox->cancelled) {
-            return inbox;
-        }
+    Inbox *inbox;
+    while ((inbox = schedule_head(self)) != NULL && inbox->cancelled) {
         Py_INCREF(inbox);
         inbox_forget(inbox);
         Py_DECREF(inbox);
     }
-    return NULL;
+    return inbox;
 }
 
 static void schedule_begin_with(Schedule *self, Inbox *inbox) {

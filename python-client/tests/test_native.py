@@ -12,6 +12,7 @@ import inspect
 import os
 import pickle
 import random
+import re
 import struct
 import subprocess
 import sys
@@ -765,7 +766,9 @@ def test_damaged_payloads_are_read_as_msgspec_does(
                 outcomes.append(repr(decode(data)))
             except Exception as error:
                 outcomes.append(repr(error))
-        assert outcomes[0] == outcomes[1]
+        # Of an extension only its address is told.
+        first, second = (re.sub(r" at 0x[0-9a-f]+", "", outcome) for outcome in outcomes)
+        assert first == second
 
 
 @pytest.mark.parametrize("depth", [63, 64, 65, 400])

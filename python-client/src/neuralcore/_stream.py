@@ -48,7 +48,9 @@ if TYPE_CHECKING:
 
 CallResult = tuple[dict[str, Any], list[_wire.Tensor]]
 
-_CHUNK = 256 * 1024
+# Bytes to ask for. From 128 KiB on, glibc has the system give memory and takes it back each time:
+# three calls, and a page filled with zeros for each 4 KiB that come.
+_CHUNK = 120 * 1024
 _PING = _wire.encode_text({"type": "ping"})
 # Seconds of silence after which a ping is due, and after which the connection counts as dead. The
 # daemon closes what was silent for 60.

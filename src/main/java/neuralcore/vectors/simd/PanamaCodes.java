@@ -12,6 +12,11 @@ import jdk.incubator.vector.VectorSpecies;
  * bits as they are loaded, multiplied and added there; see {@link CodeKernels} for why that cannot
  * overflow. (The processors' own int8 products cannot be reached from Java.) What compares four
  * rows is too long to be inlined and is called as a whole.
+ *
+ * <p>Lanes are added up by pairs, as the lower and the upper half of a 32-bit lane, which two
+ * shifts take apart: casting the second half of a vector to wider lanes takes a dozen instructions
+ * without AVX-512. Inner loops run a constant number of times, so that C2 puts nothing before and
+ * after them.
  */
 final class PanamaCodes implements CodeKernels {
     static final VectorSpecies<Short> SHORTS =
@@ -50,20 +55,103 @@ final class PanamaCodes implements CodeKernels {
             float[] out,
             int outOffset) {
         int limit = length & -LANES;
+        int whole = length - length % BLOCK;
         out[outOffset] = tail(query, rows0, row0, limit, length);
         out[outOffset + 1] = tail(query, rows1, row1, limit, length);
         out[outOffset + 2] = tail(query, rows2, row2, limit, length);
         out[outOffset + 3] = tail(query, rows3, row3, limit, length);
-        for (int from = 0; from < limit; from += BLOCK) {
-            int to = Math.min(from + BLOCK, limit);
-            block4(
-                    query, from, to, rows0, row0, rows1, row1, rows2, row2, rows3, row3, out,
+        if (whole > 0) {
+            blocks4(
+                    query, whole, rows0, row0, rows1, row1, rows2, row2, rows3, row3, out,
+                    outOffset);
+        }
+        if (whole < limit) {
+            part4(
+                    query, whole, limit, rows0, row0, rows1, row1, rows2, row2, rows3, row3, out,
                     outOffset);
         }
     }
 
-    /** Adds the products of a range of elements; sums of whole numbers, exact in a float. */
-    private static void block4(
+    /** Adds the products of whole blocks; sums of whole numbers, exact in a float. */
+    private static void blocks4(
+            short[] query,
+            int to,
+            byte[] rows0,
+            int row0,
+            byte[] rows1,
+            int row1,
+            byte[] rows2,
+            int row2,
+            byte[] rows3,
+            int row3,
+            float[] out,
+            int outOffset) {
+        IntVector total0 = IntVector.zero(INTS);
+        IntVector total1 = IntVector.zero(INTS);
+        IntVector total2 = IntVector.zero(INTS);
+        IntVector total3 = IntVector.zero(INTS);
+        for (int from = 0; from < to; from += BLOCK) {
+            ShortVector sum0 = ShortVector.zero(SHORTS);
+            ShortVector sum1 = ShortVector.zero(SHORTS);
+            ShortVector sum2 = ShortVector.zero(SHORTS);
+            ShortVector sum3 = ShortVector.zero(SHORTS);
+            for (int j = 0; j < BLOCK; j += LANES) {
+                int i = from + j;
+                ShortVector q = ShortVector.fromArray(SHORTS, query, i);
+                sum0 =
+                        sum0.add(
+                                q.mul(
+                                        ByteVector.fromArray(BYTES, rows0, row0 + i)
+                                                .castShape(SHORTS, 0)));
+                sum1 =
+                        sum1.add(
+                                q.mul(
+                                        ByteVector.fromArray(BYTES, rows1, row1 + i)
+                                                .castShape(SHORTS, 0)));
+                sum2 =
+                        sum2.add(
+                                q.mul(
+                                        ByteVector.fromArray(BYTES, rows2, row2 + i)
+                                                .castShape(SHORTS, 0)));
+                sum3 =
+                        sum3.add(
+                                q.mul(
+                                        ByteVector.fromArray(BYTES, rows3, row3 + i)
+                                                .castShape(SHORTS, 0)));
+            }
+            total0 =
+                    total0.add(
+                                    sum0.reinterpretAsInts()
+                                            .lanewise(VectorOperators.LSHL, 16)
+                                            .lanewise(VectorOperators.ASHR, 16))
+                            .add(sum0.reinterpretAsInts().lanewise(VectorOperators.ASHR, 16));
+            total1 =
+                    total1.add(
+                                    sum1.reinterpretAsInts()
+                                            .lanewise(VectorOperators.LSHL, 16)
+                                            .lanewise(VectorOperators.ASHR, 16))
+                            .add(sum1.reinterpretAsInts().lanewise(VectorOperators.ASHR, 16));
+            total2 =
+                    total2.add(
+                                    sum2.reinterpretAsInts()
+                                            .lanewise(VectorOperators.LSHL, 16)
+                                            .lanewise(VectorOperators.ASHR, 16))
+                            .add(sum2.reinterpretAsInts().lanewise(VectorOperators.ASHR, 16));
+            total3 =
+                    total3.add(
+                                    sum3.reinterpretAsInts()
+                                            .lanewise(VectorOperators.LSHL, 16)
+                                            .lanewise(VectorOperators.ASHR, 16))
+                            .add(sum3.reinterpretAsInts().lanewise(VectorOperators.ASHR, 16));
+        }
+        out[outOffset] += total0.reduceLanes(VectorOperators.ADD);
+        out[outOffset + 1] += total1.reduceLanes(VectorOperators.ADD);
+        out[outOffset + 2] += total2.reduceLanes(VectorOperators.ADD);
+        out[outOffset + 3] += total3.reduceLanes(VectorOperators.ADD);
+    }
+
+    /** Adds the products of a part of a block. */
+    private static void part4(
             short[] query,
             int from,
             int to,
@@ -104,68 +192,104 @@ final class PanamaCodes implements CodeKernels {
                                     ByteVector.fromArray(BYTES, rows3, row3 + i)
                                             .castShape(SHORTS, 0)));
         }
-        IntVector total0 = (IntVector) sum0.castShape(INTS, 0);
-        IntVector total1 = (IntVector) sum1.castShape(INTS, 0);
-        IntVector total2 = (IntVector) sum2.castShape(INTS, 0);
-        IntVector total3 = (IntVector) sum3.castShape(INTS, 0);
-        out[outOffset] += total0.add(sum0.castShape(INTS, 1)).reduceLanes(VectorOperators.ADD);
-        out[outOffset + 1] += total1.add(sum1.castShape(INTS, 1)).reduceLanes(VectorOperators.ADD);
-        out[outOffset + 2] += total2.add(sum2.castShape(INTS, 1)).reduceLanes(VectorOperators.ADD);
-        out[outOffset + 3] += total3.add(sum3.castShape(INTS, 1)).reduceLanes(VectorOperators.ADD);
+        IntVector pairs0 = sum0.reinterpretAsInts();
+        IntVector pairs1 = sum1.reinterpretAsInts();
+        IntVector pairs2 = sum2.reinterpretAsInts();
+        IntVector pairs3 = sum3.reinterpretAsInts();
+        out[outOffset] +=
+                pairs0.lanewise(VectorOperators.LSHL, 16)
+                        .lanewise(VectorOperators.ASHR, 16)
+                        .add(pairs0.lanewise(VectorOperators.ASHR, 16))
+                        .reduceLanes(VectorOperators.ADD);
+        out[outOffset + 1] +=
+                pairs1.lanewise(VectorOperators.LSHL, 16)
+                        .lanewise(VectorOperators.ASHR, 16)
+                        .add(pairs1.lanewise(VectorOperators.ASHR, 16))
+                        .reduceLanes(VectorOperators.ADD);
+        out[outOffset + 2] +=
+                pairs2.lanewise(VectorOperators.LSHL, 16)
+                        .lanewise(VectorOperators.ASHR, 16)
+                        .add(pairs2.lanewise(VectorOperators.ASHR, 16))
+                        .reduceLanes(VectorOperators.ADD);
+        out[outOffset + 3] +=
+                pairs3.lanewise(VectorOperators.LSHL, 16)
+                        .lanewise(VectorOperators.ASHR, 16)
+                        .add(pairs3.lanewise(VectorOperators.ASHR, 16))
+                        .reduceLanes(VectorOperators.ADD);
     }
 
     @Override
     public void dotRows(
             short[] query, byte[] rows, int offset, int count, int length, float[] out) {
-        int limit = length & -LANES;
+        int whole = length - length % BLOCK;
         for (int i = 0; i < count; i++) {
             int row = offset + i * length;
-            int sum = tail(query, rows, row, limit, length);
-            for (int from = 0; from < limit; from += BLOCK) {
-                sum += block(query, from, Math.min(from + BLOCK, limit), rows, row);
-            }
-            out[i] = sum;
+            int sum = blocks(query, whole, rows, row);
+            out[i] = whole < length ? sum + rest(query, whole, length, rows, row) : sum;
         }
     }
 
-    /** The products of a range of elements. The three sums add up in 16 bits as one would. */
-    private static int block(short[] query, int from, int to, byte[] rows, int row) {
-        ShortVector sum0 = ShortVector.zero(SHORTS);
-        ShortVector sum1 = ShortVector.zero(SHORTS);
-        ShortVector sum2 = ShortVector.zero(SHORTS);
-        int i = from;
-        for (; i <= to - 3 * LANES; i += 3 * LANES) {
-            int at = row + i;
-            sum0 =
-                    sum0.add(
-                            ShortVector.fromArray(SHORTS, query, i)
-                                    .mul(
-                                            ByteVector.fromArray(BYTES, rows, at)
-                                                    .castShape(SHORTS, 0)));
-            sum1 =
-                    sum1.add(
-                            ShortVector.fromArray(SHORTS, query, i + LANES)
-                                    .mul(
-                                            ByteVector.fromArray(BYTES, rows, at + LANES)
-                                                    .castShape(SHORTS, 0)));
-            sum2 =
-                    sum2.add(
-                            ShortVector.fromArray(SHORTS, query, i + 2 * LANES)
-                                    .mul(
-                                            ByteVector.fromArray(BYTES, rows, at + 2 * LANES)
-                                                    .castShape(SHORTS, 0)));
+    /** The products of whole blocks. The three sums add up in 16 bits as one would. */
+    private static int blocks(short[] query, int to, byte[] rows, int row) {
+        IntVector total = IntVector.zero(INTS);
+        for (int from = 0; from < to; from += BLOCK) {
+            int begin = row + from;
+            ShortVector sum0 = ShortVector.zero(SHORTS);
+            ShortVector sum1 = ShortVector.zero(SHORTS);
+            ShortVector sum2 = ShortVector.zero(SHORTS);
+            for (int j = 0; j < BLOCK; j += 3 * LANES) {
+                int i = from + j;
+                int at = begin + j;
+                sum0 =
+                        sum0.add(
+                                ShortVector.fromArray(SHORTS, query, i)
+                                        .mul(
+                                                ByteVector.fromArray(BYTES, rows, at)
+                                                        .castShape(SHORTS, 0)));
+                sum1 =
+                        sum1.add(
+                                ShortVector.fromArray(SHORTS, query, i + LANES)
+                                        .mul(
+                                                ByteVector.fromArray(BYTES, rows, at + LANES)
+                                                        .castShape(SHORTS, 0)));
+                sum2 =
+                        sum2.add(
+                                ShortVector.fromArray(SHORTS, query, i + 2 * LANES)
+                                        .mul(
+                                                ByteVector.fromArray(BYTES, rows, at + 2 * LANES)
+                                                        .castShape(SHORTS, 0)));
+            }
+            ShortVector sum = sum0.add(sum1).add(sum2);
+            total =
+                    total.add(
+                                    sum.reinterpretAsInts()
+                                            .lanewise(VectorOperators.LSHL, 16)
+                                            .lanewise(VectorOperators.ASHR, 16))
+                            .add(sum.reinterpretAsInts().lanewise(VectorOperators.ASHR, 16));
         }
-        for (; i < to; i += LANES) {
-            sum0 =
-                    sum0.add(
+        return total.reduceLanes(VectorOperators.ADD);
+    }
+
+    /** The products from {@code from} on, which fill no block. */
+    private static int rest(short[] query, int from, int length, byte[] rows, int row) {
+        ShortVector sum = ShortVector.zero(SHORTS);
+        int i = from;
+        for (; i <= length - LANES; i += LANES) {
+            sum =
+                    sum.add(
                             ShortVector.fromArray(SHORTS, query, i)
                                     .mul(
                                             ByteVector.fromArray(BYTES, rows, row + i)
                                                     .castShape(SHORTS, 0)));
         }
-        ShortVector sum = sum0.add(sum1).add(sum2);
-        IntVector low = (IntVector) sum.castShape(INTS, 0);
-        return low.add(sum.castShape(INTS, 1)).reduceLanes(VectorOperators.ADD);
+        IntVector total = IntVector.zero(INTS);
+        total =
+                total.add(
+                                sum.reinterpretAsInts()
+                                        .lanewise(VectorOperators.LSHL, 16)
+                                        .lanewise(VectorOperators.ASHR, 16))
+                        .add(sum.reinterpretAsInts().lanewise(VectorOperators.ASHR, 16));
+        return total.reduceLanes(VectorOperators.ADD) + tail(query, rows, row, i, length);
     }
 
     /** The products from {@code from} on, which fill no vector. */
@@ -195,7 +319,12 @@ final class PanamaCodes implements CodeKernels {
                                         ByteVector.fromArray(BYTES, b, bOffset + i)
                                                 .castShape(SHORTS, 0)));
             }
-            total = total.add(sum.castShape(INTS, 0)).add(sum.castShape(INTS, 1));
+            total =
+                    total.add(
+                                    sum.reinterpretAsInts()
+                                            .lanewise(VectorOperators.LSHL, 16)
+                                            .lanewise(VectorOperators.ASHR, 16))
+                            .add(sum.reinterpretAsInts().lanewise(VectorOperators.ASHR, 16));
         }
         int product = total.reduceLanes(VectorOperators.ADD);
         for (; i < length; i++) {

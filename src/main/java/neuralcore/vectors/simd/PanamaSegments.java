@@ -207,17 +207,29 @@ final class PanamaSegments implements SegmentKernels {
                                                 .castShape(PanamaCodes.SHORTS, 0)));
             }
             total0 =
-                    total0.add(sum0.castShape(PanamaCodes.INTS, 0))
-                            .add(sum0.castShape(PanamaCodes.INTS, 1));
+                    total0.add(
+                                    sum0.reinterpretAsInts()
+                                            .lanewise(VectorOperators.LSHL, 16)
+                                            .lanewise(VectorOperators.ASHR, 16))
+                            .add(sum0.reinterpretAsInts().lanewise(VectorOperators.ASHR, 16));
             total1 =
-                    total1.add(sum1.castShape(PanamaCodes.INTS, 0))
-                            .add(sum1.castShape(PanamaCodes.INTS, 1));
+                    total1.add(
+                                    sum1.reinterpretAsInts()
+                                            .lanewise(VectorOperators.LSHL, 16)
+                                            .lanewise(VectorOperators.ASHR, 16))
+                            .add(sum1.reinterpretAsInts().lanewise(VectorOperators.ASHR, 16));
             total2 =
-                    total2.add(sum2.castShape(PanamaCodes.INTS, 0))
-                            .add(sum2.castShape(PanamaCodes.INTS, 1));
+                    total2.add(
+                                    sum2.reinterpretAsInts()
+                                            .lanewise(VectorOperators.LSHL, 16)
+                                            .lanewise(VectorOperators.ASHR, 16))
+                            .add(sum2.reinterpretAsInts().lanewise(VectorOperators.ASHR, 16));
             total3 =
-                    total3.add(sum3.castShape(PanamaCodes.INTS, 0))
-                            .add(sum3.castShape(PanamaCodes.INTS, 1));
+                    total3.add(
+                                    sum3.reinterpretAsInts()
+                                            .lanewise(VectorOperators.LSHL, 16)
+                                            .lanewise(VectorOperators.ASHR, 16))
+                            .add(sum3.reinterpretAsInts().lanewise(VectorOperators.ASHR, 16));
         }
         out[outOffset] =
                 total0.reduceLanes(VectorOperators.ADD)

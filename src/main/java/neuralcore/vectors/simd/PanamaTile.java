@@ -6,17 +6,19 @@ import jdk.incubator.vector.VectorSpecies;
 
 /**
  * The matrix product, in tiles of six rows by two vectors of packed rows: twelve sums stay in
- * registers (of sixteen that AVX2 has), and each element loaded is used two or six times.
+ * registers, and each element loaded is used two or six times. Where there may be no more than
+ * sixteen registers, tiles are those of {@link PanamaSmallTile}.
  *
- * <p>A long sum in float loses digits, so there are three levels: {@value #TERMS} products in a
- * register, {@value #SEGMENT} in an array small enough for the first level of cache, and the rest
- * in the result.
+ * <p>A long sum in float loses digits, so there are three levels: {@value PanamaSmallTile#TERMS}
+ * products in a register, {@value #SEGMENT} in an array small enough for the first level of cache,
+ * and the rest in the result.
  */
 final class PanamaTile {
     private static final VectorSpecies<Float> SPECIES = PanamaKernels.SPECIES;
     private static final int LANES = SPECIES.length();
-    private static final int ROWS = 6;
-    private static final int TERMS = 32;
+    private static final boolean SMALL = SPECIES.vectorBitSize() < 512;
+    private static final int ROWS = SMALL ? PanamaSmallTile.ROWS : 6;
+    private static final int TERMS = PanamaSmallTile.TERMS;
     private static final int SEGMENT = 512;
 
     private PanamaTile() {}
@@ -32,12 +34,16 @@ final class PanamaTile {
                 for (int from = 0; from < Math.max(1, length); from += SEGMENT) {
                     int end = Math.min(from + SEGMENT, length);
                     Arrays.fill(part, 0f);
-                    if (tileRows == ROWS) {
+                    int done = from;
+                    if (tileRows == ROWS && SMALL) {
+                        done = end - (end - from) % TERMS;
+                        PanamaSmallTile.tile(rows, row, from, done, packed, panel, part);
+                    } else if (tileRows == ROWS) {
+                        done = end;
                         tile(rows, row, from, end, packed, panel, part);
-                    } else {
-                        for (int r = 0; r < tileRows; r++) {
-                            row(rows, row, r, from, end, packed, panel, part);
-                        }
+                    }
+                    for (int r = 0; r < tileRows && done < end; r++) {
+                        row(rows, row, r, done, end, packed, panel, part);
                     }
                     add(part, tileRows, packed, out, to, from == 0);
                 }

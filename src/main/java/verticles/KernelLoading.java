@@ -29,6 +29,7 @@ final class KernelLoading {
                         : Future.fromCompletionStage(readiness.whenReady(Readiness.DOOR), context);
         Future<Kernels> loaded =
                 opened.compose(open -> workers.executeBlocking(KernelProvider::kernels, false));
+        loaded.onSuccess(kernels -> KernelWarmUp.announce());
         loaded.onSuccess(
                 kernels ->
                         readiness

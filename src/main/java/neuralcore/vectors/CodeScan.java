@@ -4,6 +4,7 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.DoubleAccumulator;
 import java.util.function.IntToLongFunction;
 import neuralcore.vectors.simd.CodeKernels;
+import neuralcore.vectors.simd.KernelWarmUp;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -27,13 +28,11 @@ final class CodeScan {
 
     private final VectorRows.Snapshot rows;
     private final Scoring scoring;
-    private final CodeKernels kernels;
     private final Parallel parallel;
 
     CodeScan(VectorRows rows, Scoring scoring, Parallel parallel) {
         this.rows = rows.snapshot();
         this.scoring = scoring;
-        this.kernels = scoring.kernels().codes();
         this.parallel = parallel;
     }
 
@@ -45,6 +44,8 @@ final class CodeScan {
      */
     @Nullable Candidates candidates(
             CodeQuery query, int @Nullable [] slots, int count, IntToLongFunction order, int k) {
+        CodeKernels kernels =
+                KernelWarmUp.forScan(scoring.kernels(), (long) count * scoring.dimension()).codes();
         int most = Math.max(4 * k, count / USEFUL_SHARE);
         int threads = Math.clamp(count / ROWS_PER_THREAD, 1, parallel.threads());
         int tasks = threads == 1 ? 1 : threads * TASKS_PER_THREAD;
@@ -58,7 +59,7 @@ final class CodeScan {
                     parts.add(part);
                     int from = (int) ((long) count * task / tasks);
                     int to = (int) ((long) count * (task + 1) / tasks);
-                    scan(query, slots, from, to, order, part, floor);
+                    scan(kernels, query, slots, from, to, order, part, floor);
                 });
         Candidates all = new Candidates(k, most);
         parts.forEach(all::addAll);
@@ -67,6 +68,7 @@ final class CodeScan {
     }
 
     private void scan(
+            CodeKernels kernels,
             CodeQuery query,
             int @Nullable [] slots,
             int from,
@@ -90,20 +92,26 @@ final class CodeScan {
                         products);
             } else {
                 count = Math.min(BLOCK_ROWS, to - first);
-                gather(query.prepared(), slots, first, first + count - 1, products);
+                gather(kernels, query.prepared(), slots, first, first + count - 1, products);
             }
             offer(query, slots, first, count, products, order, found);
             floor.accumulate(found.floor());
         }
     }
 
-    private void gather(short[] query, int[] slots, int first, int last, float[] products) {
+    private void gather(
+            CodeKernels kernels,
+            short[] query,
+            int[] slots,
+            int first,
+            int last,
+            float[] products) {
         for (int i = first; i <= last; i += 4) {
             int a = slots[i];
             int b = slots[Math.min(i + 1, last)];
             int c = slots[Math.min(i + 2, last)];
             int d = slots[Math.min(i + 3, last)];
-            dot4(query, a, b, c, d, products, i - first);
+            dot4(kernels, query, a, b, c, d, products, i - first);
         }
     }
 
@@ -129,7 +137,8 @@ final class CodeScan {
         }
     }
 
-    private void dot4(short[] query, int a, int b, int c, int d, float[] out, int at) {
+    private void dot4(
+            CodeKernels kernels, short[] query, int a, int b, int c, int d, float[] out, int at) {
         kernels.dot4(
                 query,
                 rows.codes(a),

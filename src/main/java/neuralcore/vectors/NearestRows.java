@@ -40,14 +40,15 @@ final class NearestRows {
         if (k == 0) {
             return new ArrayList<>(java.util.Collections.nCopies(queryCount, List.of()));
         }
+        Scoring scan = scoring.forScan(queryCount, rowCount);
         ConcurrentLinkedQueue<TopKSink> sinks = new ConcurrentLinkedQueue<>();
-        new Scan(scoring, queries)
+        new Scan(scan, queries)
                 .run(
                         rows,
                         rowCount,
                         parallel,
                         task -> {
-                            TopKSink sink = new TopKSink(scoring.kernels(), queryCount, k, order);
+                            TopKSink sink = new TopKSink(scan.kernels(), queryCount, k, order);
                             sinks.add(sink);
                             return sink;
                         });

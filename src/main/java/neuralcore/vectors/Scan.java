@@ -42,7 +42,7 @@ final class Scan {
     private static final int STRIP_ROWS = 28;
 
     /** From so many needles on, the matrix product is faster than needle by needle. */
-    private static final int PRODUCT_NEEDLES = 16;
+    static final int PRODUCT_NEEDLES = 16;
 
     /** Multiplications that are worth the hand-over to another thread. */
     private static final long WORK_PER_THREAD = 1 << 20;

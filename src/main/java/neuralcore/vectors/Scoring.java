@@ -1,5 +1,6 @@
 package neuralcore.vectors;
 
+import neuralcore.vectors.simd.KernelWarmUp;
 import neuralcore.vectors.simd.Kernels;
 
 /**
@@ -25,6 +26,18 @@ public final class Scoring {
         this.kernels = kernels;
         this.metric = metric;
         this.dimension = dimension;
+    }
+
+    /**
+     * The same for a scan: with plain loops as long as the kernels are to be run in, unless the
+     * queries are so many that they are compared by a matrix product.
+     */
+    Scoring forScan(int queries, int rows) {
+        Kernels scanning =
+                queries < Scan.PRODUCT_NEEDLES
+                        ? KernelWarmUp.forScan(kernels, (long) queries * rows * dimension)
+                        : kernels;
+        return scanning == kernels ? this : new Scoring(scanning, metric, dimension);
     }
 
     public Kernels kernels() {

@@ -2,12 +2,15 @@ package neuralcore.vectors.simd;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /**
- * Runs the kernels in, so that the first requests meet compiled code: until C2 has compiled it,
- * code on the Vector API is a hundred times slower than afterwards.
+ * Runs the kernels in, so that requests meet compiled code: until C2 has compiled it, code on the
+ * Vector API is a hundred times slower than afterwards.
  *
- * <p>Takes a few tenths of a second of one thread and some 100 KB for as long.
+ * <p>Takes a few tenths of a second of one thread and some 100 KB for as long. Who has announced it
+ * spares those who search before: scans over many rows then do with plain loops, which are compiled
+ * at once.
  */
 public final class KernelWarmUp {
     private static final int LENGTH = 384;
@@ -18,7 +21,40 @@ public final class KernelWarmUp {
 
     private static final long MOST_NANOS_EACH = 100_000_000;
 
+    /** For a kernel that scans wait for. */
+    private static final long MOST_NANOS_SCAN = 2_000_000_000;
+
+    /** A nanosecond a multiplication: a tenth of it is usual, ten of it before it is compiled. */
+    private static final long COMPILED_NANOS = (long) ROWS * LENGTH;
+
+    /** Scans by plain loops at most, should nobody run the kernels in after all. */
+    private static final int PLAIN_SCANS = 64;
+
+    /** Multiplications from which on a scan is long enough to be worth the question. */
+    private static final long LARGE_SCAN = 1 << 20;
+
+    private static final AtomicInteger plainScansLeft = new AtomicInteger();
+
     private KernelWarmUp() {}
+
+    /** Says that the kernels of this process are not compiled, and that they will be run in. */
+    public static void announce() {
+        plainScansLeft.set(PLAIN_SCANS);
+    }
+
+    /**
+     * What to compare rows with, one query after the other: {@code kernels}, or plain loops as long
+     * as those are to be run in.
+     *
+     * @param multiplications of the scan
+     */
+    public static Kernels forScan(Kernels kernels, long multiplications) {
+        boolean plain =
+                multiplications >= LARGE_SCAN
+                        && plainScansLeft.get() > 0
+                        && plainScansLeft.getAndDecrement() > 0;
+        return plain ? KernelProvider.scalar() : kernels;
+    }
 
     public static void run(Kernels kernels) {
         float[] rows = new float[ROWS * LENGTH];
@@ -31,18 +67,19 @@ public final class KernelWarmUp {
         codes.encode(rows, 0, coded, 0, LENGTH);
         short[] query = new short[LENGTH];
         codes.prepare(rows, 0, query, LENGTH);
+        untilCompiled(() -> codes.dotRows(query, coded, 0, ROWS, LENGTH, out));
+        untilCompiled(() -> kernels.dotRows(rows, 0, rows, 0, ROWS, LENGTH, out));
+        plainScansLeft.set(0);
         List<Runnable> kinds =
                 List.of(
                         () -> kernels.dot(rows, 0, rows, LENGTH, LENGTH),
                         () -> kernels.squaredEuclidean(rows, 0, rows, LENGTH, LENGTH),
                         () -> kernels.cosine(rows, 0, rows, LENGTH, LENGTH),
                         () -> kernels.allFinite(rows, 0, LENGTH),
-                        () -> kernels.dotRows(rows, 0, rows, 0, ROWS, LENGTH, out),
                         () -> kernels.squaredEuclideanRows(rows, 0, rows, 0, ROWS, LENGTH, out),
                         () -> kernels.product(rows, 0, ROWS, packed, products),
                         () -> kernels.scaleToCosines(products, 0, ROWS, 0.5f),
                         () -> kernels.anyAtLeast(products, 0, out, 0, ROWS),
-                        () -> codes.dotRows(query, coded, 0, ROWS, LENGTH, out),
                         () ->
                                 codes.dot4(
                                         query, coded, 0, coded, 0, coded, 0, coded, 0, LENGTH, out,
@@ -52,6 +89,22 @@ public final class KernelWarmUp {
             for (int i = 0; i < CALLS && System.nanoTime() - began < MOST_NANOS_EACH; i++) {
                 kind.run();
             }
+        }
+    }
+
+    /**
+     * Runs a kernel for a while, and on until a call is as quick as compiled code, within limits.
+     */
+    private static void untilCompiled(Runnable kernel) {
+        long began = System.nanoTime();
+        long now = began;
+        long took = Long.MAX_VALUE;
+        while (now - began < MOST_NANOS_EACH
+                || (took > COMPILED_NANOS && now - began < MOST_NANOS_SCAN)) {
+            kernel.run();
+            long after = System.nanoTime();
+            took = after - now;
+            now = after;
         }
     }
 }

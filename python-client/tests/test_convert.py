@@ -58,3 +58,31 @@ def test_what_is_missing_is_told(tmp_path):
     done = convert("export", tmp_path, tmp_path / "out")
     assert done.returncode == 1
     assert "torch" in done.stderr
+
+
+def test_networks_are_measured_without_saturation_whatever_the_processor():
+    run = """
+import numpy, onnx
+from onnx import TensorProto, helper, numpy_helper
+from neuralcore.convert import quantize
+
+weights = {
+    "w": numpy.full((64, 16), 127, numpy.int8),
+    "s": numpy.ones(16, numpy.float32),
+    "z": numpy.zeros(16, numpy.int8),
+}
+graph = helper.make_graph(
+    [helper.make_node("DynamicQuantizeMatMul", [*"xwsz"], ["y"], domain="com.microsoft")],
+    "product",
+    [helper.make_tensor_value_info("x", TensorProto.FLOAT, [4, 64])],
+    [helper.make_tensor_value_info("y", TensorProto.FLOAT, [4, 16])],
+    [numpy_helper.from_array(values, name) for name, values in weights.items()],
+)
+opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
+model = helper.make_model(graph, opset_imports=opsets, ir_version=9)
+x = numpy.ones((4, 64), numpy.float32)
+print(float(quantize._session(model).run(None, {"x": x})[0].min()))
+"""
+    done = subprocess.run([str(PYTHON), "-c", run], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert abs(float(done.stdout) - 64 * 127) < 1

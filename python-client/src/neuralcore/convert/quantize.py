@@ -225,10 +225,23 @@ def _largest_activations(
     return largest
 
 
+def _adds_exactly() -> bool:
+    """Whether the processor adds products of int8 in 32 bits, by dot-product instructions."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return False
+    flags = next((line.split() for line in lines if line.startswith(("flags", "Features"))), [])
+    return not {"avx512_vnni", "avx_vnni", "asimddp", "i8mm"}.isdisjoint(flags)
+
+
 def _session(model: Any) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
+    # Products that saturate would be this processor's error, not the network's: see the daemon's
+    # OnnxModel, which runs it in the same way.
+    options.add_session_config_entry("session.x64quantprecision", "0" if _adds_exactly() else "1")
     options.log_severity_level = 3
     options.enable_mem_pattern = False
     return onnxruntime.InferenceSession(

@@ -102,7 +102,7 @@ record LocalModel(ModelSpec spec, Tokenizer tokenizer, OnnxModel network)
 
     /** Whether an int8 network gives, on this processor, nearly the float32 network's vectors. */
     private boolean agrees(Int8Network int8) {
-        return int8.probes().stream().allMatch(probe -> probe.agrees(embed(probe.text())));
+        return int8.agrees(this::embed);
     }
 
     private float[] embed(String text) {

@@ -88,11 +88,14 @@ public final class OnnxModel implements AutoCloseable {
             ModelSpec spec, ModelStore store, CacheFolder cache, int threads, Provider wanted) {
         NativeLibraries.provideOnnxRuntime(cache);
         OrtEnvironment environment = environment();
+        boolean exact = Processor.multipliesInt8();
+        // The cache may come from another machine.
+        String form = environment.getVersion() + (exact ? "" : "-u8");
         Path file =
                 store.graph(
                         spec,
-                        "onnxruntime-" + environment.getVersion() + ".ort",
-                        (onnx, target) -> optimize(environment, onnx, target));
+                        "onnxruntime-" + form + ".ort",
+                        (onnx, target) -> optimize(environment, onnx, target, exact));
         try {
             ByteBuffer graph = map(file);
             Provider provider = usable(wanted);
@@ -169,13 +172,22 @@ public final class OnnxModel implements AutoCloseable {
         return environment;
     }
 
-    private static void optimize(OrtEnvironment environment, Path onnx, Path target) {
+    /**
+     * Writes the optimized network.
+     *
+     * @param exact whether the processor adds products of unsigned and signed int8 exactly. Where
+     *     two of them meet in 16 bits and saturate, ONNX Runtime makes signed weights unsigned: the
+     *     same products, added in 32 bits.
+     */
+    private static void optimize(
+            OrtEnvironment environment, Path onnx, Path target, boolean exact) {
         try (SessionOptions options = options(1)) {
             // "Extended" fuses all that can be fused here and fits every CPU; "all" does not.
             options.setOptimizationLevel(OptLevel.EXTENDED_OPT);
             options.setOptimizedModelFilePath(target.toString());
             options.addConfigEntry("session.save_model_format", "ORT");
             options.addConfigEntry("session.disable_prepacking", "1");
+            options.addConfigEntry("session.x64quantprecision", exact ? "0" : "1");
             environment.createSession(onnx.toString(), options).close();
         } catch (OrtException e) {
             throw new NeuralCoreException(

@@ -93,6 +93,7 @@ class OnnxModelTest {
                 Models.ALL_MINILM_L6_V2.graph().sha256().substring(0, 12)
                         + "-onnxruntime-"
                         + version
+                        + (Processor.multipliesInt8() ? "" : "-u8")
                         + ".ort";
         Path graph = folder.resolve("models/all-MiniLM-L6-v2").resolve(name);
         Files.createDirectories(graph.getParent());

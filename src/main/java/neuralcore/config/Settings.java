@@ -323,8 +323,8 @@ final class Settings {
                     "embedding.threads",
                     ValueType.integer(0, 1_024),
                     "0",
-                    "Threads of a short batch that is alone; 0 means one in int8, else one a core. Batches"
-                            + " side by side have one each.");
+                    "Threads of a short batch that is alone; 0 means one a core, but one in int8 where the"
+                            + " processor multiplies it fast. Batches side by side have one each.");
     static final Setting<Integer> EMBEDDING_BATCH_TOKENS =
             add(
                     "embedding.batch_tokens",

@@ -53,6 +53,44 @@ class PrecisionTest {
     }
 
     @Test
+    void threadsChangeNoBitOfAVector() {
+        for (Precision.Choice choice : List.of(Precision.Choice.FP32, Precision.Choice.INT8)) {
+            List<List<float[]>> vectors = new ArrayList<>();
+            for (int threads : List.of(1, 2)) {
+                EmbeddingModel.Source source =
+                        TestModel.source(
+                                Models.ALL_MINILM_L6_V2,
+                                Int8TestModel.folder(),
+                                TestModel.CACHE,
+                                choice,
+                                threads);
+                try (EmbeddingModel model = ModelLoader.load(source).join()) {
+                    vectors.add(
+                            Golden.read().stream()
+                                    .map(golden -> embed(model, List.of(golden.text())))
+                                    .toList());
+                }
+            }
+            for (int text = 0; text < vectors.getFirst().size(); text++) {
+                assertThat(vectors.get(1).get(text))
+                        .as("text %d in %s", text, choice)
+                        .containsExactly(vectors.get(0).get(text));
+            }
+        }
+    }
+
+    @Test
+    void aShortTextAloneHasAllThreadsUnlessItsProductsAreFast() {
+        EmbeddingModel.Source source =
+                TestModel.source(
+                        Models.ALL_MINILM_L6_V2, folder, TestModel.CACHE, Precision.Choice.AUTO, 0);
+        int all = Runtime.getRuntime().availableProcessors();
+        int few = Processor.multipliesInt8() ? 1 : all;
+        assertThat(source.threadsIn(Precision.FP32)).isEqualTo(all);
+        assertThat(source.threadsIn(Precision.INT8)).isEqualTo(few);
+    }
+
+    @Test
     void autoTakesInt8WhereTheProcessorHasIt() {
         try (EmbeddingModel model = load(Int8TestModel.folder(), Precision.Choice.AUTO)) {
             assertThat(model.spec().precision())

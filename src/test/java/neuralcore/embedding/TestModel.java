@@ -29,12 +29,17 @@ public final class TestModel {
 
     static EmbeddingModel.Source source(
             ModelSpec spec, Path models, Path cache, Precision.Choice precision) {
+        return source(spec, models, cache, precision, 2);
+    }
+
+    static EmbeddingModel.Source source(
+            ModelSpec spec, Path models, Path cache, Precision.Choice precision, int threads) {
         return new EmbeddingModel.Source(
                 spec,
                 models,
                 models.resolve("no-hub"),
                 cache,
-                2,
+                threads,
                 precision,
                 Provider.CPU,
                 Isolation.INPROCESS);

@@ -3,6 +3,7 @@ package verticles;
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Tags;
+import io.netty.channel.AdaptiveRecvByteBufAllocator;
 import io.netty.channel.Channel;
 import io.netty.channel.socket.nio.NioChannelOption;
 import io.vertx.core.Future;
@@ -35,6 +36,8 @@ import org.slf4j.LoggerFactory;
 /** The door: a unix socket for this user, and loopback TCP for whoever has the token. */
 public final class BridgeVerticle extends VerticleBase {
     private static final Logger log = LoggerFactory.getLogger(BridgeVerticle.class);
+    private static final int LEAST_READ = 4 << 10;
+    private static final int MOST_READ = 64 << 10;
     private static final String OWN_USER = System.getProperty("user.name");
 
     private final RuntimeConfig.Bridge config;
@@ -88,6 +91,7 @@ public final class BridgeVerticle extends VerticleBase {
     }
 
     private void accept(Sessions sessions, NetSocket socket, boolean unix) {
+        offerRoom(channel(socket));
         Session session = sessions.begin("c-", new SocketTransport(socket), unix);
         FrameReader reader = new FrameReader(limits.textFrame(), limits.binaryFrame());
         socket.closeHandler(closed -> sessions.ended(session));
@@ -114,10 +118,25 @@ public final class BridgeVerticle extends VerticleBase {
                 });
     }
 
+    /**
+     * Has a small frame come in by one system call: left alone, Netty offers as much room as the
+     * last frames took, and the next may be some bytes longer.
+     */
+    private static void offerRoom(Channel channel) {
+        channel.config()
+                .setRecvByteBufAllocator(
+                        new AdaptiveRecvByteBufAllocator(LEAST_READ, LEAST_READ, MOST_READ));
+    }
+
+    private static Channel channel(NetSocket socket) {
+        return ((NetSocketInternal) socket).channelHandlerContext().channel();
+    }
+
     private static boolean isOwnUser(NetSocket socket) {
-        Channel channel = ((NetSocketInternal) socket).channelHandlerContext().channel();
         UnixDomainPrincipal peer =
-                channel.config().getOption(NioChannelOption.of(ExtendedSocketOptions.SO_PEERCRED));
+                channel(socket)
+                        .config()
+                        .getOption(NioChannelOption.of(ExtendedSocketOptions.SO_PEERCRED));
         return peer != null && peer.user().getName().equals(OWN_USER);
     }
 

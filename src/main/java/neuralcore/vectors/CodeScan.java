@@ -4,7 +4,6 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.DoubleAccumulator;
 import java.util.function.IntToLongFunction;
 import neuralcore.vectors.simd.CodeKernels;
-import neuralcore.vectors.simd.KernelWarmUp;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -44,8 +43,7 @@ final class CodeScan {
      */
     @Nullable Candidates candidates(
             CodeQuery query, int @Nullable [] slots, int count, IntToLongFunction order, int k) {
-        CodeKernels kernels =
-                KernelWarmUp.forScan(scoring.kernels(), (long) count * scoring.dimension()).codes();
+        CodeKernels kernels = scoring.forScan(1, count).kernels().codes();
         int most = Math.max(4 * k, count / USEFUL_SHARE);
         int threads = Math.clamp(count / ROWS_PER_THREAD, 1, parallel.threads());
         int tasks = threads == 1 ? 1 : threads * TASKS_PER_THREAD;

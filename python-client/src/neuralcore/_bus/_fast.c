@@ -341,12 +341,21 @@ static PyObject *filling_put(Filling *self, PyObject *const *args, Py_ssize_t co
     return PyObject_Vectorcall(self->put_slowly, args, (size_t)count, NULL);
 }
 
+/* Adds a message that is to be encoded here: its id, or None if it is for the long way. */
+static PyObject *put_encoded(Filling *self, const Said *said) {
+    PyObject *id = NULL;
+    if (PyErr_Occurred()) { /* A number was none. */
+        return NULL;
+    }
+    int put = self->payload_type == MSGPACK ? try_put(self, said, &id) : 0;
+    return put < 0 ? NULL : put == 0 ? Py_NewRef(Py_None) : id;
+}
+
 /* put_dicts(channel, priority, payload, meta, ttl_ms): the id, or None if it is for the long way */
 static PyObject *filling_put_dicts(Filling *self, PyObject *const *args, Py_ssize_t count) {
     if (count != 5) {
         return PyErr_Format(PyExc_TypeError, "put_dicts takes 5 arguments, not %zd", count);
     }
-    PyObject *id = NULL;
     if (args[3] != Py_None && !PyDict_CheckExact(args[3])) {
         Py_RETURN_NONE;
     }
@@ -360,11 +369,7 @@ static PyObject *filling_put_dicts(Filling *self, PyObject *const *args, Py_ssiz
         .meta_value = says ? args[3] : NULL,
         .ttl = PyLong_AsUnsignedLongLong(args[4]),
     };
-    if (PyErr_Occurred()) {
-        return NULL;
-    }
-    int put = self->payload_type == MSGPACK ? try_put(self, &said, &id) : 0;
-    return put < 0 ? NULL : put == 0 ? Py_NewRef(Py_None) : id;
+    return put_encoded(self, &said);
 }
 
 /* put_fields(channel, priority, fields, names, class_name, ttl_ms): the id, or None if it is for the long way */
@@ -373,7 +378,6 @@ static PyObject *filling_put_fields(Filling *self, PyObject *const *args, Py_ssi
         !PyUnicode_CheckExact(args[4])) {
         return PyErr_Format(PyExc_TypeError, "put_fields takes a channel, a priority, a dict, a tuple, a str, and a ttl");
     }
-    PyObject *id = NULL;
     Said said = {
         .channel = args[0],
         .priority = PyLong_AsLongLong(args[1]),
@@ -384,11 +388,7 @@ static PyObject *filling_put_fields(Filling *self, PyObject *const *args, Py_ssi
         .class_name = args[4],
         .ttl = PyLong_AsUnsignedLongLong(args[5]),
     };
-    if (PyErr_Occurred()) {
-        return NULL;
-    }
-    int put = self->payload_type == MSGPACK ? try_put(self, &said, &id) : 0;
-    return put < 0 ? NULL : put == 0 ? Py_NewRef(Py_None) : id;
+    return put_encoded(self, &said);
 }
 
 /* add(entry, payload, meta=b"") */

@@ -167,15 +167,18 @@ static int put_number(Buffer *out, PyObject *value) {
                                      : put_head(out, 0xD3, bits, 8);
 }
 
+/* A key and what lies under it, so deep. */
+static inline int put_pair(Buffer *out, PyObject *key, PyObject *value, int depth) {
+    int put = put_text(out, key);
+    return put > 0 ? put_value(out, value, depth) : put;
+}
+
 static int put_dict(Buffer *out, PyObject *dict, int depth) {
     PyObject *key, *value;
     Py_ssize_t place = 0;
     int put = depth < DEEPEST ? put_count(out, PyDict_GET_SIZE(dict), 16, 0x80, 0xDE) : 0;
     while (put > 0 && PyDict_Next(dict, &place, &key, &value)) {
-        put = PyUnicode_CheckExact(key) ? put_text(out, key) : 0;
-        if (put > 0) {
-            put = put_value(out, value, depth + 1);
-        }
+        put = PyUnicode_CheckExact(key) ? put_pair(out, key, value, depth + 1) : 0;
     }
     return put;
 }
@@ -243,11 +246,9 @@ static int put_fields(Buffer *out, PyObject *fields, PyObject *class_name) {
         }
     }
     if (put > 0 && payload == Py_None) {
-        put = put_text(out, payload_key);
-        put = put > 0 ? put_value(out, payload, 1) : put;
+        put = put_pair(out, payload_key, payload, 1);
     }
-    put = put > 0 ? put_text(out, type_key) : put;
-    return put > 0 ? put_text(out, class_name) : put;
+    return put > 0 ? put_pair(out, type_key, class_name, 1) : put;
 }
 
 /* Of the fields, which `put_fields` has taken, those of these names that are not None; the headers
@@ -268,16 +269,13 @@ static int put_context(Buffer *out, PyObject *fields, PyObject *names, PyObject 
     for (Py_ssize_t i = 0; put > 0 && i < PyTuple_GET_SIZE(names); i++) {
         PyObject *value = PyDict_GetItemWithError(fields, PyTuple_GET_ITEM(names, i));
         if (value != NULL && value != Py_None) {
-            put = put_text(out, PyTuple_GET_ITEM(names, i));
-            put = put > 0 ? put_value(out, value, 1) : put;
+            put = put_pair(out, PyTuple_GET_ITEM(names, i), value, 1);
         }
     }
     if (put > 0 && has_headers) {
-        put = put_text(out, headers_key);
-        put = put > 0 ? put_value(out, headers, 1) : put;
+        put = put_pair(out, headers_key, headers, 1);
     }
-    put = put > 0 ? put_text(out, type_key) : put;
-    return put > 0 ? put_text(out, class_name) : put;
+    return put > 0 ? put_pair(out, type_key, class_name, 1) : put;
 }
 
 /* ------------------------------------------------------------------ decoding: NULL without an error if unusual */

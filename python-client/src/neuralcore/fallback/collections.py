@@ -107,6 +107,7 @@ class Collection:
             "mapped_bytes": 0,
             "deleted_share": 0.0,
             "graph": "none",
+            "traversal": None,
             "graph_bytes": 0,
             "unindexed": 0,
             "exact_below": 1 << 31,

@@ -2,6 +2,7 @@ package neuralcore.vectors;
 
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import neuralcore.vectors.hnsw.HnswIndex;
 import neuralcore.vectors.store.CollectionFiles;
@@ -35,6 +36,9 @@ final class CollectionReport {
         report.put("mapped_bytes", table.columns().rows().snapshot().mappedBytes());
         report.put("deleted_share", used == 0 ? 0.0 : 1.0 - (double) info.count() / used);
         report.put("graph", graph == null ? "none" : "built");
+        report.put(
+                "traversal",
+                graph == null ? null : graph.config().traversal().name().toLowerCase(Locale.ROOT));
         report.put("graph_bytes", graph == null ? 0L : graph.heapBytes());
         report.put("unindexed", pending == null ? 0 : pending.getCardinality());
         report.put("exact_below", exactBelow);

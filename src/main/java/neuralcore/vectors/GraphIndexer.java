@@ -2,13 +2,17 @@ package neuralcore.vectors;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.Lock;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.LongSupplier;
+import java.util.function.Supplier;
+import neuralcore.vectors.hnsw.CodeFitness;
 import neuralcore.vectors.hnsw.HnswConfig;
 import neuralcore.vectors.hnsw.HnswIndex;
+import neuralcore.vectors.hnsw.Traversal;
 import org.jspecify.annotations.Nullable;
 import org.roaringbitmap.RoaringBitmap;
 import org.slf4j.Logger;
@@ -43,6 +47,9 @@ final class GraphIndexer {
     private volatile @Nullable HnswIndex index;
     private volatile boolean ended;
     private volatile boolean failed;
+
+    /** How many rows there were when it was last looked whether their codes will do. */
+    private int judged;
 
     /**
      * @param exactBelow no graph is built for fewer rows
@@ -105,6 +112,7 @@ final class GraphIndexer {
         }
         table.reuseOnly(slot -> !read.holds(slot));
         table.beginGraph(pending);
+        judged = read.size();
         index = read;
     }
 
@@ -120,10 +128,12 @@ final class GraphIndexer {
 
     private void work() {
         try {
-            begin();
-            while (!ended && round()) {
-                // until nothing is left
-            }
+            do {
+                begin();
+                while (!ended && round()) {
+                    // until nothing is left
+                }
+            } while (!ended && wasGivenUp());
         } catch (RuntimeException e) {
             if (!ended) {
                 log.error("The graph is given up, and searches are exact", e);
@@ -140,9 +150,74 @@ final class GraphIndexer {
     }
 
     private void begin() {
-        if (index == null) {
-            exclusively(() -> table.beginGraph(table.columns().live().clone()));
-            index = new HnswIndex(table.columns().rows(), config);
+        if (index != null) {
+            return;
+        }
+        turn.lock();
+        try {
+            int[] slots =
+                    exclusively(
+                            () -> {
+                                RoaringBitmap live = table.columns().live();
+                                table.beginGraph(live.clone());
+                                return live.toArray();
+                            });
+            HnswConfig chosen = config;
+            if (config.traversal() == Traversal.INT8 && !codesWillDo(slots)) {
+                chosen = config.with(Traversal.FLOAT32);
+                log.info(
+                        "Many rows differ by less than their int8 codes tell: the graph is walked by float32");
+            }
+            index = new HnswIndex(table.columns().rows(), chosen);
+        } finally {
+            turn.unlock();
+        }
+    }
+
+    /** Nobody uses these slots again meanwhile: the graph has not let go of them. */
+    private boolean codesWillDo(int[] slots) {
+        judged = slots.length;
+        return CodeFitness.isGood(
+                table.columns().rows(),
+                slots,
+                () -> {
+                    if (ended) {
+                        throw new CancellationException("The collection has been closed.");
+                    }
+                    way.giveWay();
+                });
+    }
+
+    /**
+     * Looks again whether codes will do once there are twice as many rows as when it was looked
+     * last; if not, the graph is given up for one that is walked by float32.
+     */
+    private boolean wasGivenUp() {
+        HnswIndex graph = index;
+        if (graph == null || graph.config().traversal() != Traversal.INT8) {
+            return false;
+        }
+        turn.lock();
+        try {
+            int[] slots = exclusively(() -> table.columns().live().toArray());
+            if (ended || slots.length < 2 * judged || codesWillDo(slots)) {
+                return false;
+            }
+            exclusively(
+                    () -> {
+                        free(graph, table.retired());
+                        Columns columns = table.columns();
+                        for (int slot = 0; slot < columns.used(); slot++) {
+                            if (!columns.isLive(slot) && graph.holds(slot)) {
+                                table.reuse(slot);
+                            }
+                        }
+                        index = null;
+                        table.endGraph();
+                    });
+            return true;
+        } finally {
+            turn.unlock();
         }
     }
 
@@ -159,7 +234,7 @@ final class GraphIndexer {
             // waits for the next round.
             exclusively(
                     () -> {
-                        work.add(table.takeRetired());
+                        work.add(table.retired());
                         work.add(table.somePending(ROUND_ROWS));
                     });
             int[] retired = work.get(0);
@@ -181,6 +256,10 @@ final class GraphIndexer {
         }
     }
 
+    /**
+     * Takes retired slots out of the graph. Until they all are, they stay retired in the table, by
+     * which searches know that the graph may answer with them.
+     */
     private void free(HnswIndex graph, int[] retired) {
         List<Integer> free = new ArrayList<>();
         for (int slot : retired) {
@@ -191,16 +270,28 @@ final class GraphIndexer {
         for (int slot : graph.takeFreedRows()) {
             free.add(slot);
         }
-        if (!free.isEmpty()) {
-            exclusively(() -> free.forEach(table::reuse));
+        if (retired.length > 0 || !free.isEmpty()) {
+            exclusively(
+                    () -> {
+                        table.notRetired(retired);
+                        free.forEach(table::reuse);
+                    });
         }
     }
 
     private void exclusively(Runnable action) {
+        exclusively(
+                () -> {
+                    action.run();
+                    return true;
+                });
+    }
+
+    private <T> T exclusively(Supplier<T> action) {
         writing.lock();
         exclusive.lock();
         try {
-            action.run();
+            return action.get();
         } finally {
             exclusive.unlock();
             writing.unlock();

@@ -247,10 +247,15 @@ final class Table {
         return waiting != null && (!waiting.isEmpty() || !retired.isEmpty());
     }
 
-    int[] takeRetired() {
-        int[] slots = retired.toArray();
-        retired.clear();
-        return slots;
+    int[] retired() {
+        return retired.toArray();
+    }
+
+    /** The graph has let go of these. */
+    void notRetired(int[] slots) {
+        for (int slot : slots) {
+            retired.remove(slot);
+        }
     }
 
     int[] somePending(int most) {

@@ -5,10 +5,12 @@ import neuralcore.vectors.VectorRows;
 /** Distances by the vectors themselves. */
 final class FloatScorer extends RowScorer {
     private final boolean product;
+    private final HeapRows heap;
 
     FloatScorer(VectorRows rows) {
         super(rows);
         product = metric.isProduct();
+        heap = new HeapRows(dimension);
     }
 
     @Override
@@ -23,14 +25,14 @@ final class FloatScorer extends RowScorer {
             int b = ids[i + 1];
             int c = ids[i + 2];
             int d = ids[i + 3];
-            float[] rowsA = from.floats(a);
-            float[] rowsB = from.floats(b);
-            float[] rowsC = from.floats(c);
-            float[] rowsD = from.floats(d);
-            int atA = from.floatOffset(a);
-            int atB = from.floatOffset(b);
-            int atC = from.floatOffset(c);
-            int atD = from.floatOffset(d);
+            float[] rowsA = heap.array(from, a, 0);
+            float[] rowsB = heap.array(from, b, 1);
+            float[] rowsC = heap.array(from, c, 2);
+            float[] rowsD = heap.array(from, d, 3);
+            int atA = heap.offset(from, a, 0);
+            int atB = heap.offset(from, b, 1);
+            int atC = heap.offset(from, c, 2);
+            int atD = heap.offset(from, d, 3);
             if (product) {
                 kernels.dot4(
                         query, 0, rowsA, atA, rowsB, atB, rowsC, atC, rowsD, atD, dimension, out,
@@ -51,10 +53,10 @@ final class FloatScorer extends RowScorer {
     @Override
     float between(int a, int b) {
         VectorRows.Snapshot from = at;
-        float[] rowsA = from.floats(a);
-        float[] rowsB = from.floats(b);
-        int atA = from.floatOffset(a);
-        int atB = from.floatOffset(b);
+        float[] rowsA = heap.array(from, a, 0);
+        float[] rowsB = heap.array(from, b, 1);
+        int atA = heap.offset(from, a, 0);
+        int atB = heap.offset(from, b, 1);
         if (!product) {
             return kernels.squaredEuclidean(rowsA, atA, rowsB, atB, dimension);
         }

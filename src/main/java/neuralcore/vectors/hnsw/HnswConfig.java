@@ -27,6 +27,10 @@ public record HnswConfig(
         return new HnswConfig(16, 32, 200, 50, 42, Traversal.INT8);
     }
 
+    public HnswConfig with(Traversal other) {
+        return new HnswConfig(m, m0, efConstruction, efSearch, seed, other);
+    }
+
     private static void check(String name, int value, int least, int most) {
         if (value < least || value > most) {
             throw neuralcore.wire.NeuralCoreException.invalid(

@@ -79,9 +79,6 @@ public final class HnswIndex {
         if (config.traversal() == Traversal.INT8 && !rows.coded()) {
             throw new IllegalArgumentException("These rows have no int8 codes.");
         }
-        if (config.traversal() == Traversal.FLOAT32 && rows.snapshot().mappedRows() > 0) {
-            throw new IllegalArgumentException("Rows of a mapped file are walked by their codes.");
-        }
         this.rows = rows;
         this.config = config;
         this.graph = graph;

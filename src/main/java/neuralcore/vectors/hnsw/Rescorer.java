@@ -11,15 +11,11 @@ import org.jspecify.annotations.Nullable;
  * at a time, so that their memory is waited for together.
  */
 final class Rescorer {
-    private static final int ROWS = 4;
-
     private final Scoring scoring;
     private final Metric metric;
     private final int dimension;
     private final Pool best = new Pool();
-
-    /** Where rows that lie in a mapped file are copied to. */
-    private final float[] copies;
+    private final HeapRows heap;
 
     private int[] nodes = new int[64];
     private float[] distances = new float[64];
@@ -29,7 +25,7 @@ final class Rescorer {
         scoring = rows.scoring();
         metric = rows.metric();
         dimension = rows.dimension();
-        copies = new float[ROWS * dimension];
+        heap = new HeapRows(dimension);
     }
 
     /**
@@ -66,7 +62,7 @@ final class Rescorer {
     private void choose(
             Walk walk, Graph graph, @Nullable RowFilter accept, int most, boolean twins) {
         Pool pool = walk.pool;
-        int room = Math.min(most, pool.size()) + ROWS;
+        int room = Math.min(most, pool.size()) + HeapRows.ROWS;
         if (nodes.length < room) {
             nodes = new int[room];
             distances = new float[room];
@@ -101,15 +97,15 @@ final class Rescorer {
             return;
         }
         int padded = RowScorer.pad(nodes, count);
-        for (int i = 0; i < padded; i += ROWS) {
-            float[] a = array(from, nodes[i], 0);
-            float[] b = array(from, nodes[i + 1], 1);
-            float[] c = array(from, nodes[i + 2], 2);
-            float[] d = array(from, nodes[i + 3], 3);
-            int atA = offset(from, nodes[i], 0);
-            int atB = offset(from, nodes[i + 1], 1);
-            int atC = offset(from, nodes[i + 2], 2);
-            int atD = offset(from, nodes[i + 3], 3);
+        for (int i = 0; i < padded; i += HeapRows.ROWS) {
+            float[] a = heap.array(from, nodes[i], 0);
+            float[] b = heap.array(from, nodes[i + 1], 1);
+            float[] c = heap.array(from, nodes[i + 2], 2);
+            float[] d = heap.array(from, nodes[i + 3], 3);
+            int atA = heap.offset(from, nodes[i], 0);
+            int atB = heap.offset(from, nodes[i + 1], 1);
+            int atC = heap.offset(from, nodes[i + 2], 2);
+            int atD = heap.offset(from, nodes[i + 3], 3);
             if (metric.isProduct()) {
                 scorer.kernels.dot4(
                         query, 0, a, atA, b, atB, c, atC, d, atD, dimension, distances, i);
@@ -122,18 +118,6 @@ final class Rescorer {
             distances[i + 2] = distance(from, nodes[i + 2], distances[i + 2], query, c, atC);
             distances[i + 3] = distance(from, nodes[i + 3], distances[i + 3], query, d, atD);
         }
-    }
-
-    private float[] array(VectorRows.Snapshot from, int row, int place) {
-        if (!from.isMapped(row)) {
-            return from.floats(row);
-        }
-        from.copy(row, copies, place * dimension);
-        return copies;
-    }
-
-    private int offset(VectorRows.Snapshot from, int row, int place) {
-        return from.isMapped(row) ? place * dimension : from.floatOffset(row);
     }
 
     private float distance(

@@ -4,6 +4,6 @@ package neuralcore.vectors.hnsw;
 public enum Traversal {
     /** int8 codes: less memory to read, at almost the same recall. */
     INT8,
-    /** The vectors themselves; they must be in the heap. */
+    /** The vectors themselves; slower where they lie in a mapped file, for they are copied. */
     FLOAT32
 }

@@ -133,6 +133,7 @@ def id_tensor(ids: list[Any]) -> Any:
 
     numbers = sum(isinstance(id_, int) for id_ in ids)
     if numbers == 0:
+        check_text(ids)
         return ids
     if numbers < len(ids):
         raise InvalidRequest("The ids of one call must be all strings or all integers.")
@@ -140,6 +141,32 @@ def id_tensor(ids: list[Any]) -> Any:
         return np.array(ids, dtype=np.int64)
     except OverflowError as e:
         raise InvalidRequest("An id is beyond the 64 bits that an integer id has.") from e
+
+
+def id_tensors(ids: list[Any]) -> list[Any]:
+    """The ids as they are sent where both kinds may be: integers and strings are two arrays."""
+    numbers = [id_ for id_ in ids if isinstance(id_, int)]
+    if not numbers or len(numbers) == len(ids):
+        return [id_tensor(ids)]
+    return [id_tensor(numbers), id_tensor([id_ for id_ in ids if not isinstance(id_, int)])]
+
+
+def check_text(ids: list[str]) -> None:
+    """Raises InvalidRequest if an id has a lone surrogate: in UTF-8 such ids would be the same."""
+    try:
+        "".join(ids).encode()
+    except UnicodeEncodeError:
+        for i, id_ in enumerate(ids):
+            if any("\ud800" <= character <= "\udfff" for character in id_):
+                raise InvalidRequest(
+                    f"ids[{i}] is {id_!r}, which has a lone surrogate and is no text."
+                ) from None
+
+
+def check_k(k: int) -> None:
+    """Raises InvalidRequest unless at least one row is asked for."""
+    if k < 1:
+        raise InvalidRequest(f"'k' is {k}; it must be at least 1.")
 
 
 def check_rows(rows: int, ids: list[Any], **others: Sequence[Any] | None) -> None:

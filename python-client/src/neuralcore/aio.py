@@ -544,6 +544,7 @@ class AsyncCollection:
                 timeout=timeout,
             )
             return _parts.hits(result, tensors)[0]
+        _parts.check_k(k)
         deadline = Deadline(timeout)
         result, tensors = await self._client.call(
             "neuralcore.vectors.search",
@@ -565,7 +566,7 @@ class AsyncCollection:
         result, tensors = await self._client.call(
             "neuralcore.vectors.search",
             params,
-            [q, _parts.id_tensor(allowed)],
+            [q, *_parts.id_tensors(allowed)],
             timeout=deadline.left(),
         )
         return _parts.hits(result, tensors)[0]

@@ -531,6 +531,7 @@ class Collection:
                 timeout=timeout,
             )
             return _parts.hits(result, tensors)[0]
+        _parts.check_k(k)
         deadline = Deadline(timeout)
         result, tensors = self._client.call(
             "neuralcore.vectors.search",
@@ -552,7 +553,7 @@ class Collection:
         result, tensors = self._client.call(
             "neuralcore.vectors.search",
             params,
-            [q, _parts.id_tensor(allowed)],
+            [q, *_parts.id_tensors(allowed)],
             timeout=deadline.left(),
         )
         return _parts.hits(result, tensors)[0]

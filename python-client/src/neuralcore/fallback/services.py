@@ -276,7 +276,7 @@ def _scope(params: Mapping[str, Any], tensors: Sequence[Any]) -> Scope:
     return Scope(
         params.get("namespace", ""),
         None if given is None else compiled(given),
-        frozenset(_ids(tensors[0])) if tensors else None,
+        frozenset(i for sent in tensors for i in _ids(sent)) if tensors else None,
     )
 
 

@@ -69,6 +69,16 @@ def test_a_python_function_filters(notes):
     assert [hit.id for hit in found] == expected
 
 
+def test_a_python_function_filters_ids_of_both_kinds(notes):
+    # More than are looked at first, so that those that pass are named to the daemon.
+    notes.upsert([f"s{i}" for i in range(60)], -ROWS)
+    passing = {3, "s5", "s7"}
+    found = notes.search(ROWS[1], k=3, filter_fn=lambda i: i in passing)
+    every = [hit.id for hit in notes.search(ROWS[1], k=120)]
+    assert [hit.id for hit in found] == [i for i in every if i in passing]
+    assert len(found) == 3
+
+
 def test_namespaces_are_apart(notes):
     notes.upsert(["a", "7"], ROWS[:2] + 1, namespace="other")
     assert notes.count(namespace="other") == 2
@@ -113,6 +123,15 @@ def test_scrolling_goes_through_all_in_order(notes):
     assert [r.id for r in notes.scroll_page(after, 25)[0]] == list(range(51, 60))
 
 
+def test_pages_of_large_rows_fit_a_frame(notes):
+    # 18 MB altogether, more than a frame may have.
+    rows = np.tile(ROWS, (15, 1))
+    notes.upsert([f"long {i}" for i in range(900)], rows, texts=["x" * 20_000] * 900)
+    records = list(notes.scroll(include_vectors=True))
+    assert [r.id for r in records] == [*range(60), *(f"long {i}" for i in range(900))]
+    assert len(notes.search(ROWS[0], k=3, filter_fn=lambda i: i in ("long 1", "long 899"))) == 2
+
+
 def test_what_cannot_be_understood_is_named(notes):
     with pytest.raises(InvalidRequest, match=r"\$regex"):
         notes.search(ROWS[0], filter={"n": {"$regex": "x"}})
@@ -120,6 +139,13 @@ def test_what_cannot_be_understood_is_named(notes):
         notes.count(filter={"$gt": 1})
     with pytest.raises(InvalidRequest, match="all strings or all integers"):
         notes.get([1, "a"])
+    for k in (0, -1):
+        with pytest.raises(InvalidRequest, match="at least 1"):
+            notes.search(ROWS[0], k=k, filter_fn=lambda i: True)
+    # In UTF-8 two such ids would be one.
+    with pytest.raises(InvalidRequest, match=r"ids\[1\] is '\\udc01'"):
+        notes.upsert(["fine", "\udc01"], ROWS[:2])
+    assert notes.count() == 60
 
 
 def test_plans_and_descriptions(notes):

@@ -22,6 +22,9 @@ import org.jspecify.annotations.Nullable;
 public final class CollectionRequests {
     private static final int LARGEST_PAGE = 100_000;
 
+    /** A frame may have four times as much: text that is escaped in JSON is longer than it was. */
+    private static final long PAGE_BYTES = 4 << 20;
+
     private final Collections collections;
     private final Parallel parallel;
 
@@ -107,11 +110,27 @@ public final class CollectionRequests {
         int limit = params.integer("limit", 1_000, 1, LARGEST_PAGE);
         List<StoredRow> rows =
                 collection.scroll(scope(request, 0), params.integer("after", -1), limit, vectors);
-        Reply reply = rows(rows, collection, vectors);
-        if (rows.size() == limit) {
-            reply.result().put("next", rows.getLast().order());
+        List<StoredRow> page = page(rows);
+        Reply reply = rows(page, collection, vectors);
+        if (rows.size() == limit || page.size() < rows.size()) {
+            reply.result().put("next", page.getLast().order());
         }
         return reply;
+    }
+
+    /** The first of the rows, as many as a frame has room for, but one at least. */
+    private static List<StoredRow> page(List<StoredRow> rows) {
+        long bytes = 0;
+        for (int i = 0; i < rows.size(); i++) {
+            StoredRow row = rows.get(i);
+            float[] vector = row.vector();
+            bytes += Weights.of(row.id()) + Weights.of(row.metadataJson());
+            bytes += Weights.of(row.textBytes()) + (vector == null ? 0 : 4L * vector.length);
+            if (bytes > PAGE_BYTES && i > 0) {
+                return rows.subList(0, i);
+            }
+        }
+        return rows;
     }
 
     private static Reply rows(List<StoredRow> rows, Collection collection, boolean withVectors) {
@@ -276,15 +295,19 @@ public final class CollectionRequests {
     /**
      * The rows that a request is about.
      *
-     * @param allowed which attachment has the ids, if there is one
+     * @param allowed the first attachment that has ids, if there is one; where there are strings
+     *     and integers, the next one has the others
      */
     private static Scope scope(Request request, int allowed) {
         Params params = request.params();
         Map<String, @Nullable Object> filter = params.optionalObject("filter");
+        List<Tensor> tensors = request.tensors();
         return new Scope(
                 params.string("namespace", ""),
                 filter == null ? null : FilterParser.parse(filter),
-                request.tensors().size() > allowed ? Ids.of(request.tensor(allowed, "ids")) : null);
+                tensors.size() > allowed
+                        ? Ids.ofAll(tensors.subList(allowed, tensors.size()))
+                        : null);
     }
 
     /** The nearest int, for values whose range is checked elsewhere. */

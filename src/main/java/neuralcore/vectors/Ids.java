@@ -23,6 +23,11 @@ final class Ids {
         return List.copyOf(tensor.toStrings());
     }
 
+    /** The ids of several attached arrays, in their order. */
+    static List<Object> ofAll(List<Tensor> tensors) {
+        return tensors.stream().flatMap(tensor -> of(tensor).stream()).toList();
+    }
+
     /** As an array for a reply: int64 if all are integers, else strings. */
     static boolean allNumbers(List<Object> ids) {
         return !ids.isEmpty() && ids.stream().allMatch(Long.class::isInstance);

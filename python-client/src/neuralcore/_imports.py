@@ -81,7 +81,7 @@ def import_atlas_json(collection: Collection, path: str | os.PathLike[str]) -> i
     """
     try:
         content = json.loads(Path(path).read_bytes())
-    except ValueError as e:
+    except (ValueError, RecursionError) as e:
         raise InvalidRequest(f"{path} is not JSON: {e}.") from e
     if not isinstance(content, Mapping):
         raise InvalidRequest(f"{path} is not a vector file: it does not hold an object.")

@@ -12,7 +12,7 @@ offset  type
 24      u64    length of the JSON
 32      u32    CRC-32 of all that follows this field
 36      u32    zero
-40             JSON (UTF-8): metric, max_elements, m, ef_construction, ef_search,
+40             JSON (UTF-8): dimension, metric, max_elements, m, ef_construction, ef_search,
                m0, seed, next_id, metadata (object, id → metadata of those that have any)
 …              n ids, i64; then n × dimension float32
 ======  =====  ==================================================================
@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import operator
 import os
 import secrets
 import struct
@@ -194,10 +195,14 @@ class HNSWIndex:
 
     def _chosen(self, ids: Sequence[int] | None, count: int) -> list[int]:
         if ids is None:
-            return list(range(self._next_id, self._next_id + count))
-        chosen = [int(i) for i in ids]
+            ids = range(self._next_id, self._next_id + count)
+        try:
+            chosen = [operator.index(i) for i in ids]
+        except TypeError as e:
+            raise InvalidRequest(f"An id must be an integer: {e}.") from e
         if len(chosen) != count:
             raise InvalidRequest(f"{len(chosen)} ids came with {count} vectors.")
+        _parts.id_tensor(chosen)  # raises where one has more than 64 bits
         return chosen
 
     def _note(
@@ -217,8 +222,8 @@ class HNSWIndex:
         if self._waiting:
             import numpy as np
 
-            waiting, self._waiting = self._waiting, {}
-            self._send(list(waiting), np.stack(list(waiting.values())))
+            self._send(list(self._waiting), np.stack(list(self._waiting.values())))
+            self._waiting.clear()  # what could not be sent is sent with the next
 
     def _send(self, ids: Sequence[int], rows: NDArray[np.float32]) -> None:
         self._call("upsert", _parts.id_tensor(list(ids)), rows)
@@ -271,10 +276,11 @@ class HNSWIndex:
     def _filtered(
         self, query: Vector, k: int, filter_fn: Callable[[int], bool]
     ) -> list[tuple[int, float]]:
+        _parts.check_k(k)
         fetch = max(4 * k, 64)
         nearest = self.search_batch([query], fetch)[0]
         found = [hit for hit in nearest if filter_fn(hit[0])]
-        if k < 1 or len(found) >= k or len(nearest) < fetch:
+        if len(found) >= k or len(nearest) < fetch:
             return found[:k]
         with self._lock:
             every = list(self._ids)
@@ -290,8 +296,7 @@ class HNSWIndex:
         k: int = 10,
     ) -> list[list[tuple[int, float]]]:
         """:meth:`search` for each of several queries (m × d)."""
-        if k < 1:
-            raise InvalidRequest(f"k is {k}; it must be at least 1.")
+        _parts.check_k(k)
         rows = self._matrix(queries)
         with self._lock:
             self._flush()
@@ -362,6 +367,7 @@ class HNSWIndex:
             ids = list(self._ids)
             vectors = self._fetch(ids)
             settings = {
+                "dimension": self.dimension,
                 "metric": self.metric,
                 "max_elements": self.max_elements,
                 "m": self.m,
@@ -520,4 +526,8 @@ def _read(path: str | os.PathLike[str]) -> tuple[int, int, dict[str, Any], memor
     if zlib.crc32(data[36:]) != crc:
         raise InvalidRequest(f"{path} is damaged: its checksum does not fit.")
     settings = json.loads(bytes(data[_HEAD.size : _HEAD.size + text]))
+    # The checksum begins after the head, whose dimension an index without vectors does not need.
+    # Files written before it was told twice have it in the head alone.
+    if settings.pop("dimension", dimension) != dimension:
+        raise InvalidRequest(f"{path} is damaged: its head and its settings do not agree.")
     return dimension, count, settings, data[_HEAD.size + text :]

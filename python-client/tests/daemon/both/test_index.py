@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from neuralcore import HNSWIndex
-from neuralcore.errors import NotFound
+from neuralcore.errors import NotFound, RequestTimeout
 
 METRICS = ("cosine", "euclidean", "squared_euclidean", "dot_product")
 
@@ -84,6 +84,22 @@ def test_single_adds_are_there_when_they_are_looked_for(client, rows):
         index.wait_until_built()
 
 
+def test_what_could_not_be_sent_is_sent_with_the_next(client, rows, monkeypatch):
+    with HNSWIndex(16, client=client) as index:
+        index.add(rows[0])
+
+        def fail(*_: object, **__: object) -> None:
+            raise RequestTimeout("too slow")
+
+        with monkeypatch.context() as broken:
+            broken.setattr(client, "call", fail)
+            with pytest.raises(RequestTimeout):
+                index.search(rows[0])
+        index.add(rows[1])
+        assert {i for i, _ in index.search(rows[0])} == {0, 1}
+        assert len(index) == 2
+
+
 def test_an_empty_index(client, rows):
     with HNSWIndex(16, client=client) as index:
         assert index.search(rows[0]) == []
@@ -110,8 +126,15 @@ def test_what_cannot_be_is_refused(client, rows):
             index.add([1.0, 2.0, 3.0])
         with pytest.raises(ValueError, match="2 ids came with 1"):
             index.add_batch(rows[:1], ids=[1, 2])
-        with pytest.raises(ValueError, match="k is 0"):
+        with pytest.raises(ValueError, match="'k' is 0"):
             index.search(rows[0], k=0)
+        with pytest.raises(ValueError, match="'k' is -1"):
+            index.search(rows[0], k=-1, filter_fn=lambda i: True)
+        index.add(rows[0])
+        for id, message in ((1 << 63, "64 bits"), (1.5, "integer"), ("7", "integer")):
+            with pytest.raises(ValueError, match=message):
+                index.add(rows[0], id=id)
+        assert [i for i, _ in index.search(rows[0])] == [0]
     with pytest.raises(ValueError, match="dimension is 0"):
         HNSWIndex(0, client=client)
 
@@ -156,6 +179,17 @@ def test_a_damaged_file_is_refused(client, rows, tmp_path, at, change, message):
         HNSWIndex.load(path, client=client)
     path.write_bytes(data[:20])
     with pytest.raises(ValueError, match="not an index file"):
+        HNSWIndex.load(path, client=client)
+
+
+def test_the_dimension_of_an_empty_index_is_told_twice(client, tmp_path):
+    path = tmp_path / "index.nc"
+    with HNSWIndex(16, client=client) as index:
+        index.save(path)
+    data = bytearray(path.read_bytes())
+    data[12] ^= 4
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match="do not agree"):
         HNSWIndex.load(path, client=client)
 
 

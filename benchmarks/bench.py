@@ -34,7 +34,7 @@ def main() -> int:
         default=["pairs", "small", "large", "filter", "reopen", "memory"],
     )
     hnsw_parser = verbs.add_parser("hnsw", help="the HNSW index beside its rivals")
-    hnsw_parser.add_argument("part", choices=["run", "plot"])
+    hnsw_parser.add_argument("part", choices=["build", "run", "plot"])
     hnsw_parser.add_argument(
         "--shape", default="clustered", choices=["uniform", "clustered", "duplicates", "texts"]
     )
@@ -42,6 +42,7 @@ def main() -> int:
     hnsw_parser.add_argument("--dimension", type=int, default=384)
     hnsw_parser.add_argument("--rounds", type=int, default=5)
     hnsw_parser.add_argument("--contenders", default="int8,float32,hnswlib,faiss,usearch")
+    hnsw_parser.add_argument("--threads", type=int, default=2, help="to build with")
     hnsw_parser.add_argument("--rebuild", action="store_true", help="build what is kept, too")
     bus_parser = verbs.add_parser("bus", help="the bus beside ATLAS's, NATS and Redis Streams")
     bus_parser.add_argument("--rounds", type=int, default=5)
@@ -117,15 +118,19 @@ def main() -> int:
         import hnsw
 
         shape, count, dimension = options.shape, options.count, options.dimension
-        if options.part == "run":
-            contenders = options.contenders.split(",")
+        contenders = options.contenders.split(",")
+        threads, rebuild = options.threads, options.rebuild
+        if options.part == "build":
+            hnsw.build(shape, count, dimension, contenders, threads, rebuild)
+        elif options.part == "run":
             hnsw.run(
                 shape,
                 count,
                 dimension,
                 contenders,
                 options.rounds,
-                rebuild=options.rebuild,
+                threads=threads,
+                rebuild=rebuild,
             )
         else:
             hnsw.plot_all()

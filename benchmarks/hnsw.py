@@ -4,12 +4,14 @@ Everyone gets the same unit vectors, M 16 and ef_construction 200, builds with t
 takes turns, ef by ef and round by round, in processes that stay warm. Recall is against the exact
 ten nearest. Built indexes are kept in target/bench/hnsw, so that a later run can do without some
 steps; whoever is named builds what is not there. JVector keeps none and is built in each run.
+`bench hnsw build` builds only, for indexes that take longer than a machine can be kept quiet.
 """
 
 from __future__ import annotations
 
 import ast
 import json
+import os
 import statistics
 import subprocess
 import sysconfig
@@ -24,6 +26,7 @@ from typing import Any
 import numpy as np
 
 import neuralcore
+from bus import plot as bus_plot
 from daemon import TARGET, java, running_daemon
 from environments import environment
 from report import RESULTS, ROOT, Figure, save, show
@@ -38,6 +41,7 @@ RIVALS = ("hnswlib", "faiss", "usearch", "usearch-i8")
 CONTENDERS = (*OURS, *RIVALS, "jvector")
 EFS = (10, 14, 20, 28, 40, 56, 80, 112, 160)
 WARM_UP = 30
+CHUNK = 10_000  # rows changed in place at a time: a million of them are 1.5 GB
 
 
 @dataclass(frozen=True)
@@ -106,11 +110,16 @@ def generate(shape: str, count: int, dimension: int, seed: int) -> np.ndarray:
     rows = random.standard_normal((total, dimension), dtype=np.float32)
     if shape != "uniform":
         centres = random.standard_normal((max(10, count // 100), dimension), dtype=np.float32)
-        rows += centres[random.integers(0, len(centres), total)]
+        centre = random.integers(0, len(centres), total)
+        for start in range(0, total, CHUNK):
+            rows[start : start + CHUNK] += centres[centre[start : start + CHUNK]]
     if shape == "duplicates":
         copies = random.random(count) < 0.1
         rows[:count][copies] = rows[random.integers(0, count, int(copies.sum()))]
-    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))
+    for start in range(0, total, CHUNK):
+        part = rows[start : start + CHUNK]
+        part /= np.linalg.norm(part, axis=1, keepdims=True)
+    return rows
 
 
 def prepare(shape: str, count: int, dimension: int) -> Data:
@@ -122,8 +131,8 @@ def prepare(shape: str, count: int, dimension: int) -> Data:
         values[:count].tofile(rows)
         values[count:].tofile(queries)
         nearest = []
-        for start in range(count, count + QUERIES, 100):
-            scores = values[start : start + 100] @ values[:count].T
+        for start in range(count, count + QUERIES, 20):
+            scores = values[start : start + 20] @ values[:count].T
             nearest.append(np.argpartition(-scores, K, axis=1)[:, :K])
         np.save(truth, np.concatenate(nearest).astype(np.int32))
     return Data(name, count, dimension, rows, queries, np.load(truth))
@@ -215,6 +224,44 @@ def at_recall(points: Sequence[tuple[float, float]], wanted: float) -> float | N
     return ordered[0][1] if ordered and ordered[0][0] > wanted else None
 
 
+def graph_file(data: Data, name: str) -> Path:
+    return WORK / f"{data.name}.{name}"
+
+
+def build_one(process: Process, data: Data, name: str, threads: int) -> dict[str, Any]:
+    """Builds an index and keeps it, and beside it what that took and how busy the machine was."""
+    file = graph_file(data, name)
+    seconds, processor = map(float, process.ask("build", name, 16, 200, threads, file))
+    built = {
+        "seconds": round(seconds, 2),
+        "processor_seconds": round(processor, 2),
+        "threads": threads,
+        "load": round(os.getloadavg()[0], 2),
+        "file_bytes": file.stat().st_size if file.exists() else None,
+    }
+    print(f"  {data.name}: {name} built in {seconds:.1f} s", flush=True)
+    file.with_name(f"{file.name}.json").write_text(json.dumps(built) + "\n")
+    return built
+
+
+def how_built(data: Data, name: str) -> dict[str, Any]:
+    """What `build_one` wrote when it built the index that is kept; nothing is known of others."""
+    file = graph_file(data, name)
+    about = file.with_name(f"{file.name}.json")
+    return dict(json.loads(about.read_text())) if about.exists() else {}
+
+
+def build(
+    shape: str, count: int, dimension: int, contenders: Sequence[str], threads: int, rebuild: bool
+) -> None:
+    """Builds what is not kept yet, one contender after the other, and measures nothing else."""
+    data = prepare(shape, count, dimension)
+    for name in contenders:
+        if name != "jvector" and (rebuild or not graph_file(data, name).exists()):
+            with running([name], data) as processes:
+                build_one(processes[name], data, name, threads)
+
+
 def run(
     shape: str,
     count: int,
@@ -222,6 +269,7 @@ def run(
     contenders: Sequence[str],
     rounds: int,
     efs: Sequence[int] = EFS,
+    threads: int = 2,
     rebuild: bool = False,
 ) -> dict[str, Any]:
     data = prepare(shape, count, dimension)
@@ -232,10 +280,9 @@ def run(
     recalls: dict[tuple[str, int], float] = {}
     with running(contenders, data) as processes:
         for name in contenders:
-            file = WORK / f"{data.name}.{name}"
+            file = graph_file(data, name)
             if name == "jvector" or rebuild or not file.exists():
-                (builds[name],) = map(float, processes[name].ask("build", name, 16, 200, 2, file))
-                print(f"  {name} built in {builds[name]:.1f} s", flush=True)
+                builds[name] = build_one(processes[name], data, name, threads)["seconds"]
             else:
                 answer = processes[name].ask("load", name, file)
                 if name in OURS:
@@ -272,6 +319,7 @@ def run(
         "dimension": dimension,
         "rounds": rounds,
         "build_seconds": builds,
+        "built": {name: how_built(data, name) for name in contenders},
         "load_seconds": loads,
         "queries_a_second_at_recall": speeds,
         "heap_bytes_rows_links": {n: list(map(int, b)) for n, b in memory.items()},
@@ -317,7 +365,11 @@ for axis, file in zip(axes.flat, files):
         axis.plot(*zip(*points), marker="o", markersize=3, label=name, color=color)
     axis.set_yscale("log")
     axis.set_xlim(0.85, 1.0)
-    axis.set_title(f"{document['count']:,} x {document['dimension']}, {document['shape']}")
+    axis.set_title(
+        f"{document['count']:,} x {document['dimension']}, {document['shape']}\\n"
+        f"{document['date'][:10]}, {document['machine'].get('vectors', 'AVX-512')}",
+        fontsize="medium",
+    )
     axis.set_xlabel("recall@10")
     axis.set_ylabel("queries a second, one thread")
     axis.grid(True, which="both", alpha=0.3)
@@ -333,11 +385,44 @@ def plot(out: Path, results: Sequence[Path]) -> None:
     subprocess.run([rivals_python(), "-c", PLOT, str(out), *names], check=True)
 
 
-def plot_all() -> None:
-    """docs/vectors-hnsw.png from the newest result file of each data set that has rivals in it."""
+def newest_results(least_contenders: int) -> dict[tuple[str, int, int], Path]:
+    """The newest result file of each data set that has so many contenders in it."""
     newest: dict[tuple[str, int, int], Path] = {}
-    for path in sorted(RESULTS.glob("hnsw-*.json")):
+    for path in sorted(RESULTS.glob("hnsw-*.json"), key=lambda path: path.stem[-15:]):
         document = json.loads(path.read_text())
-        if len(document["queries_a_second_at_recall"]) > 1:
+        if len(document["queries_a_second_at_recall"]) >= least_contenders:
             newest[document["shape"], document["count"], document["dimension"]] = path
-    plot(ROOT / "docs" / "vectors-hnsw.png", list(newest.values()))
+    return dict(sorted(newest.items(), key=lambda item: (item[0][0], item[0][2], item[0][1])))
+
+
+def plot_growth(shape: str = "clustered", dimension: int = 384) -> None:
+    """docs/plots/hnsw-growth.svg and hnsw-build.svg: a query, and building, over the rows."""
+    queries: dict[str, list[tuple[float, float]]] = {}
+    builds: dict[str, list[tuple[float, float]]] = {}
+    for (of, count, wide), path in newest_results(1).items():
+        if (of, wide) != (shape, dimension):
+            continue
+        document = json.loads(path.read_text())
+        for name in ("int8", "hnswlib"):
+            speed = document["queries_a_second_at_recall"].get(name, {}).get("0.98")
+            if speed:
+                queries.setdefault(name, []).append((count, 1e6 / speed))
+            seconds = document.get("built", {}).get(name, {}).get("processor_seconds")
+            if seconds:
+                builds.setdefault(name, []).append((count, seconds))
+    for name, lines, title, unit in (
+        ("growth", queries, "One query at recall@10 .98", "µs a query, one thread"),
+        ("build", builds, "Building a graph", "seconds of processor time"),
+    ):
+        for contender, line in lines.items():
+            if len(line) > 1:
+                exponent = bus_plot.fitted_exponent(line)
+                print(f"  {title}, {contender}: grows with rows to the power of {exponent:.2f}")
+        path = ROOT / "docs" / "plots" / f"hnsw-{name}.svg"
+        bus_plot.write(path, f"{title}, {dimension} dimensions, {shape}", "rows", unit, lines)
+
+
+def plot_all() -> None:
+    """docs/vectors-hnsw.png, and how things grow."""
+    plot(ROOT / "docs" / "vectors-hnsw.png", list(newest_results(2).values()))
+    plot_growth()

@@ -84,6 +84,7 @@ def machine() -> dict[str, Any]:
     java = os.environ.get("NEURALCORE_JAVA", "")
     return {
         "processor": _processor(),
+        "vectors": _vector_instructions(),
         "cores": os.cpu_count(),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "system": f"{platform.system()} {platform.release()}",
@@ -100,6 +101,16 @@ def _processor() -> str:
         return platform.processor()
     found = re.search(r"model name\s*:\s*(.*)", text)
     return found.group(1) if found else platform.machine()
+
+
+def _vector_instructions() -> str:
+    """The widest vectors that the processor computes with, as far as Linux tells."""
+    try:
+        flags = set(Path("/proc/cpuinfo").read_text().split())
+    except OSError:
+        return "unknown"
+    names = {"avx512f": "AVX-512", "avx2": "AVX2"}
+    return next((name for flag, name in names.items() if flag in flags), "unknown")
 
 
 def _command(arguments: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -23,7 +23,7 @@ def fitted_exponent(line: Line) -> float:
     return sum((x - mean_x) * (y - mean_y) for x, y in zip(xs, ys, strict=True)) / spread
 
 
-def write(path: Path, title: str, x_name: str, y_name: str, lines: dict[str, Line]) -> None:
+def write(path: Path, title: str, x_name: str, y_name: str, lines: Mapping[str, Line]) -> None:
     """Writes a plot with both axes logarithmic."""
     points = [point for line in lines.values() for point in line]
     x_low, x_high = _decades([x for x, _ in points])

@@ -17,6 +17,7 @@ import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ForkJoinPool;
@@ -68,6 +69,7 @@ final class JVectorContender {
         var values = new ListRandomAccessVectorValues(data, dimension);
         var scores = BuildScoreProvider.randomAccessScoreProvider(values, SIMILARITY);
         long began = System.nanoTime();
+        Duration used = processorTime();
         try (ForkJoinPool pool = new ForkJoinPool(threads);
                 GraphIndexBuilder builder =
                         new GraphIndexBuilder(
@@ -75,7 +77,12 @@ final class JVectorContender {
                                 pool, pool)) {
             graph = builder.build(values);
         }
-        return String.valueOf((System.nanoTime() - began) / 1e9);
+        double seconds = (System.nanoTime() - began) / 1e9;
+        return seconds + " " + processorTime().minus(used).toNanos() / 1e9;
+    }
+
+    private static Duration processorTime() {
+        return ProcessHandle.current().info().totalCpuDuration().orElseThrow();
     }
 
     private static String search(int k, int ef, String out) throws Exception {

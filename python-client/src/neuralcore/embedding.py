@@ -339,14 +339,27 @@ class EmbeddingEngine:
     ) -> AsyncIterator[NDArray[Any]]:
         """:meth:`stream` without blocking the event loop."""
         vectors = self.stream(texts, kind)
+        taking = threading.Lock()
+
+        def take() -> list[NDArray[Any]]:
+            with taking:
+                return list(itertools.islice(vectors, _PORTION_TEXTS))
+
+        def close() -> None:
+            with taking:
+                vectors.close()  # type: ignore[attr-defined]
+
         try:
-            while part := await asyncio.to_thread(
-                lambda: list(itertools.islice(vectors, _PORTION_TEXTS))
-            ):
+            while part := await asyncio.to_thread(take):
                 for vector in part:
                     yield vector
         finally:
-            await asyncio.to_thread(vectors.close)  # type: ignore[attr-defined]
+            # Who is cancelled does not wait for the portion that a thread is still taking; what
+            # is left is closed behind it.
+            busy = taking.locked()
+            closed = asyncio.get_running_loop().run_in_executor(None, close)
+            if not busy:
+                await closed
 
     def __repr__(self) -> str:
         return f"EmbeddingEngine({self.model!r})"

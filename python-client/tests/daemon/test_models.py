@@ -7,6 +7,7 @@ import base64
 import http.client
 import itertools
 import json
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -193,6 +194,30 @@ async def test_a_stream_on_an_event_loop(client):
     )
     np.testing.assert_allclose(kinds[0], kinds[1], atol=0.03)
     assert await engine.count_tokens_async(["a"]) == [3]
+
+
+async def test_a_cancelled_stream_ends_as_cancelled(client):
+    engine = EmbeddingEngine(client=client)
+    asked, answered = threading.Event(), threading.Event()
+
+    def slow():
+        yield "a"
+        asked.set()
+        answered.wait(60)
+
+    async def consume():
+        async for _ in engine.stream_async(slow()):
+            pass
+
+    task = asyncio.create_task(consume())
+    try:
+        await asyncio.to_thread(asked.wait, 60)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert not answered.is_set()
+    finally:
+        answered.set()
 
 
 def test_texts_seen_before_are_known(client):

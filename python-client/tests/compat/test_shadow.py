@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from compat.conftest import until
 from neuralcore.compat import shadow
+from neuralcore.compat._atlas.embedding_types import BatchEmbeddingResult, EmbeddingResult
 from neuralcore.compat._atlas.tool_types import VectorRecord
 from neuralcore.compat.agent_bus import AgentBus, AgentMessage
 from neuralcore.compat.atlas_vectors import NeuralCoreVectorStoreAdapter
@@ -47,6 +49,22 @@ class OldBus:
         return SimpleNamespace(cancel=cancel)
 
 
+class QueuedBus(OldBus):
+    """As ATLAS's in that what is published is handled later, by tasks of the bus."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tasks: list[asyncio.Task[None]] = []
+
+    async def publish(self, message: AgentMessage) -> str:
+        async def later() -> None:
+            await asyncio.sleep(0.05)
+            await OldBus.publish(self, message)
+
+        self.tasks.append(asyncio.create_task(later()))
+        return message.id
+
+
 @pytest.fixture
 async def both():
     new = AgentBus(client=FallbackClient())
@@ -75,6 +93,21 @@ async def test_buses_that_do_the_same_agree(both):
     assert (await both.settle()).agrees
     assert seen == [0, 1, 2, 4]
     assert set(report.as_dict()["milliseconds"]) == {"publish, old", "publish, new"}
+
+
+async def test_settling_waits_for_what_neither_has_delivered_yet():
+    async def handler(message: AgentMessage) -> None:
+        pass
+
+    new = AgentBus(client=FallbackClient())
+    await new.start()
+    watch = shadow.bus(QueuedBus(), new)
+    await watch.old.subscribe("c", handler)
+    await watch.old.send_it(1)
+    report = await watch.settle()
+    assert str(report) == "compared: 1 messages; differences: none"
+    await watch.end()
+    await new.stop()
 
 
 async def test_what_one_bus_alone_delivers_is_told(both, tmp_path):
@@ -117,10 +150,12 @@ class Provider:
         self.vectors = vectors
 
     async def embed_text(self, text: str, *, input_type: Any = None) -> Any:
-        return SimpleNamespace(embedding=self.vectors[text])
+        return EmbeddingResult(self.vectors[text], text, "m")
 
     async def embed_batch(self, texts: Any, *, input_type: Any = None) -> Any:
-        return SimpleNamespace(embeddings=[self.vectors[text] for text in texts])
+        return BatchEmbeddingResult(
+            [EmbeddingResult(self.vectors[text], text, "m") for text in texts], "m"
+        )
 
 
 async def test_vectors_that_point_elsewhere_are_told():
@@ -128,7 +163,7 @@ async def test_vectors_that_point_elsewhere_are_told():
     new = Provider({"same": [2.0, 0.0], "other": [0.6, 0.8], "wide": [1.0, 0.0, 0.0]})
     watch = shadow.embeddings(old, new)
     assert (await old.embed_text("same")).embedding == [1.0, 0.0]
-    assert len((await old.embed_batch(["same", "other", "wide"])).embeddings) == 3
+    assert len((await old.embed_batch(["same", "other", "wide"])).vectors) == 3
     with pytest.raises(KeyError):
         await old.embed_text("unknown")
     await watch.settle()
@@ -138,6 +173,16 @@ async def test_vectors_that_point_elsewhere_are_told():
     assert report.compared["texts"] == 4
     assert dict(report.counts) == {"vector": 1, "dimension": 1, "new failed": 1}
     assert ("vector", "other", "cosine 0.6000") in report.differences
+
+
+async def test_what_cannot_be_compared_is_told():
+    old, new = Provider({"a": [1.0]}), Provider({"a": [1.0]})
+    watch = shadow.embeddings(old, new)
+    new.vectors["a"] = None
+    await old.embed_text("a")
+    report = await watch.end()
+    assert dict(report.counts) == {"not compared": 1}
+    assert not report.compared
 
 
 class OldStore:

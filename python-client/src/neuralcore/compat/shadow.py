@@ -13,9 +13,10 @@
     await watch.end()
 
 The application goes on with the old object, whose results and errors it gets; ours does the same
-beside it, and cannot disturb it but by the time that it takes. ``shadow.embeddings`` watches an
-embedding provider, ``shadow.vectors`` a vector store of ATLAS's tools. All belong to the event loop
-on which they are used.
+beside it, and cannot disturb it but by the time that it takes. Where what comes cannot be compared,
+that is a difference, too: "not compared". ``shadow.embeddings`` watches an embedding provider,
+``shadow.vectors`` a vector store of ATLAS's tools. All belong to the event loop on which they are
+used.
 """
 
 from __future__ import annotations

@@ -15,6 +15,10 @@ from neuralcore.compat._shadow.watch import Watch, told
 
 _MOST = 100_000
 
+_QUIET = 0.2
+"""Seconds without a message after which what was published has arrived. That both sides have as
+much does not say it: neither has anything while all is on its way."""
+
 
 class _Pair:
     """What came of one subscription on both sides, as digests in their order.
@@ -133,10 +137,19 @@ class BusWatch(Watch):
         return subscription
 
     async def settle(self, timeout: float = 30.0) -> Report:
-        """Waits until both sides have as much, at most so many seconds, and compares all of it."""
-        deadline = time.monotonic() + timeout
-        while time.monotonic() < deadline and not all(pair.agrees for pair in self._pairs):
+        """Waits until both sides have as much and nothing more comes, at most so many seconds, and
+        compares all of it."""
+        now = time.monotonic()
+        deadline, changed = now + timeout, now
+        had: list[tuple[int, int]] = []
+        while now < deadline:
+            have = [(len(pair.old), len(pair.new)) for pair in self._pairs]
+            if have != had:
+                had, changed = have, now
+            elif now - changed >= _QUIET and all(pair.agrees for pair in self._pairs):
+                break
             await asyncio.sleep(0.02)
+            now = time.monotonic()
         for pair in self._pairs:
             pair.compare(self.report)
         return self.report

@@ -31,7 +31,7 @@ class EmbeddingWatch(Watch):
 
     async def _embed_batch(self, texts: Sequence[str], **options: Any) -> Any:
         result = await self._timed("embed, old", self._batch(texts, **options))
-        self._beside(self._compare(list(texts), list(result.embeddings), options))
+        self._beside(self._compare(list(texts), result.vectors, options))
         return result
 
     async def _compare(
@@ -39,11 +39,10 @@ class EmbeddingWatch(Watch):
     ) -> None:
         try:
             answer = await self._timed("embed, new", self.new.embed_batch(texts, **options))
-            new = list(answer.embeddings)
+            new = answer.vectors
         except Exception as error:
             self.report.differs("new failed", "embed_batch", told(error))
             return
-        self.report.agreed("texts", len(texts))
         if len(old) != len(new):
             self.report.differs("count", "embed_batch", f"{len(old)} vectors, {len(new)}")
         for text, left, right in zip(texts, old, new, strict=False):
@@ -53,6 +52,7 @@ class EmbeddingWatch(Watch):
             cosine = _cosine(left, right)
             if not cosine >= self._least:
                 self.report.differs("vector", _short(text), f"cosine {cosine:.4f}")
+        self.report.agreed("texts", len(texts))
 
 
 def _cosine(a: Sequence[float], b: Sequence[float]) -> float:

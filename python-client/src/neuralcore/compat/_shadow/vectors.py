@@ -57,7 +57,6 @@ class VectorStoreWatch(Watch):
             except Exception as error:
                 self.report.differs("new failed", f"query {namespace}", told(error))
                 return
-        self.report.agreed("queries")
         theirs = {match.id: match.score for match in old.matches}
         ours = {match.id: match.score for match in new.matches}
         worst = min(theirs.values(), default=0.0)
@@ -73,6 +72,7 @@ class VectorStoreWatch(Watch):
                 detail = f"{id_}: {theirs[id_]:.6f}, {ours[id_]:.6f}"
                 self.report.differs("score", f"query {namespace}", detail)
         self._compare_order(namespace, old, theirs, ours, new)
+        self.report.agreed("queries")
 
     def _compare_order(
         self, namespace: str, old: Any, theirs: dict[str, float], ours: dict[str, float], new: Any

@@ -38,7 +38,10 @@ class Watch:
 
     def _beside(self, work: Awaitable[None]) -> None:
         async def run() -> None:
-            await work
+            try:
+                await work
+            except Exception as error:
+                self.report.differs("not compared", type(self.old).__name__, told(error))
 
         task = asyncio.get_running_loop().create_task(run())
         self._tasks.add(task)

@@ -5,7 +5,6 @@ import io.vertx.core.Future;
 import io.vertx.core.Vertx;
 import io.vertx.core.WorkerExecutor;
 import java.time.Duration;
-import java.util.concurrent.Executors;
 import neuralcore.ops.Readiness;
 import neuralcore.vectors.simd.KernelProvider;
 import neuralcore.vectors.simd.KernelWarmUp;
@@ -32,17 +31,18 @@ final class KernelLoading {
         loaded.onSuccess(kernels -> KernelWarmUp.announce());
         loaded.onSuccess(
                 kernels ->
-                        readiness
-                                .whenReady(Readiness.MODEL)
-                                .thenRun(() -> runIn(vertx, workers, kernels)));
+                        readiness.whenReady(Readiness.MODEL).thenRun(() -> runIn(vertx, kernels)));
         return loaded;
     }
 
-    private static void runIn(Vertx vertx, WorkerExecutor workers, Kernels kernels) {
+    /** In a thread of its own, as it rests between: searches need those that there are. */
+    private static void runIn(Vertx vertx, Kernels kernels) {
         vertx.setTimer(
                 AFTER_MODEL.toMillis(),
                 timer ->
-                        workers.executeBlocking(
-                                Executors.callable(() -> KernelWarmUp.run(kernels)), false));
+                        Thread.ofPlatform()
+                                .name("neuralcore-kernels")
+                                .daemon()
+                                .start(() -> KernelWarmUp.run(kernels)));
     }
 }

@@ -8,13 +8,18 @@ import java.util.concurrent.atomic.AtomicInteger;
  * Runs the kernels in, so that requests meet compiled code: until C2 has compiled it, code on the
  * Vector API is a hundred times slower than afterwards.
  *
- * <p>Takes a few tenths of a second of one thread and some 100 KB for as long. Who has announced it
- * spares those who search before: scans over many rows then do with plain loops, which are compiled
- * at once.
+ * <p>Takes a few tenths of a second of one thread, spread over some seconds: each operation on a
+ * vector is an object until it is compiled, hundreds of megabytes in all, and where they came
+ * without a rest, next to work that slows collections down, Java doubled and trebled its heap for
+ * them. Who has announced it spares those who search before: scans over many rows then do with
+ * plain loops, which are compiled at once.
  */
 public final class KernelWarmUp {
     private static final int LENGTH = 384;
     private static final int ROWS = 64;
+
+    /** Of a product's left side, tiles and a rest: each of them is 350 KB of objects a call. */
+    private static final int PRODUCT_ROWS = 13;
 
     /** HotSpot compiles a method with C2 after 15,000 calls at the latest. */
     private static final int CALLS = 20_000;
@@ -77,7 +82,7 @@ public final class KernelWarmUp {
                         () -> kernels.cosine(rows, 0, rows, LENGTH, LENGTH),
                         () -> kernels.allFinite(rows, 0, LENGTH),
                         () -> kernels.squaredEuclideanRows(rows, 0, rows, 0, ROWS, LENGTH, out),
-                        () -> kernels.product(rows, 0, ROWS, packed, products),
+                        () -> kernels.product(rows, 0, PRODUCT_ROWS, packed, products),
                         () -> kernels.scaleToCosines(products, 0, ROWS, 0.5f),
                         () -> kernels.anyAtLeast(products, 0, out, 0, ROWS),
                         () ->
@@ -85,9 +90,9 @@ public final class KernelWarmUp {
                                         query, coded, 0, coded, 0, coded, 0, coded, 0, LENGTH, out,
                                         0));
         for (Runnable kind : kinds) {
-            long began = System.nanoTime();
-            for (int i = 0; i < CALLS && System.nanoTime() - began < MOST_NANOS_EACH; i++) {
-                kind.run();
+            Pace pace = new Pace();
+            for (int i = 0; i < CALLS && pace.worked() < MOST_NANOS_EACH; i++) {
+                pace.run(kind);
             }
         }
     }
@@ -97,14 +102,11 @@ public final class KernelWarmUp {
      */
     private static void untilCompiled(Runnable kernel) {
         long began = System.nanoTime();
-        long now = began;
+        Pace pace = new Pace();
         long took = Long.MAX_VALUE;
-        while (now - began < MOST_NANOS_EACH
-                || (took > COMPILED_NANOS && now - began < MOST_NANOS_SCAN)) {
-            kernel.run();
-            long after = System.nanoTime();
-            took = after - now;
-            now = after;
+        while (pace.worked() < MOST_NANOS_EACH
+                || (took > COMPILED_NANOS && System.nanoTime() - began < MOST_NANOS_SCAN)) {
+            took = pace.run(kernel);
         }
     }
 }

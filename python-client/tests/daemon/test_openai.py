@@ -60,8 +60,9 @@ def test_token_ids_are_the_models_own(client):
         answer = client.embeddings.create(model=MODEL, input=given)
         assert np.dot(answer.data[0].embedding, text) > 0.999
         assert answer.usage.prompt_tokens == 4
-    with pytest.raises(openai.InternalServerError):
-        client.embeddings.create(model=MODEL, input=[10_000_000])
+    for wrong in (10_000_000, 101.5):
+        with pytest.raises(openai.BadRequestError, match="token id"):
+            client.embeddings.create(model=MODEL, input=[wrong])
 
 
 def test_one_text_and_fewer_dimensions(client):

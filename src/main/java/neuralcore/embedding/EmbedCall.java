@@ -76,8 +76,8 @@ public record EmbedCall(
             ids[i] = new int[Math.min(list.size(), most)];
             for (int j = 0; j < ids[i].length; j++) {
                 if (!(list.get(j) instanceof Number id)
-                        || id.longValue() < 0
-                        || id.longValue() > Integer.MAX_VALUE) {
+                        || id.doubleValue() != id.intValue()
+                        || id.intValue() < 0) {
                     throw NeuralCoreException.invalid(
                             "A token id is %s; it must be a whole number from 0 on."
                                     .formatted(list.get(j)));

@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import neuralcore.wire.ErrorCode;
 import neuralcore.wire.Json;
 import neuralcore.wire.NeuralCoreException;
 import neuralcore.wire.Params;
@@ -72,6 +73,26 @@ final class HostWire {
             throw new IOException("a length of " + count);
         }
         return count;
+    }
+
+    /** Why something failed, as it is to be told to who asked. */
+    static void writeFailure(DataOutputStream out, RuntimeException failure) throws IOException {
+        ErrorCode code = ErrorCode.INTERNAL;
+        @Nullable Double retryAfter = null;
+        if (failure instanceof NeuralCoreException told) {
+            code = told.code();
+            retryAfter = told.retryAfterSeconds();
+        }
+        out.writeInt(code.number());
+        out.writeDouble(retryAfter == null ? Double.NaN : retryAfter);
+        writeText(out, String.valueOf(failure.getMessage()));
+    }
+
+    static NeuralCoreException readFailure(DataInputStream in) throws IOException {
+        ErrorCode code = ErrorCode.ofNumber(in.readInt());
+        double retryAfter = in.readDouble();
+        return new NeuralCoreException(
+                code, readText(in), Double.isNaN(retryAfter) ? null : Double.valueOf(retryAfter));
     }
 
     /** What to load, as text. */

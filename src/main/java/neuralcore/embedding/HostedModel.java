@@ -269,9 +269,7 @@ final class HostedModel implements EmbeddingModel {
             if (verdict == HostWire.DONE) {
                 asked.read(in);
             } else {
-                asked.answer()
-                        .completeExceptionally(
-                                new NeuralCoreException(ErrorCode.INTERNAL, HostWire.readText(in)));
+                asked.answer().completeExceptionally(HostWire.readFailure(in));
             }
         }
 

@@ -117,7 +117,7 @@ final class ModelHost {
             } catch (RuntimeException e) {
                 content.reset();
                 verdict = HostWire.FAILED;
-                HostWire.writeText(new DataOutputStream(content), String.valueOf(e.getMessage()));
+                HostWire.writeFailure(new DataOutputStream(content), e);
             }
             synchronized (out) {
                 out.writeInt(number);

@@ -11,6 +11,8 @@ import ai.onnxruntime.OrtSession.SessionOptions;
 import ai.onnxruntime.OrtSession.SessionOptions.OptLevel;
 import ai.onnxruntime.TensorInfo;
 import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
@@ -53,9 +55,8 @@ public final class OnnxModel implements AutoCloseable {
     private @Nullable OrtSession narrow;
     private final int threads;
 
-    // The session reads from the mapping; it must live as long.
-    @SuppressWarnings("UnusedVariable")
-    private final ByteBuffer graph;
+    // The sessions read from the mapping; it must live as long.
+    private final MemorySegment graph;
 
     private final ReadWriteLock lock = new ReentrantReadWriteLock();
     private boolean closed;
@@ -65,7 +66,7 @@ public final class OnnxModel implements AutoCloseable {
             OrtEnvironment environment,
             OrtSession session,
             Provider provider,
-            ByteBuffer graph,
+            MemorySegment graph,
             int threads)
             throws OrtException {
         this.threads = threads;
@@ -97,7 +98,7 @@ public final class OnnxModel implements AutoCloseable {
                         "onnxruntime-" + form + ".ort",
                         (onnx, target) -> optimize(environment, onnx, target, exact));
         try {
-            ByteBuffer graph = map(file);
+            MemorySegment graph = map(file);
             Provider provider = usable(wanted);
             OrtSession session = session(environment, graph, threads, provider);
             try {
@@ -129,8 +130,13 @@ public final class OnnxModel implements AutoCloseable {
         }
     }
 
+    /**
+     * A session on the mapped network. What it has read of it does not stay in memory: of half of
+     * the weights it has made copies of its own, laid out for its products, and what it uses as it
+     * lies in the file is read again from the system's cache.
+     */
     private static OrtSession session(
-            OrtEnvironment environment, ByteBuffer graph, int threads, Provider provider)
+            OrtEnvironment environment, MemorySegment graph, int threads, Provider provider)
             throws OrtException {
         try (SessionOptions options = options(threads)) {
             provider.apply(options);
@@ -138,7 +144,9 @@ public final class OnnxModel implements AutoCloseable {
             options.setOptimizationLevel(OptLevel.NO_OPT);
             options.addConfigEntry("session.use_ort_model_bytes_directly", "1");
             options.addConfigEntry("session.use_ort_model_bytes_for_initializers", "1");
-            return environment.createSession(graph, options);
+            OrtSession session = environment.createSession(graph.asByteBuffer(), options);
+            graph.unload();
+            return session;
         }
     }
 
@@ -208,9 +216,9 @@ public final class OnnxModel implements AutoCloseable {
         return options;
     }
 
-    private static ByteBuffer map(Path file) throws IOException {
+    private static MemorySegment map(Path file) throws IOException {
         try (FileChannel channel = FileChannel.open(file)) {
-            return channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size());
+            return channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), Arena.ofAuto());
         }
     }
 
@@ -267,6 +275,12 @@ public final class OnnxModel implements AutoCloseable {
                 || message.contains("Failed to allocate memory")
                 || message.contains("out of memory")
                 || message.contains("smaller than requested bytes");
+    }
+
+    /** Ids of texts are the tokenizer's and known; others come from requests that bring ids. */
+    private static boolean isOfUnknownId(OrtException e) {
+        return e.getCode() == OrtException.OrtErrorCode.ORT_INVALID_ARGUMENT
+                && String.valueOf(e.getMessage()).contains("indices element out of data bounds");
     }
 
     /** What one thread needs to run batches. */
@@ -336,6 +350,10 @@ public final class OnnxModel implements AutoCloseable {
             } catch (OrtException e) {
                 if (isShortOfMemory(e)) {
                     throw new OutOfMemoryError(e.getMessage());
+                }
+                if (isOfUnknownId(e)) {
+                    throw NeuralCoreException.invalid(
+                            "A token id is none of those that %s has.".formatted(spec.name()));
                 }
                 throw new NeuralCoreException(
                         ErrorCode.INTERNAL,

@@ -65,6 +65,21 @@ class HostedModelTest {
     }
 
     @Test
+    void whatIsWrongWithARequestIsToldAsInThisProcess() throws Exception {
+        TinyModel.write(folder.resolve("tiny"));
+        try (HostedModel model =
+                HostedModel.start(source(Isolation.PROCESS), Duration.ofHours(1))) {
+            TokenBatch unknown = TokenBatch.of(List.of(new int[] {9_999_999}));
+            assertThatThrownBy(() -> model.newRunner().run(unknown, FloatBuffer.allocate(2)))
+                    .isInstanceOfSatisfying(
+                            NeuralCoreException.class,
+                            e -> assertThat(e.code()).isEqualTo(ErrorCode.INVALID_REQUEST))
+                    .hasMessageContaining("tiny");
+            assertThat(embed(model, "two")).containsExactly(0, 2);
+        }
+    }
+
+    @Test
     void aKilledProcessIsReplacedAndTheThirdTimeItIsNot() throws Exception {
         TinyModel.write(folder.resolve("tiny"));
         try (HostedModel model =

@@ -2,13 +2,16 @@ package neuralcore.embedding;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import ai.onnxruntime.OrtEnvironment;
 import java.io.IOException;
 import java.nio.FloatBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.NeuralCoreException;
 import neuralcore.wire.Params;
@@ -18,6 +21,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class OnnxModelTest {
+    private static final Path SMAPS = Path.of("/proc/self/smaps");
 
     @Test
     void poolingLeavesPaddingOut() {
@@ -66,6 +70,40 @@ class OnnxModelTest {
     }
 
     @Test
+    void whatASessionHasReadOfTheNetworkDoesNotStayInMemory() throws IOException {
+        assumeTrue(Files.isReadable(SMAPS), "only Linux tells what of a file is in memory");
+        Map<String, Long> before = mappedNetworks("Rss:");
+        EmbeddingModel.Source source =
+                TestModel.source(
+                        Path.of("target/no-models"), TestModel.CACHE, Precision.Choice.FP32);
+        try (EmbeddingModel model = LocalModel.load(source, Runnable::run)) {
+            // Long enough for the session of one thread, which is opened now.
+            TokenBatch batch = TokenBatch.of(List.of(new int[200]));
+            model.newRunner().run(batch, FloatBuffer.allocate(384));
+            Map<String, Long> resident = mappedNetworks("Rss:");
+            Map<String, Long> sizes = mappedNetworks("Size:");
+            resident.keySet().removeAll(before.keySet());
+            assertThat(resident).hasSize(1);
+            resident.forEach((at, kib) -> assertThat(kib).isLessThan(sizes.get(at) / 3));
+        }
+    }
+
+    /** Of each mapped network of this process, by its address, a value in KiB. */
+    private static Map<String, Long> mappedNetworks(String value) throws IOException {
+        Map<String, Long> found = new HashMap<>();
+        String network = "";
+        for (String line : Files.readAllLines(SMAPS)) {
+            String[] words = line.split(" +");
+            if (words[0].contains("-")) {
+                network = line.endsWith(".ort") ? words[0] : "";
+            } else if (words[0].equals(value) && !network.isEmpty()) {
+                found.put(network, Long.valueOf(words[1]));
+            }
+        }
+        return found;
+    }
+
+    @Test
     void idsThatTheModelDoesNotKnowAreAnErrorAndNotTheEnd() {
         EmbeddingModel.BatchRunner runner = TestModel.get().newRunner();
         FloatBuffer vectors = FloatBuffer.allocate(384);
@@ -76,7 +114,7 @@ class OnnxModelTest {
                                         vectors))
                 .isInstanceOfSatisfying(
                         NeuralCoreException.class,
-                        e -> assertThat(e.code()).isEqualTo(ErrorCode.INTERNAL));
+                        e -> assertThat(e.code()).isEqualTo(ErrorCode.INVALID_REQUEST));
         assertThatThrownBy(() -> runner.run(TokenBatch.of(List.of(new int[257])), vectors))
                 .hasMessageContaining("257 tokens");
         runner.run(TokenBatch.of(List.of(new int[] {101, 102})), vectors);

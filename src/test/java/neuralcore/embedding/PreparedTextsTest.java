@@ -110,7 +110,14 @@ class PreparedTextsTest {
         PreparedTexts texts = PreparedTexts.of(call, Holder.MODEL, NOTHING);
         assertThat(texts.ids(0)).containsExactly(5, 4, 3, 2);
         assertThat(texts.ids(1)).containsExactly(1);
-        for (Object bad : List.of(List.of(), List.of(-1L), List.of("one"), List.of(1L << 40), 7L)) {
+        for (Object bad :
+                List.of(
+                        List.of(),
+                        List.of(-1L),
+                        List.of("one"),
+                        List.of(1.5),
+                        List.of(1L << 40),
+                        7L)) {
             EmbedCall wrong = call(Map.of("token_ids", List.of(bad)));
             assertThatThrownBy(() -> PreparedTexts.of(wrong, Holder.MODEL, NOTHING))
                     .as("%s", bad)

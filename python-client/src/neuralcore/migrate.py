@@ -31,6 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not root.is_dir():
         print(f"{root} is no folder.", file=sys.stderr)
         return 1
+    if not options.revert and not any((root / part).is_dir() for part in ("core", "modules")):
+        # The folder around it would do, too, and with it all that lies beside it.
+        print(f"{root} is not ATLAS's: it has neither core nor modules.", file=sys.stderr)
+        return 1
     try:
         if options.revert:
             return _revert(root)

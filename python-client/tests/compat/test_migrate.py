@@ -91,6 +91,14 @@ def test_a_tree_with_changes_is_refused(tree, capsys):
     assert contents(tree) == before
 
 
+def test_a_folder_around_it_is_left_alone(tmp_path, capsys):
+    tree = make_tree(tmp_path / "atlas", git=False)
+    before = {path: path.read_bytes() for path in tree.rglob("*.py")}
+    assert main(["--atlas-root", str(tmp_path), "--apply"]) == 1
+    assert "neither core nor modules" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in tree.rglob("*.py")} == before
+
+
 def test_a_tree_without_git_is_migrated(tmp_path):
     tree = make_tree(tmp_path / "atlas", git=False)
     before = contents(tree)

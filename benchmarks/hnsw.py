@@ -364,10 +364,11 @@ for axis, file in zip(axes.flat, files):
         color = f"C{names.index(name)}"
         axis.plot(*zip(*points), marker="o", markersize=3, label=name, color=color)
     axis.set_yscale("log")
-    axis.set_xlim(0.85, 1.0)
+    best = max(recall for points in lines.values() for recall, _ in points)
+    axis.set_xlim((0.85, 1.0) if best > 0.9 else (None, None))
     axis.set_title(
         f"{document['count']:,} x {document['dimension']}, {document['shape']}\\n"
-        f"{document['date'][:10]}, {document['machine'].get('vectors', 'AVX-512')}",
+        f"{' '.join([document['date'][:10], document['machine'].get('vectors', '')])}",
         fontsize="medium",
     )
     axis.set_xlabel("recall@10")

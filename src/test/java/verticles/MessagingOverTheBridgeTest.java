@@ -6,13 +6,16 @@ import static verticles.FrameClient.json;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.vertx.core.Vertx;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.LongStream;
 import neuralcore.bridge.Greeting;
 import neuralcore.bridge.Token;
 import neuralcore.config.RuntimeConfig;
@@ -111,6 +114,86 @@ class MessagingOverTheBridgeTest {
             for (int i = 0; i < messages; i++) {
                 assertThat(received.get(i)).isEqualTo(i);
             }
+        }
+    }
+
+    @Test
+    void manySubscriptionsOfOneConnectionGetAllTheyAreOwed() throws IOException {
+        int subscriptions = 50;
+        int messages = 100;
+        try (FrameClient publisher = FrameClient.unix(socket);
+                FrameClient subscriber = FrameClient.unix(socket)) {
+            for (int i = 1; i <= subscriptions; i++) {
+                subscribe(subscriber, i, 1_000);
+            }
+            byte[] body = "\"%s\"".formatted("x".repeat(15_000)).getBytes(StandardCharsets.UTF_8);
+            for (int i = 0; i < messages; i++) {
+                publish(publisher, true, message("c", i, 5, Envelope.JSON, body));
+                published(publisher);
+            }
+            // 75 MB by now, if all of it were under way at once; twice 16 MiB would be too much.
+            Map<Integer, List<Long>> received = new HashMap<>();
+            for (int left = subscriptions * messages; left > 0; ) {
+                for (Delivery one : ((Frame.Deliver) subscriber.receive()).deliveries()) {
+                    received.computeIfAbsent(one.subscription(), id -> new ArrayList<>())
+                            .add(one.envelope().sequence());
+                    left--;
+                }
+            }
+            assertThat(received).hasSize(subscriptions);
+            assertThat(received.values())
+                    .allSatisfy(
+                            all ->
+                                    assertThat(all)
+                                            .containsExactlyElementsOf(
+                                                    LongStream.range(0, messages)
+                                                            .boxed()
+                                                            .toList()));
+        }
+    }
+
+    @Test
+    void whatManyRegistrationsAreOwedWaitsForTheirReader() throws IOException {
+        int channels = 10;
+        int messages = 100;
+        try (FrameClient publisher = FrameClient.unix(socket);
+                FrameClient subscriber = FrameClient.unix(socket)) {
+            for (int i = 0; i < channels; i++) {
+                subscriber.send(json("type", "register", "address", "neuralcore.bus.open.c" + i));
+            }
+            ping(subscriber);
+            // A control character is one byte in MessagePack and six in JSON.
+            ByteBuffer text = ByteBuffer.allocate(5 + 15_000).put((byte) 0xdb).putInt(15_000);
+            while (text.hasRemaining()) {
+                text.put((byte) 1);
+            }
+            for (int i = 0; i < channels * messages; i++) {
+                String channel = "c" + i % channels;
+                publish(publisher, true, message(channel, i, 5, Envelope.MSGPACK, text.array()));
+                published(publisher);
+            }
+            for (int left = channels * messages; left > 0; left--) {
+                assertThat(subscriber.receiveText()).containsEntry("type", "message");
+            }
+        }
+    }
+
+    @Test
+    void aJsonClientCannotSubscribeAsBinaryOnesDo() throws IOException {
+        try (FrameClient client = FrameClient.unix(socket)) {
+            client.send(
+                    json(
+                            "type",
+                            "send",
+                            "address",
+                            Addresses.MESSAGING_SUBSCRIBE,
+                            "replyAddress",
+                            "r",
+                            "body",
+                            json("namespace", "closed", "channel", "c", "subscription", 1)));
+
+            assertThat(client.receiveText())
+                    .containsEntry("failureCode", (long) ErrorCode.INVALID_REQUEST.number());
         }
     }
 
@@ -343,16 +426,25 @@ class MessagingOverTheBridgeTest {
     }
 
     private static Envelope message(long sequence, long priority) {
-        byte[] payload = ("{\"n\":" + sequence + "}").getBytes(StandardCharsets.UTF_8);
-        return new Envelope(
+        return message(
                 "c",
+                sequence,
+                priority,
+                Envelope.JSON,
+                ("{\"n\":" + sequence + "}").getBytes(StandardCharsets.UTF_8));
+    }
+
+    private static Envelope message(
+            String channel, long sequence, long priority, byte type, byte[] payload) {
+        return new Envelope(
+                channel,
                 1,
                 sequence,
                 0,
                 priority,
                 0,
                 0,
-                Envelope.JSON,
+                type,
                 Envelope.NONE,
                 payload,
                 payload.length);

@@ -99,10 +99,11 @@ final class BinaryFrames {
                             .formatted(channel.address()));
         }
         int id = params.integer("subscription", -1, 0, Integer.MAX_VALUE);
-        int credit = params.integer("credit", Deliveries.window(), 0, Integer.MAX_VALUE);
+        int credit = params.integer("credit", Deliveries.MOST_CREDIT, 0, Integer.MAX_VALUE);
         int granted = deliveries.open(id, credit);
         Map<String, @Nullable Object> adjusted = new LinkedHashMap<>(params.values());
         adjusted.put("credit", (long) granted);
+        adjusted.put("window", (long) session.limits().deliveryWindow());
         Request forward =
                 new Request(
                         request.address(),

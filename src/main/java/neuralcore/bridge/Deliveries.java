@@ -19,11 +19,12 @@ import org.jspecify.annotations.Nullable;
  * What the bus delivers to one connection, and the credit that allows it.
  *
  * <p>A client may grant far more credit than the socket takes at once. The bus is given at most
- * {@link #WINDOW} messages of it per subscription; the rest follows as frames are flushed, so that
- * what waits for a slow reader waits in the bus's bounded queues.
+ * {@link #MOST_CREDIT} messages of it per subscription, and for all of them {@link
+ * Limits#deliveryWindow} bytes; the rest follows as frames are flushed, so that what waits for a
+ * slow reader waits in the bus's bounded queues.
  */
 final class Deliveries {
-    private static final int WINDOW = 1024;
+    static final int MOST_CREDIT = 1024;
 
     /** Subscriptions of JSON clients are numbered from here; clients choose below. */
     private static final int FIRST_OWN_ID = 0x8000_0000;
@@ -31,6 +32,9 @@ final class Deliveries {
     private final Session session;
     private final Map<Integer, Subscription> subscriptions = new HashMap<>();
     private int nextOwnId = FIRST_OWN_ID;
+
+    /** Bytes that the bus does not know of yet. */
+    private int flushedBytes;
 
     Deliveries(Session session) {
         this.session = session;
@@ -59,7 +63,7 @@ final class Deliveries {
     /** Opens a subscription for a JSON client; returns its number. */
     int openText(String address) {
         int id = nextOwnId++;
-        open(id, new Subscription(address), WINDOW);
+        open(id, new Subscription(address), MOST_CREDIT);
         return id;
     }
 
@@ -71,7 +75,7 @@ final class Deliveries {
         }
         session.subscriptionBegins();
         subscriptions.put(id, subscription);
-        int granted = (int) Math.min(credit, WINDOW);
+        int granted = (int) Math.min(credit, MOST_CREDIT);
         subscription.withheld = credit - granted;
         return granted;
     }
@@ -80,10 +84,6 @@ final class Deliveries {
         if (subscriptions.remove(id) != null) {
             session.subscriptionEnded();
         }
-    }
-
-    static int window() {
-        return WINDOW;
     }
 
     /** The client grants more. */
@@ -105,11 +105,13 @@ final class Deliveries {
 
     /** The bus has messages for this connection. */
     void deliver(Frame.Deliver deliver) {
+        int ended = 0;
         List<Delivery> binary = new ArrayList<>(deliver.deliveries().size());
         for (Delivery delivery : deliver.deliveries()) {
             Subscription subscription = subscriptions.get(delivery.subscription());
             if (subscription == null) {
-                continue; // Unsubscribed while it was on its way.
+                ended += delivery.bytes(); // Unsubscribed while it was on its way.
+                continue;
             }
             if (subscription.address == null) {
                 binary.add(delivery);
@@ -117,15 +119,33 @@ final class Deliveries {
                 List<Frame.Grant> again = List.of(new Frame.Grant(delivery.subscription(), 1));
                 session.write(
                         new Frame.Text(message(subscription.address, delivery.envelope())),
-                        () -> grant(again));
+                        () -> {
+                            flushed(delivery.bytes());
+                            grant(again);
+                        });
             }
         }
+        flushed(ended);
         if (!binary.isEmpty()) {
             Frame.Deliver frame =
                     binary.size() == deliver.deliveries().size()
                             ? deliver
                             : new Frame.Deliver(binary);
-            session.write(frame, () -> grantWithheld(binary));
+            session.write(
+                    frame,
+                    () -> {
+                        flushed(binary.stream().mapToInt(Delivery::bytes).sum());
+                        grantWithheld(binary);
+                    });
+        }
+    }
+
+    /** Tells the bus now and then, which otherwise would hear of each small message twice. */
+    private void flushed(int bytes) {
+        flushedBytes += bytes;
+        if (flushedBytes >= session.limits().deliveryWindow() / 4) {
+            grant(List.of(new Frame.Grant(Frame.Grant.CONNECTION, flushedBytes)));
+            flushedBytes = 0;
         }
     }
 

@@ -33,6 +33,14 @@ public record Limits(
     /** Longest address, channel name or namespace, in bytes of UTF-8. */
     public static final int NAME_BYTES = 256;
 
+    /**
+     * Bytes of messages that may be under way to the reader: so few that even those whose JSON is
+     * six times as long as they are, for it escapes each of their bytes, make nobody a slow reader.
+     */
+    int deliveryWindow() {
+        return outboundBytes / 8;
+    }
+
     public static Limits of(RuntimeConfig.Bridge config) {
         return new Limits(
                 config.maxTextFrame(),

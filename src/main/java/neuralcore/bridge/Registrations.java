@@ -78,7 +78,8 @@ final class Registrations {
         params.put("namespace", channel.namespace());
         params.put("channel", channel.name());
         params.put("subscription", Integer.toUnsignedLong(subscription));
-        params.put("credit", (long) Deliveries.window());
+        params.put("credit", (long) Deliveries.MOST_CREDIT);
+        params.put("window", (long) session.limits().deliveryWindow());
         callBus(Addresses.MESSAGING_SUBSCRIBE, params)
                 .onFailure(
                         failure -> {

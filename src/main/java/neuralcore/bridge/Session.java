@@ -316,6 +316,10 @@ public final class Session {
         return transport.dialect();
     }
 
+    Limits limits() {
+        return limits;
+    }
+
     boolean isClosed() {
         return closed;
     }

@@ -135,6 +135,7 @@ final class TextFrames {
             return enqueue(address, json).map(id -> bodyOf(Map.of("id", id)));
         }
         if (isService(address)) {
+            checkIsNoSubscription(address);
             Request request =
                     ServiceParameters.toRequest(address, body, session.id(), session.client());
             return Services.call(session.vertx(), request, timeout(json))
@@ -267,6 +268,17 @@ final class TextFrames {
             error.put("message", reply.getMessage());
         }
         session.write(new Frame.Text(error));
+    }
+
+    /** Its deliveries would find nobody here: JSON clients register. */
+    private static void checkIsNoSubscription(String address) {
+        if (address.equals(Addresses.MESSAGING_SUBSCRIBE)
+                || address.equals(Addresses.MESSAGING_UNSUBSCRIBE)) {
+            throw NeuralCoreException.invalid(
+                    ("'%s' is for binary frames; register at '%s<namespace>.<channel>', or"
+                                    + " unregister there.")
+                            .formatted(address, Addresses.CHANNEL_PREFIX));
+        }
     }
 
     private static boolean isService(String address) {

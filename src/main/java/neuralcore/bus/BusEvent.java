@@ -42,6 +42,8 @@ public sealed interface BusEvent {
      * @param channel a name, or a pattern: {@code *} stands for one part between dots, {@code **}
      *     for any number of parts
      * @param credit how many messages may be delivered before a {@link Credit} says more
+     * @param window how many bytes may be under way to the connection, over all its subscriptions,
+     *     before a {@link Credit} gives some back; its last word counts
      */
     record Subscribe(
             long nowMillis,
@@ -49,8 +51,21 @@ public sealed interface BusEvent {
             int subscription,
             String channel,
             int credit,
-            Terms terms)
+            Terms terms,
+            long window)
             implements InNamespace {
+        static final long UNBOUNDED = Long.MAX_VALUE;
+
+        Subscribe(
+                long nowMillis,
+                String connection,
+                int subscription,
+                String channel,
+                int credit,
+                Terms terms) {
+            this(nowMillis, connection, subscription, channel, credit, terms, UNBOUNDED);
+        }
+
         Subscribe(long nowMillis, String connection, int subscription, String channel, int credit) {
             this(nowMillis, connection, subscription, channel, credit, Terms.PLAIN);
         }
@@ -97,7 +112,10 @@ public sealed interface BusEvent {
     /** The journal of a namespace has something to say. */
     record JournalSpoke(long nowMillis, String namespace) implements Everywhere {}
 
-    /** Leave to deliver more; what is granted to subscriptions that have ended is ignored. */
+    /**
+     * Leave to deliver more, to subscriptions or to {@linkplain Frame.Grant#CONNECTION the
+     * connection}; what is granted to those that have ended is ignored.
+     */
     record Credit(long nowMillis, String connection, List<Frame.Grant> grants)
             implements Everywhere {}
 

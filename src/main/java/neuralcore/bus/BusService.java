@@ -46,19 +46,10 @@ public final class BusService {
             BiConsumer<String, Frame> send) {
         this.settings = settings;
         this.surroundings = surroundings;
-        this.namespaces = new Namespaces(settings, surroundings);
         Gate gate = new Gate(access, interceptors);
         this.gate = gate;
-        this.outbox =
-                new Outbox(
-                        interceptors.isEmpty()
-                                ? send
-                                : (to, frame) ->
-                                        send.accept(
-                                                to,
-                                                frame instanceof Frame.Deliver deliver
-                                                        ? gate.deliver(to, deliver)
-                                                        : frame));
+        this.namespaces = new Namespaces(settings, surroundings.withLastLook(gate::beforeDelivery));
+        this.outbox = new Outbox(send);
     }
 
     /** Opens every namespace that has a journal. Blocks on the disk. */
@@ -192,6 +183,7 @@ public final class BusService {
         if (params.bool("exclusive", false)) {
             require(Access.Operation.ADMIN, request);
         }
+        Long window = params.optionalInteger("window");
         step(
                 params.string("namespace"),
                 request.client(),
@@ -201,7 +193,8 @@ public final class BusService {
                         (int) within(params, "subscription", 0xffff_ffffL),
                         params.string("channel"),
                         (int) within(params, "credit", Integer.MAX_VALUE),
-                        SubscriptionParams.terms(params)));
+                        SubscriptionParams.terms(params),
+                        window == null ? BusEvent.Subscribe.UNBOUNDED : window));
         return DONE;
     }
 

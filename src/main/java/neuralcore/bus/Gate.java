@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.Collectors;
+import neuralcore.wire.Delivery;
 import neuralcore.wire.Envelope;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.Frame;
@@ -78,13 +79,8 @@ final class Gate {
         }
     }
 
-    /** A deliver frame as the interceptors want it. */
-    Frame.Deliver deliver(String connection, Frame.Deliver frame) {
-        return interceptors.isEmpty()
-                ? frame
-                : new Frame.Deliver(
-                        frame.deliveries().stream()
-                                .map(one -> interceptors.beforeDelivery(connection, one))
-                                .toList());
+    /** A delivery as the interceptors want it. */
+    Delivery beforeDelivery(String connection, Delivery delivery) {
+        return interceptors.beforeDelivery(connection, delivery);
     }
 }

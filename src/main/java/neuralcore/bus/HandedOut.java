@@ -36,6 +36,11 @@ final class HandedOut extends Source {
     }
 
     @Override
+    boolean needsRoom() {
+        return false; // Its group has asked.
+    }
+
+    @Override
     Delivery deliver(long nowMillis) {
         return waiting.remove().delivery;
     }

@@ -422,6 +422,11 @@ final class Lane extends Source {
     }
 
     @Override
+    boolean needsRoom() {
+        return true;
+    }
+
+    @Override
     Delivery deliver(long nowMillis) {
         return deliver(receiver.only(), nowMillis);
     }
@@ -445,13 +450,18 @@ final class Lane extends Source {
             attempt = settlements.lease(message, this, to, nowMillis);
         }
         madeRoom();
-        return new Delivery(
-                to.id,
-                message.sequence,
-                message.channelSequence,
-                attempt,
-                message.replayed,
-                message.envelope);
+        Delivery delivery =
+                receiver.lastLook(
+                        to,
+                        new Delivery(
+                                to.id,
+                                message.sequence,
+                                message.channelSequence,
+                                attempt,
+                                message.replayed,
+                                message.envelope));
+        to.subscriber.window().take(delivery.bytes());
+        return delivery;
     }
 
     private QueuedMessage found() {

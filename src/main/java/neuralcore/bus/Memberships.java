@@ -3,6 +3,7 @@ package neuralcore.bus;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 import java.util.random.RandomGenerator;
 import neuralcore.journal.AckSet;
 import neuralcore.journal.Durability;
@@ -27,6 +28,7 @@ final class Memberships {
     private final Map<String, Subscriber> subscribers = new HashMap<>();
     private final Map<GroupName, Receiver> groups = new HashMap<>();
     private final Keeper keeper;
+    private final Function<String, Subscriber> newSubscriber;
     private long receiversMade;
 
     /** Makes channels persistent. */
@@ -43,8 +45,10 @@ final class Memberships {
             Dispatcher dispatcher,
             RandomGenerator random,
             Settlements.DeadLetters deadLetters,
-            Keeper keeper) {
+            Keeper keeper,
+            Function<String, Subscriber> newSubscriber) {
         this.keeper = keeper;
+        this.newSubscriber = newSubscriber;
         this.channels = channels;
         this.timers = timers;
         this.dispatcher = dispatcher;
@@ -68,8 +72,8 @@ final class Memberships {
             receiver.setTerms(terms);
             groups.put(name, receiver);
         }
-        Subscriber subscriber =
-                subscribers.computeIfAbsent(subscribe.connection(), Subscriber::new);
+        Subscriber subscriber = subscribers.computeIfAbsent(subscribe.connection(), newSubscriber);
+        subscriber.window().resize(subscribe.window());
         Subscription member =
                 new Subscription(
                         subscribe.subscription(),
@@ -246,6 +250,7 @@ final class Memberships {
                 member.receiver.somethingMayGo();
             }
         }
+        subscriber.goOn(dispatcher);
     }
 
     void settle(BusEvent.Settle settle, long nowMillis, Effects effects) {

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.function.Function;
 import neuralcore.journal.Durability;
 import neuralcore.journal.Entry;
 import neuralcore.journal.Pruned;
@@ -30,7 +31,7 @@ public final class Namespace {
     private final String name;
     private final Surroundings surroundings;
     private final Timers timers = new Timers();
-    private final Dispatcher dispatcher = new Dispatcher();
+    private final Dispatcher dispatcher;
     private final Flow flow;
     private final Channels channels;
     private final Intake intake;
@@ -41,10 +42,23 @@ public final class Namespace {
 
     private long nowMillis = Long.MIN_VALUE;
 
+    /** One by itself: nothing else is under way to its connections. */
     public Namespace(String name, BusSettings settings, Surroundings surroundings) {
+        this(name, settings, surroundings, connection -> new Window());
+    }
+
+    /**
+     * @param windows the window of each connection, by its name
+     */
+    Namespace(
+            String name,
+            BusSettings settings,
+            Surroundings surroundings,
+            Function<String, Window> windows) {
         Names.check("namespace", name);
         this.name = name;
         this.surroundings = surroundings;
+        dispatcher = new Dispatcher(surroundings.lastLook());
         flow = new Flow(name);
         channels = new Channels(name, settings, flow);
         intake = new Intake(channels, settings, timers, dispatcher, surroundings);
@@ -55,7 +69,8 @@ public final class Namespace {
                         dispatcher,
                         surroundings.random(),
                         intake::letter,
-                        this::keptChannel);
+                        this::keptChannel,
+                        connection -> new Subscriber(connection, name, windows.apply(connection)));
         channels.thaw(intake::thaw);
     }
 

@@ -234,6 +234,10 @@ public final class Namespaces {
         }
         Map<Namespace, List<Frame.Grant>> grants = new LinkedHashMap<>();
         for (Frame.Grant grant : credit.grants()) {
+            if (grant.subscription() == Frame.Grant.CONNECTION) {
+                connection.window.giveBack(grant.messages());
+                continue;
+            }
             Namespace of = connection.subscriptions.get(grant.subscription());
             if (of != null) {
                 grants.computeIfAbsent(of, namespace -> new ArrayList<>()).add(grant);
@@ -246,6 +250,20 @@ public final class Namespaces {
                                 new BusEvent.Credit(
                                         credit.nowMillis(), credit.connection(), granted),
                                 effects));
+        goOn(credit, connection.window, effects);
+    }
+
+    /** Those go on that had to wait for room in a connection's window. */
+    private void goOn(BusEvent.Credit credit, Window window, Effects effects) {
+        for (String name = window.next(); name != null; name = window.next()) {
+            Namespace waits = open.get(name);
+            if (waits != null) {
+                step(
+                        waits,
+                        new BusEvent.Credit(credit.nowMillis(), credit.connection(), List.of()),
+                        effects);
+            }
+        }
     }
 
     private void settle(BusEvent.Settle settle, Effects effects) {
@@ -332,7 +350,7 @@ public final class Namespaces {
                     "%d namespaces are open, as many as may be; '%s' is one too many."
                             .formatted(open.size(), name));
         }
-        Namespace fresh = new Namespace(name, settings, surroundings);
+        Namespace fresh = new Namespace(name, settings, surroundings, id -> connection(id).window);
         Profile profile = settings.profiles().of(name);
         if (profile != null) {
             fresh.load(profile);
@@ -372,6 +390,7 @@ public final class Namespaces {
     private static final class Connection {
         final Map<Integer, Namespace> subscriptions = new HashMap<>();
         final Set<String> privateOnes = new HashSet<>();
+        final Window window = new Window();
     }
 
     /** Whose a private namespace is, and by which of the client's connections it was used. */

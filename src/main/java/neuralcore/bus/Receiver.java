@@ -157,6 +157,11 @@ final class Receiver {
         }
     }
 
+    /** A delivery as those want it who see each before it leaves. */
+    Delivery lastLook(Subscription to, Delivery delivery) {
+        return dispatcher.lastLook(to.subscriber.connection, delivery);
+    }
+
     // Lanes
 
     /** A lane may have something to deliver. */
@@ -246,7 +251,7 @@ final class Receiver {
     }
 
     /**
-     * Hands out what waits, most urgent first, as long as members have credit.
+     * Hands out what waits, most urgent first, as long as members have credit and room.
      *
      * @param picks empty scratch space
      */
@@ -257,7 +262,7 @@ final class Receiver {
             }
         }
         for (Source next = picks.poll(); next != null; next = picks.poll()) {
-            Subscription member = next.mayStill(nowMillis) ? turns.poll() : null;
+            Subscription member = next.mayStill(nowMillis) ? nextMember() : null;
             if (member == null) {
                 picks.clear();
                 return;
@@ -267,6 +272,17 @@ final class Receiver {
                 picks.add(next);
             }
         }
+    }
+
+    /** Whose turn it is; null if nobody can take anything. */
+    private @Nullable Subscription nextMember() {
+        Subscription member = turns.poll();
+        while (member != null && member.subscriber.window().isSpent()) {
+            member.eligible = false;
+            member.subscriber.passOver(member);
+            member = turns.poll();
+        }
+        return member;
     }
 
     private void handTo(Subscription member, Lane lane, long nowMillis) {

@@ -37,6 +37,9 @@ abstract sealed class Source permits Lane, HandedOut {
     /** Whether what was prepared may still be delivered, after others have been. */
     abstract boolean mayStill(long nowMillis);
 
+    /** Whether what it delivers still has to find room in the connection's window. */
+    abstract boolean needsRoom();
+
     /** Takes what {@link #prepare} found. */
     abstract Delivery deliver(long nowMillis);
 

@@ -11,11 +11,28 @@ final class Subscriber {
     final String connection;
     final Map<Integer, Subscription> subscriptions = new LinkedHashMap<>();
 
-    /** Those that may have something to deliver at the end of this step. */
+    private final String namespace;
+
+    /** Shared with the connection's subscribers in other namespaces. */
+    private final Window window;
+
+    /** Those that may have something to deliver at the end of this step, or when there is room. */
     private final List<Source> ready = new ArrayList<>();
 
-    Subscriber(String connection) {
+    /** Members of groups that were passed over because there is no room. */
+    private final List<Subscription> passedOver = new ArrayList<>();
+
+    /** Whether it stands in the window's line. */
+    private boolean stuck;
+
+    Subscriber(String connection, String namespace, Window window) {
         this.connection = connection;
+        this.namespace = namespace;
+        this.window = window;
+    }
+
+    Window window() {
+        return window;
     }
 
     /** Notes that a source may have something to deliver; true if it is the first. */
@@ -25,12 +42,39 @@ final class Subscriber {
         }
         source.ready = true;
         ready.add(source);
-        return ready.size() == 1;
+        return ready.size() == 1 && !stuck;
+    }
+
+    /** Notes a member that its group would have served if there were room. */
+    void passOver(Subscription member) {
+        passedOver.add(member);
+        lineUp();
+    }
+
+    private void lineUp() {
+        stuck = true;
+        window.lineUp(namespace);
+    }
+
+    /** Goes on if it had to wait for room that there is now. */
+    void goOn(Dispatcher dispatcher) {
+        if (!stuck || window.isSpent()) {
+            return;
+        }
+        stuck = false;
+        if (!ready.isEmpty()) {
+            dispatcher.touch(this);
+        }
+        for (Subscription member : passedOver) {
+            member.receiver.mayTake(member);
+            member.receiver.somethingMayGo();
+        }
+        passedOver.clear();
     }
 
     /**
-     * Delivers all that credit allows, each time the most urgent and then the oldest message of all
-     * subscriptions.
+     * Delivers all that credit and window allow, each time the most urgent and then the oldest
+     * message of all subscriptions.
      *
      * @param picks empty scratch space
      */
@@ -46,15 +90,26 @@ final class Subscriber {
             if (!next.mayStill(nowMillis)) {
                 continue;
             }
+            if (isHeldUp(next)) {
+                becameReady(next);
+                continue;
+            }
             Source rival = picks.peek();
             boolean more;
             do {
                 effects.deliver(connection, next.deliver(nowMillis));
                 more = next.prepare(nowMillis);
-            } while (more && (rival == null || Source.isBefore(next, rival)));
+            } while (more && !isHeldUp(next) && (rival == null || Source.isBefore(next, rival)));
             if (more) {
                 picks.add(next);
             }
         }
+        if (!ready.isEmpty()) {
+            lineUp();
+        }
+    }
+
+    private boolean isHeldUp(Source source) {
+        return window.isSpent() && source.needsRoom();
     }
 }

@@ -1,10 +1,12 @@
 package neuralcore.bus;
 
 import java.util.concurrent.Executor;
+import java.util.function.BiFunction;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import java.util.random.RandomGenerator;
 import neuralcore.journal.JournalStore;
+import neuralcore.wire.Delivery;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -14,16 +16,31 @@ import org.jspecify.annotations.Nullable;
  * @param epochMillis the wall clock
  * @param random for what should not happen at the same time
  * @param storage where messages are kept; null if they are not
+ * @param lastLook sees each delivery and its connection before it leaves, and says what leaves
  */
 public record Surroundings(
         LongSupplier nowMillis,
         LongSupplier epochMillis,
         RandomGenerator random,
-        @Nullable Storage storage) {
+        @Nullable Storage storage,
+        BiFunction<String, Delivery, Delivery> lastLook) {
+
+    /** Deliveries leave as they are. */
+    public Surroundings(
+            LongSupplier nowMillis,
+            LongSupplier epochMillis,
+            RandomGenerator random,
+            @Nullable Storage storage) {
+        this(nowMillis, epochMillis, random, storage, (connection, delivery) -> delivery);
+    }
 
     /** Nothing is kept. */
     public Surroundings(LongSupplier nowMillis, LongSupplier epochMillis, RandomGenerator random) {
         this(nowMillis, epochMillis, random, null);
+    }
+
+    Surroundings withLastLook(BiFunction<String, Delivery, Delivery> other) {
+        return new Surroundings(nowMillis, epochMillis, random, storage, other);
     }
 
     /**

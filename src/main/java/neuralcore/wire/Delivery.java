@@ -15,4 +15,10 @@ public record Delivery(
         long channelSequence,
         int attempt,
         boolean replayed,
-        Envelope envelope) {}
+        Envelope envelope) {
+
+    /** About how many bytes it takes in a {@link Frame.Deliver}; the same on both ends. */
+    public int bytes() {
+        return FrameLayout.DELIVERY_ENTRY + envelope.body().length;
+    }
+}

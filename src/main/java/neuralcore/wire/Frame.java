@@ -70,7 +70,14 @@ public sealed interface Frame {
     /** Leave to deliver {@code messages} more to a subscription. */
     record Credit(List<Grant> grants) implements Frame {}
 
-    record Grant(int subscription, int messages) {}
+    /**
+     * @param subscription the one that may have more; {@link #CONNECTION} for all of them together
+     * @param messages how many; bytes that have been flushed, where it is to the connection
+     */
+    record Grant(int subscription, int messages) {
+        /** Only the bridge grants to a whole connection; no subscription has this number. */
+        public static final int CONNECTION = -1;
+    }
 
     /**
      * What a client made of deliveries of its acknowledged subscriptions.

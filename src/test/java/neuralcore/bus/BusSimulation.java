@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
+import neuralcore.bus.RecordedEffects.Delivered;
 import neuralcore.wire.Envelope;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.Frame;
@@ -41,6 +42,7 @@ final class BusSimulation {
     private final List<Known> subscriptions = new ArrayList<>();
     private final String[] connections = new String[CLIENTS];
     private final Map<String, Long> sequences = new HashMap<>();
+    private final ModelWindows windows;
     private final boolean expiring;
     private final boolean unusualPriorities;
     private final boolean clockGoesBack;
@@ -64,6 +66,8 @@ final class BusSimulation {
         clockGoesBack = random.nextInt(4) == 0;
         maxBatch = 1 + random.nextInt(20);
         maxCredit = 1 + random.nextInt(30);
+        // Which namespaces the network's taking wakes, and so brings to its time, is free.
+        windows = new ModelWindows(random, !clockGoesBack && random.nextBoolean());
         for (int i = 0; i < CLIENTS; i++) {
             connections[i] = connect();
         }
@@ -106,8 +110,10 @@ final class BusSimulation {
         int choice = random.nextInt(100);
         if (choice < 40) {
             apply(namespace, publish(connection));
-        } else if (choice < 60) {
+        } else if (choice < 57) {
             subscribe(namespace, connection);
+        } else if (choice < 68) {
+            flushed(connection, windows.flushSome(connection));
         } else if (choice < 80) {
             Known known = anySubscription();
             if (known != null) {
@@ -116,8 +122,7 @@ final class BusSimulation {
         } else if (choice < 86) {
             Known known = anySubscription();
             if (known != null) {
-                subscriptions.remove(known);
-                apply(known.namespace, new BusEvent.Unsubscribe(now, known.connection, known.id));
+                unsubscribe(known);
             }
         } else if (choice < 90) {
             apply(namespace, create(connection));
@@ -129,6 +134,34 @@ final class BusSimulation {
             leave(connection);
             connections[client] = connect();
         }
+    }
+
+    /** What is under way to a connection is forgotten with its last subscription. */
+    private void unsubscribe(Known known) {
+        if (subscriptions.stream().filter(s -> s.connection.equals(known.connection)).count()
+                == 1) {
+            flushAll(known.connection);
+        }
+        subscriptions.remove(known);
+        apply(known.namespace, new BusEvent.Unsubscribe(now, known.connection, known.id));
+    }
+
+    private void flushAll(String connection) {
+        for (int bytes = windows.flushAll(connection);
+                bytes > 0;
+                bytes = windows.flushAll(connection)) {
+            flushed(connection, bytes);
+        }
+    }
+
+    /** The network has taken some of what was under way. */
+    private void flushed(String connection, int bytes) {
+        if (bytes == 0) {
+            return;
+        }
+        everywhere(
+                new BusEvent.Credit(
+                        now, connection, List.of(new Frame.Grant(Frame.Grant.CONNECTION, bytes))));
     }
 
     private BusEvent.Publish publish(String connection) {
@@ -155,7 +188,9 @@ final class BusSimulation {
                         connection,
                         id,
                         CHANNELS[random.nextInt(CHANNELS.length)],
-                        random.nextInt(maxCredit));
+                        random.nextInt(maxCredit),
+                        Terms.PLAIN,
+                        windows.size(connection));
         if (subscriptions.stream().anyMatch(s -> s.connection.equals(connection) && s.id == id)) {
             assertRefused(ErrorCode.ALREADY_EXISTS, () -> bus.step(namespace, event, effects));
             return;
@@ -218,6 +253,9 @@ final class BusSimulation {
                             known.connection,
                             List.of(new Frame.Grant(known.id, Integer.MAX_VALUE))));
         }
+        for (String connection : connections) {
+            flushAll(connection);
+        }
         everywhere(new BusEvent.Tick(now));
         ChannelStats totals = bus.totals();
         assertThat(totals.queued()).isZero();
@@ -235,29 +273,43 @@ final class BusSimulation {
             case BusEvent.InNamespace named -> bus.step(namespace, named, effects);
             case BusEvent.Everywhere any -> bus.step(any, effects);
         }
-        check(namespace, event);
+        windows.delivered(effects);
+        check(namespace, event, effects);
     }
 
     private void everywhere(BusEvent.Everywhere event) {
         effects.clear();
         bus.step(event, effects);
+        windows.delivered(effects);
         models.forEach(
                 (namespace, model) -> {
                     if (!(event instanceof BusEvent.ConnectionClosed closed)
                             || model.hasSubscriptions(closed.connection())
                                     && !namespace.equals("private-" + closed.connection())) {
-                        check(namespace, event);
+                        check(namespace, event, effectsIn(namespace));
                     }
                 });
     }
 
-    private void check(String namespace, BusEvent event) {
+    /** Only the network's taking has effects in several namespaces: deliveries. */
+    private RecordedEffects effectsIn(String namespace) {
+        RecordedEffects some = new RecordedEffects();
+        for (Delivered one : effects.delivered) {
+            int id = one.delivery().subscription();
+            if (subscriptions.contains(new Known(namespace, one.connection(), id))) {
+                some.delivered.add(one);
+            }
+        }
+        return some;
+    }
+
+    private void check(String namespace, BusEvent event, RecordedEffects effects) {
         effects.delivered.forEach(d -> history = 31 * history + d.shortly().hashCode());
         told += effects.rejected.size() + effects.evicted.size();
         history = 31 * history + effects.rejected.hashCode();
         history = 31 * history + effects.evicted.hashCode();
         String owner = namespace.replace("private-", "");
-        models.computeIfAbsent(namespace, name -> new BusModel(settings))
+        models.computeIfAbsent(namespace, name -> new BusModel(settings, windows::isSpent))
                 .check(event, effects, new TreeMap<>(bus.stats(namespace, owner)));
     }
 

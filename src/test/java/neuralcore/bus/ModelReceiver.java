@@ -110,7 +110,10 @@ final class ModelReceiver {
 
     record Lease(Message message, Member holder, int attempt, long due) {}
 
-    record Parked(Message message, long until) {}
+    /**
+     * @param order of parking: a message that was delayed may be parked after younger ones
+     */
+    record Parked(Message message, long until, long order) {}
 
     record Retry(Message message, long due) {}
 

@@ -10,6 +10,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.stream.Stream;
 import neuralcore.bus.RecordedEffects.Delivered;
 import neuralcore.wire.Envelope;
 import neuralcore.wire.Frame;
@@ -44,6 +45,8 @@ final class NamespaceSimulation {
     private final List<Held> toSettle = new ArrayList<>();
     private final String[] connections = new String[CLIENTS];
     private final long[] sequences = new long[CLIENTS];
+    private final Map<String, Window> realWindows = new HashMap<>();
+    private final ModelWindows windows;
     private final Map<Integer, List<Envelope>> sent = new HashMap<>();
     private final DropPolicy policy;
     private final boolean expiring;
@@ -74,8 +77,10 @@ final class NamespaceSimulation {
                 new Namespace(
                         "simulated",
                         settings,
-                        new Surroundings(() -> now, () -> now, new Random(seed)));
-        model = new NamespaceModel(settings);
+                        new Surroundings(() -> now, () -> now, new Random(seed)),
+                        this::window);
+        windows = new ModelWindows(random, random.nextBoolean());
+        model = new NamespaceModel(settings, windows::isSpent);
         // When a message is found to have expired is free, which would make these two inexact.
         keyed = random.nextInt(3) == 0;
         expiring = !keyed && policy != DropPolicy.BLOCK && random.nextBoolean();
@@ -169,8 +174,10 @@ final class NamespaceSimulation {
         int choice = random.nextInt(100);
         if (choice < 30) {
             apply(publish(client, connection));
-        } else if (choice < 40) {
+        } else if (choice < 37) {
             subscribe(connection);
+        } else if (choice < 42) {
+            flushed(connection, windows.flushSome(connection));
         } else if (choice < 53) {
             credit();
         } else if (choice < 75) {
@@ -182,6 +189,26 @@ final class NamespaceSimulation {
             apply(new BusEvent.Tick(now));
         } else {
             reconnect(client, connection);
+        }
+    }
+
+    private Window window(String connection) {
+        return realWindows.computeIfAbsent(connection, unused -> new Window());
+    }
+
+    /** The network has taken some of what was under way; what waited for room goes on. */
+    private void flushed(String connection, int bytes) {
+        window(connection).giveBack(bytes);
+        apply(new BusEvent.Credit(now, connection, List.of()));
+    }
+
+    private void flushAll() {
+        for (String connection : connections) {
+            for (int bytes = windows.flushAll(connection);
+                    bytes > 0;
+                    bytes = windows.flushAll(connection)) {
+                flushed(connection, bytes);
+            }
         }
     }
 
@@ -240,7 +267,15 @@ final class NamespaceSimulation {
                             null);
         }
         subscriptions.add(new Known(connection, id, terms.acknowledged()));
-        apply(new BusEvent.Subscribe(now, connection, id, subject, random.nextInt(12), terms));
+        apply(
+                new BusEvent.Subscribe(
+                        now,
+                        connection,
+                        id,
+                        subject,
+                        random.nextInt(12),
+                        terms,
+                        windows.size(connection)));
     }
 
     private void credit() {
@@ -325,18 +360,27 @@ final class NamespaceSimulation {
                             now, known.connection, List.of(new Frame.Grant(known.id, 1_000_000))));
         }
         for (int i = 0;
-                i < 1_000 && (bus.nextDue() != Long.MAX_VALUE || !toSettle.isEmpty());
+                i < 1_000
+                        && (bus.nextDue() != Long.MAX_VALUE
+                                || !toSettle.isEmpty()
+                                || isSomethingUnderWay());
                 i++) {
+            flushAll();
             acknowledgeAll();
             now += 8;
             apply(new BusEvent.Tick(now));
         }
+        flushAll();
         acknowledgeAll();
         ChannelStats totals = bus.totals();
         assertThat(totals.queued()).as("I8").isZero();
         assertThat(totals.inFlight()).as("I8").isZero();
         assertThat(totals.delayed()).isZero();
         assertThat(model.holdsBackSomebody()).as("somebody was never told of room").isFalse();
+    }
+
+    private boolean isSomethingUnderWay() {
+        return Stream.of(connections).anyMatch(windows::isUsed);
     }
 
     private void acknowledgeAll() {
@@ -355,6 +399,7 @@ final class NamespaceSimulation {
     private void apply(BusEvent event) {
         effects.clear();
         bus.step(event, effects);
+        windows.delivered(effects);
         for (Delivered delivered : effects.delivered) {
             history = 31 * history + delivered.shortly().hashCode();
             boolean acknowledged =

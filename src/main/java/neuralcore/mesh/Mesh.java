@@ -1,5 +1,6 @@
 package neuralcore.mesh;
 
+import io.netty.handler.ssl.SslHandshakeTimeoutException;
 import io.vertx.core.Context;
 import io.vertx.core.Future;
 import io.vertx.core.Promise;
@@ -210,7 +211,8 @@ final class Mesh {
         client.connect(Integer.parseInt(at.substring(colon + 1)), host)
                 .onComplete(
                         socket -> open(socket, at, met),
-                        failure -> met.fail(isTls(failure) ? untrusted(at, failure) : failure));
+                        failure ->
+                                met.fail(isDistrust(failure) ? untrusted(at, failure) : failure));
         return met.future()
                 .onComplete(
                         done -> targets.ended(at, ""),
@@ -221,8 +223,14 @@ final class Mesh {
                         });
     }
 
-    private static boolean isTls(@Nullable Throwable failure) {
-        return failure != null && (failure instanceof SSLException || isTls(failure.getCause()));
+    /** A handshake that took too long tells of a busy machine, not of a stranger. */
+    private static boolean isDistrust(Throwable failure) {
+        return isOrHas(SSLException.class, failure)
+                && !isOrHas(SslHandshakeTimeoutException.class, failure);
+    }
+
+    private static boolean isOrHas(Class<?> type, @Nullable Throwable failure) {
+        return failure != null && (type.isInstance(failure) || isOrHas(type, failure.getCause()));
     }
 
     private static NeuralCoreException untrusted(String at, Throwable failure) {
@@ -250,7 +258,7 @@ final class Mesh {
         socket.exceptionHandler(
                 failure ->
                         met.tryFail(
-                                target != null && isTls(failure)
+                                target != null && isDistrust(failure)
                                         ? untrusted(target, failure)
                                         : failure));
         link.open((from, message) -> heard(from, message, met));

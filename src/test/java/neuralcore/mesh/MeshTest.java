@@ -225,6 +225,20 @@ class MeshTest {
 
     /** A length of 2 GiB and a forged message, without TLS and with TLS but no certificate. */
     @Test
+    void aNodeTooBusyToShakeHandsIsNoStranger() throws Exception {
+        Node busy;
+        int port;
+        try (ServerSocket silent = new ServerSocket(0, 9, InetAddress.getLoopbackAddress())) {
+            port = silent.getLocalPort();
+            busy = start(options(0, port, "embedding"));
+        }
+        Node late = start(options(port, 0, "bus"));
+
+        until("they meet", () -> late.manager.members().size() == 1);
+        assertThat(busy.manager.members()).hasSize(1);
+    }
+
+    @Test
     void strangersGetNoFurtherThanTheHandshake() throws Exception {
         int port = freePort();
         Node node = start(options(port, 0, "bus"));

@@ -12,17 +12,17 @@
  * which they arrived. All messages of a {@code Publish} are queued before any is delivered, and a
  * connection is served over all its subscriptions at once: each pick is the most urgent, then the
  * oldest message that waits in any of them for which there is credit, as long as the connection has
- * room for bytes. So what one client publishes
- * at one priority reaches another in that order across channels.
+ * room for bytes. So what one client publishes at one priority reaches another in that order across
+ * channels.
  *
  * <p><b>Queues.</b> Each subscription has a queue of its own in each of its channels, and so has
  * each group for its members together ({@link neuralcore.bus.Lane}), so one that is slow delays no
  * other. A channel's {@code max_queue_size} bounds each of them and counts the messages that wait
  * beyond the credit granted: those within the credit leave in the same step, or as soon as there is
  * room in their connection's {@link neuralcore.bus.Window}, so whether a client publishes in one
- * frame or in many changes nothing; what is leased, delayed or waits for another
- * attempt does not count. What a full queue does is the channel's {@link
- * neuralcore.bus.DropPolicy}. A channel without a subscription takes messages and forgets them.
+ * frame or in many changes nothing; what is leased, delayed or waits for another attempt does not
+ * count. What a full queue does is the channel's {@link neuralcore.bus.DropPolicy}. A channel
+ * without a subscription takes messages and forgets them.
  *
  * <p><b>Persistent channels.</b> Their messages go to the {@link neuralcore.journal} first and are
  * routed once they are kept; confirmations, acknowledgements and dead letters wait for the journal

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neuralcore import vectors
+from neuralcore.errors import InvalidRequest
 from neuralcore.fallback import _purepython
 from neuralcore.fallback import vectors as local
 
@@ -139,6 +140,19 @@ def test_what_is_not_finite_is_refused_with_its_place(value, form):
 def test_what_is_no_vector_is_refused(wrong):
     with pytest.raises(ValueError, match=f"b is a {type(wrong).__name__}"):
         vectors.cosine_similarity([1.0, 2.0, 3.0], wrong)
+
+
+@pytest.mark.parametrize("wrong", [np.array([1 + 2j, 3j]), np.array(["1", "2"])])
+def test_what_numpy_would_make_numbers_of_is_refused(wrong):
+    for call in (
+        lambda: vectors.cosine_similarity(wrong, wrong),
+        lambda: vectors.cosine_similarity([1.0, 2.0], wrong),
+        lambda: vectors.normalize(wrong),
+        lambda: vectors.normalize_batch([wrong, wrong]),
+        lambda: vectors.pairwise_distances(np.stack([wrong, wrong])),
+    ):
+        with pytest.raises(InvalidRequest, match="real numbers are needed"):
+            call()
 
 
 def test_normalize_makes_a_copy():

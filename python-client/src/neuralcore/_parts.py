@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 from neuralcore.errors import InvalidRequest, NotSupported, RequestTimeout
-from neuralcore.fallback.vectors import packed_rows
+from neuralcore.fallback.vectors import check_real, packed_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,10 +81,11 @@ def matrix(value: ArrayLike, what: str) -> tuple[NDArray[np.float32], bool]:
     """n × d float32, and whether it was a single vector.
 
     Raises:
-        InvalidRequest: rows of different length, or another number of axes.
+        InvalidRequest: rows of different length, another number of axes, or no real numbers.
     """
     import numpy as np
 
+    check_real(value)
     packed = packed_rows(value)
     try:
         array = np.asarray(value, dtype=np.float32) if packed is None else packed

@@ -75,7 +75,8 @@ def test_one_text_and_fewer_dimensions(client):
 
 def test_models(client):
     assert MODEL in [model.id for model in client.models.list()]
-    assert client.models.retrieve(MODEL).owned_by == "neuralcore"
+    for name in (MODEL, f"sentence-transformers/{MODEL}", MODEL.lower()):
+        assert client.models.retrieve(name).owned_by == "neuralcore"
     with pytest.raises(openai.NotFoundError):
         client.models.retrieve("no-such-model")
 

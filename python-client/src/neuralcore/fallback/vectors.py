@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from neuralcore.errors import InvalidRequest
 from neuralcore.fallback import _purepython
 
 if TYPE_CHECKING:
@@ -104,9 +105,21 @@ def _packer(length: int, number: str) -> Callable[..., bytes]:
     return struct.Struct(f"{length}{number}").pack
 
 
+def check_real(v: Any) -> None:
+    """Refuses arrays, and lists of them, that NumPy would make floats of all the same.
+
+    :raises InvalidRequest: for complex numbers, texts and times.
+    """
+    if v.__class__ in _PLAIN and v:
+        v = v[0]
+    if getattr(getattr(v, "dtype", None), "kind", "f") in "cSUmM":
+        raise InvalidRequest(f"An array of {v.dtype} is no vector; real numbers are needed.")
+
+
 def _doubles(v: Any) -> NDArray[np.float64]:
     import numpy as np
 
+    check_real(v)
     if v.__class__ in _PLAIN and 0 < len(v) <= _PACKABLE:
         try:
             return np.frombuffer(_packer(len(v), "d")(*v), dtype=np.float64)
@@ -173,6 +186,7 @@ def normalize(v: Any) -> Matrix:
     """A float32 copy of length one; zero stays zero, all is NaN if a value is not finite."""
     import numpy as np
 
+    check_real(v)
     x = np.asarray(v, dtype=np.float64)
     largest = float(np.max(np.abs(x))) if x.size else 0.0
     if not np.isfinite(largest):
@@ -338,5 +352,6 @@ def as_matrix(vectors: Sequence[Any] | NDArray[Any]) -> Matrix:
     """
     import numpy as np
 
+    check_real(vectors)
     packed = packed_rows(vectors)
     return np.ascontiguousarray(vectors, dtype=np.float32) if packed is None else packed

@@ -50,6 +50,16 @@ def test_a_filter_keeps_what_fulfils_it(notes, condition, holds):
     assert [hit.id for hit in found] == nearest(ROWS[0], ids)[:10]
 
 
+def test_an_option_that_is_none_is_refused(client):
+    with pytest.raises(TypeError, match="ef_constructions"):
+        client.collection("misspelt", 4, ef_constructions=100)
+
+
+def test_complex_numbers_are_refused(notes):
+    with pytest.raises(InvalidRequest, match="complex64"):
+        notes.upsert([1], np.ones((1, 8), dtype=np.complex64))
+
+
 def test_hits_carry_what_was_asked_for(notes):
     (bare,) = notes.search(ROWS[5], k=1)
     assert (bare.id, bare.metadata, bare.text, bare.vector) == (5, None, None, None)

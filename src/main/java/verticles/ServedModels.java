@@ -213,6 +213,7 @@ final class ServedModels implements NodeAnnouncements.Work {
     static Map<String, Object> described(ModelSpec spec) {
         Map<String, Object> told = new LinkedHashMap<>();
         told.put("name", spec.name());
+        told.put("aliases", spec.aliases());
         told.put("repository", spec.repository());
         told.put("dimension", spec.dimension());
         told.put("max_tokens", spec.maxTokens());

@@ -6,12 +6,17 @@ import io.vertx.core.buffer.Buffer;
 import io.vertx.ext.web.Router;
 import io.vertx.ext.web.RoutingContext;
 import io.vertx.ext.web.handler.BodyHandler;
+import java.net.URLDecoder;
 import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import neuralcore.eventbus.Addresses;
 import neuralcore.eventbus.Services;
 import neuralcore.wire.ErrorCode;
@@ -111,45 +116,62 @@ public final class OpenAiDoor {
     }
 
     private Future<byte[]> models() {
-        return names().map(
-                        names ->
+        return described()
+                .map(
+                        models ->
                                 Json.write(
                                         Map.of(
                                                 "object",
                                                 "list",
                                                 "data",
-                                                names.stream().map(OpenAiDoor::card).toList())));
+                                                names(models).map(OpenAiDoor::card).toList())));
     }
 
     private Future<byte[]> model(RoutingContext context) {
-        String wanted = context.normalizedPath().substring("/v1/models/".length());
-        return names().map(
-                        names -> {
-                            if (!names.contains(wanted)) {
+        String path = context.normalizedPath().substring("/v1/models/".length());
+        // A plus sign is one in a path; the slash of a name comes as %2F.
+        String wanted = URLDecoder.decode(path.replace("+", "%2B"), StandardCharsets.UTF_8);
+        return described()
+                .map(
+                        models -> {
+                            if (models.stream().noneMatch(model -> isCalled(model, wanted))) {
                                 throw new NeuralCoreException(
                                         ErrorCode.MODEL_NOT_FOUND,
                                         "There is no model '%s' here; there is %s."
-                                                .formatted(wanted, String.join(", ", names)));
+                                                .formatted(
+                                                        wanted,
+                                                        names(models)
+                                                                .collect(
+                                                                        Collectors.joining(", "))));
                             }
                             return Json.write(card(wanted));
                         });
     }
 
-    private Future<List<String>> names() {
+    /** What the service tells of each model. */
+    private Future<List<Map<?, ?>>> described() {
         Request request = new Request(Addresses.EMBEDDING_MODELS, Params.EMPTY, List.of());
-        return Services.call(vertx, request, TIMEOUT).map(OpenAiDoor::names);
+        return Services.call(vertx, request, TIMEOUT).map(OpenAiDoor::described);
     }
 
-    private static List<String> names(Reply reply) {
-        return reply.result().get("models") instanceof List<?> models
-                ? models.stream()
-                        .map(
-                                model ->
-                                        String.valueOf(
-                                                ((Map<?, ?>) Objects.requireNonNull(model))
-                                                        .get("name")))
-                        .toList()
-                : List.of();
+    private static List<Map<?, ?>> described(Reply reply) {
+        List<Map<?, ?>> described = new ArrayList<>();
+        if (reply.result().get("models") instanceof List<?> models) {
+            models.forEach(model -> described.add((Map<?, ?>) Objects.requireNonNull(model)));
+        }
+        return described;
+    }
+
+    private static Stream<String> names(List<Map<?, ?>> models) {
+        return models.stream().map(model -> String.valueOf(model.get("name")));
+    }
+
+    /** By whatever name a request for embeddings may use. */
+    private static boolean isCalled(Map<?, ?> model, String wanted) {
+        Stream<?> aliases =
+                model.get("aliases") instanceof List<?> list ? list.stream() : Stream.empty();
+        return Stream.concat(Stream.of(model.get("name"), model.get("repository")), aliases)
+                .anyMatch(name -> wanted.equalsIgnoreCase(String.valueOf(name)));
     }
 
     private static Map<String, @Nullable Object> card(String name) {

@@ -40,9 +40,10 @@ _CLIENT_VARIABLES = ("NEURALCORE_URL", "NEURALCORE_TOKEN", "NEURALCORE_JAVA_FOLD
 
 def _environment() -> dict[str, str]:
     """The daemon's: ours, less what is for clients. ONNX Runtime reports to its maker unless told
-    not to; the daemon tells it anyway, a variable spares it the time."""
+    not to; the daemon tells it anyway, a variable spares it the time. The C library would keep
+    free memory for each of many threads."""
     own = {k: v for k, v in os.environ.items() if k not in _CLIENT_VARIABLES}
-    return {**own, "ORT_DISABLE_TELEMETRY": "1"}
+    return {"MALLOC_ARENA_MAX": "2", **own, "ORT_DISABLE_TELEMETRY": "1"}
 
 
 class Ready(NamedTuple):

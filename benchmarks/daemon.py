@@ -55,6 +55,7 @@ def running_daemon(data: Path, settings: dict[str, str] | None = None) -> Iterat
     """Starts a daemon on a data folder, with settings as environment variables, and ends it."""
     ready_file = data / "run" / "ready.json"
     environment = {
+        "MALLOC_ARENA_MAX": "2",  # as the launcher and the client start it
         **os.environ,
         "NEURALCORE_DATA_FOLDER": str(data),
         **(settings or {}),

@@ -46,9 +46,13 @@ public final class BusService {
             BiConsumer<String, Frame> send) {
         this.settings = settings;
         this.surroundings = surroundings;
-        Gate gate = new Gate(access, interceptors);
-        this.gate = gate;
-        this.namespaces = new Namespaces(settings, surroundings.withLastLook(gate::beforeDelivery));
+        this.gate = new Gate(access, interceptors);
+        this.namespaces =
+                new Namespaces(
+                        settings,
+                        interceptors.isEmpty()
+                                ? surroundings
+                                : surroundings.withLastLook(interceptors::beforeDelivery));
         this.outbox = new Outbox(send);
     }
 

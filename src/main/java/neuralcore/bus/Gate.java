@@ -4,7 +4,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.Collectors;
-import neuralcore.wire.Delivery;
 import neuralcore.wire.Envelope;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.Frame;
@@ -77,10 +76,5 @@ final class Gate {
                 interceptors.afterPublish(access.principal(connection), namespace, message);
             }
         }
-    }
-
-    /** A delivery as the interceptors want it. */
-    Delivery beforeDelivery(String connection, Delivery delivery) {
-        return interceptors.beforeDelivery(connection, delivery);
     }
 }

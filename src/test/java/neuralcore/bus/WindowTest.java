@@ -3,10 +3,10 @@ package neuralcore.bus;
 import static neuralcore.bus.Messages.message;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import java.time.Duration;
 import java.util.List;
 import java.util.Random;
 import neuralcore.bus.RecordedEffects.Delivered;
+import neuralcore.wire.Delivery;
 import neuralcore.wire.Envelope;
 import neuralcore.wire.Frame;
 import org.junit.jupiter.api.Test;
@@ -21,16 +21,7 @@ class WindowTest {
 
     private final Namespaces bus =
             new Namespaces(
-                    new BusSettings(
-                            1000,
-                            100,
-                            DropPolicy.DROP_NEW,
-                            10,
-                            100,
-                            100,
-                            Duration.ofMinutes(10),
-                            Profiles.NONE),
-                    new Surroundings(() -> 0, () -> 0, new Random(7)));
+                    BusSettings.of(1000, 100), new Surroundings(() -> 0, () -> 0, new Random(7)));
     private final RecordedEffects effects = new RecordedEffects();
     private long sequence;
 
@@ -100,8 +91,8 @@ class WindowTest {
 
     @Test
     void aGroupPassesOverAMemberWithoutRoom() {
-        subscribe("one", "slow", 1, "a", MANY, GROUP, MESSAGE);
-        subscribe("one", "fast", 2, "a", MANY, GROUP, MANY);
+        subscribe("one", "slow", 1, "a", GROUP, MESSAGE);
+        subscribe("one", "fast", 2, "a", GROUP, MANY);
 
         publish("one", "a", 4);
         assertThat(shortly()).containsExactly("1:1", "2:2", "2:3", "2:4");
@@ -113,8 +104,8 @@ class WindowTest {
 
     @Test
     void aGroupWaitsForTheFirstMemberThatHasRoom() {
-        subscribe("one", "slow", 1, "a", MANY, GROUP, MESSAGE);
-        subscribe("one", "slower", 2, "a", MANY, GROUP, MESSAGE);
+        subscribe("one", "slow", 1, "a", GROUP, MESSAGE);
+        subscribe("one", "slower", 2, "a", GROUP, MESSAGE);
         publish("one", "a", 4);
         assertThat(shortly()).containsExactly("1:1", "2:2");
 
@@ -151,7 +142,7 @@ class WindowTest {
     }
 
     private static int delivered(Envelope message) {
-        return new neuralcore.wire.Delivery(1, 1, 1, 1, false, message).bytes();
+        return new Delivery(1, 1, 1, 1, false, message).bytes();
     }
 
     private List<String> shortly() {
@@ -160,20 +151,14 @@ class WindowTest {
 
     private void subscribe(
             String namespace, String connection, int id, String channel, long window) {
-        subscribe(namespace, connection, id, channel, MANY, Terms.PLAIN, window);
+        subscribe(namespace, connection, id, channel, Terms.PLAIN, window);
     }
 
     private void subscribe(
-            String namespace,
-            String connection,
-            int id,
-            String channel,
-            int credit,
-            Terms terms,
-            long window) {
+            String namespace, String connection, int id, String channel, Terms terms, long window) {
         bus.step(
                 namespace,
-                new BusEvent.Subscribe(0, connection, id, channel, credit, terms, window),
+                new BusEvent.Subscribe(0, connection, id, channel, MANY, terms, window),
                 effects);
     }
 

@@ -12,6 +12,7 @@ final class Backup {
     private Backup() {}
 
     static void write(JournalFiles from, JournalFiles to) throws SQLException, IOException {
+        PrivateFile.make(to.database());
         Sqlite.copy(from.database(), to.database());
         try (FileChannel file = FileChannel.open(to.database(), StandardOpenOption.WRITE)) {
             file.force(true);

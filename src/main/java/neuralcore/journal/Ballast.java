@@ -37,11 +37,7 @@ final class Ballast {
                 return false;
             }
             try (FileChannel channel =
-                    FileChannel.open(
-                            file,
-                            StandardOpenOption.CREATE,
-                            StandardOpenOption.TRUNCATE_EXISTING,
-                            StandardOpenOption.WRITE)) {
+                    PrivateFile.open(file, StandardOpenOption.TRUNCATE_EXISTING)) {
                 for (long left = bytes + besides; left > 0; ) {
                     left -= channel.write(ByteBuffer.allocate((int) Math.min(left, PIECE)));
                 }

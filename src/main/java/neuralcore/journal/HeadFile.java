@@ -6,7 +6,6 @@ import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.zip.CRC32C;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.NeuralCoreException;
@@ -54,12 +53,7 @@ final class HeadFile implements AutoCloseable {
      * @throws NeuralCoreException {@code DATA_FOLDER_LOCKED} if another has it open
      */
     static HeadFile open(Path file) throws IOException {
-        FileChannel channel =
-                FileChannel.open(
-                        file,
-                        StandardOpenOption.CREATE,
-                        StandardOpenOption.READ,
-                        StandardOpenOption.WRITE);
+        FileChannel channel = PrivateFile.open(file);
         @Nullable FileLock lock;
         try {
             lock = channel.tryLock();

@@ -37,6 +37,7 @@ final class Opening {
             if (!Files.exists(files.database()) && !headIsNew) {
                 throw damaged(files, describe(head, State.NEW) + ": the file is gone");
             }
+            PrivateFile.make(files.database());
             connection = Sqlite.writer(files.database());
             if (Schema.isEmpty(connection)) {
                 if (head != null && head.state().commits() > 0) {

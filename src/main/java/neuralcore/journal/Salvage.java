@@ -70,6 +70,7 @@ final class Salvage {
         for (Path file : fresh.kept()) {
             Files.deleteIfExists(file);
         }
+        PrivateFile.make(fresh.database());
         try (Connection target = Sqlite.writer(fresh.database())) {
             Schema.create(target);
             GroupWriter writer = new GroupWriter(target, () -> arrivedAt);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -10,8 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from neuralcore import _discovery
+from neuralcore.errors import StorageError
 from neuralcore.messaging import Message, MessageBus
 from neuralcore.testing import RunningDaemon
+
+from eventually import eventually
 
 PATIENCE = 20.0
 
@@ -171,3 +176,48 @@ async def test_a_private_bus_keeps_nothing(daemon):
             await bus.create_channel("jobs", persistent=True)
             await bus.publish("jobs", 1, confirm="durable")
     assert list(daemon.home.rglob("*.db")) == []
+
+
+async def test_a_journal_that_was_removed_begins_anew(daemon, tmp_path):
+    place = tmp_path / "messages.db"
+    with daemon.client() as client:
+        pid = client.info()["pid"]
+        for run in range(2):
+            async with MessageBus(place, client=client) as bus:
+                await bus.create_channel("jobs", persistent=True)
+                await bus.publish_many("jobs", range(10 + run), confirm="durable")
+                assert len(bus.history("jobs")) == 10 + run
+                assert {stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()} == {0o600}
+            for file in tmp_path.iterdir():
+                file.unlink()
+        assert client.info()["pid"] == pid
+
+
+async def test_a_journal_is_not_begun_anew_under_those_who_use_it(daemon, tmp_path):
+    place = tmp_path / "messages.db"
+    with daemon.client() as one, daemon.client() as another:
+        async with MessageBus(place, client=one) as bus:
+            await bus.create_channel("jobs", persistent=True)
+            await bus.publish("jobs", 1, confirm="durable")
+            for file in tmp_path.iterdir():
+                file.unlink()
+            with pytest.raises(StorageError, match="removed or replaced"):
+                await MessageBus(place, client=another).start()
+
+
+async def test_nothing_is_confirmed_that_goes_into_a_removed_journal(daemon, tmp_path):
+    place = tmp_path / "messages.db"
+    with daemon.client() as client:
+        pid = client.info()["pid"]
+        async with MessageBus(place, client=client) as bus:
+            await bus.create_channel("jobs", persistent=True)
+            await bus.publish("jobs", 1, confirm="durable")
+            for file in tmp_path.iterdir():
+                file.unlink()
+            unconfirmed = asyncio.ensure_future(bus.publish_many("jobs", [2], confirm="durable"))
+            await asyncio.to_thread(eventually, lambda: not _discovery.is_alive(pid))
+            assert not unconfirmed.done()
+            daemon.kill()  # takes note of its end
+            assert daemon.daemon.pid
+            await unconfirmed
+            assert [row["payload"] for row in bus.history("jobs")] == [2]

@@ -84,7 +84,12 @@ final class JournalServices {
             throw NeuralCoreException.invalid("'%s' must be an absolute path.".formatted(path));
         }
         journals.bind(namespace, path);
-        bus.open(namespace);
+        if (bus.open(namespace, request.connection())) {
+            Pool ofRemoved = pools.remove(journals.file(namespace));
+            if (ofRemoved != null) {
+                ofRemoved.close();
+            }
+        }
         return Future.succeededFuture(Reply.of(Map.of("path", path.toString())));
     }
 

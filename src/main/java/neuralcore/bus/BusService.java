@@ -297,13 +297,19 @@ public final class BusService {
         require(Access.Operation.REPLAY, request);
     }
 
-    /** Opens a namespace with its journal. Blocks on the disk. */
-    public void open(String namespace) {
+    /**
+     * Opens a namespace with its journal, for a connection. Blocks on the disk.
+     *
+     * @return whether its journal was opened before, and its files have been removed since
+     * @throws NeuralCoreException {@code INVALID_REQUEST} if it is private; otherwise as {@link
+     *     Namespaces#openKept} does
+     */
+    public boolean open(String namespace, String connection) {
         if (Namespaces.isPrivate(namespace)) {
             throw NeuralCoreException.invalid(
                     "Namespace '%s' is private; nothing of it is kept.".formatted(namespace));
         }
-        namespaces.openKept(namespace);
+        return namespaces.openKept(namespace, connection);
     }
 
     /**

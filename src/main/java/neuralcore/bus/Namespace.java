@@ -166,7 +166,11 @@ public final class Namespace {
 
     /** Whether nobody would miss it: no channels, and no patterns that wait for some. */
     boolean isUnused() {
-        return channels.size() == 0 && memberships.isEmpty();
+        return channels.size() == 0 && hasNoSubscribers();
+    }
+
+    boolean hasNoSubscribers() {
+        return memberships.isEmpty();
     }
 
     /** Ends every subscription and removes every channel; the sums remain. */
@@ -190,6 +194,11 @@ public final class Namespace {
     /** Whether something of it is kept. */
     boolean isKept() {
         return ledger != null;
+    }
+
+    /** Whether its journal's files are not where they were opened any more. */
+    boolean hasLostItsFiles() {
+        return ledger != null && !ledger.journal().isInPlace();
     }
 
     @Nullable Ledger ledger() {

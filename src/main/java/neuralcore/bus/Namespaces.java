@@ -102,13 +102,46 @@ public final class Namespaces {
         }
     }
 
-    /** Opens a namespace with its journal. */
-    public void openKept(String name) {
+    /**
+     * Opens a namespace with its journal. Where the journal's files have been removed or replaced
+     * since it was opened, and nobody else uses it, it begins anew with what is there now.
+     *
+     * @return whether it does, and what was open is not any more
+     * @throws NeuralCoreException {@code STORAGE_FAILED} if they have been, and somebody uses it
+     */
+    public boolean openKept(String name, String connection) {
+        Namespace known = open.get(name);
+        boolean anew = known != null && known.hasLostItsFiles();
+        if (known != null && anew) {
+            if (!known.hasNoSubscribers() || isOpenedBesides(name, connection)) {
+                throw new NeuralCoreException(
+                        ErrorCode.STORAGE_FAILED,
+                        ("The journal of namespace '%s' was removed or replaced while programs use"
+                                        + " it; end them first.")
+                                .formatted(name));
+            }
+            known.closeLedger();
+            end(name, known);
+        }
+        openKept(name);
+        connection(connection).opened.add(name);
+        return anew;
+    }
+
+    private void openKept(String name) {
         Namespace namespace = open.get(name);
         if (namespace == null) {
             namespace = openFresh(name);
         }
         namespace.openLedger();
+    }
+
+    private boolean isOpenedBesides(String name, String connection) {
+        return connections.entrySet().stream()
+                .anyMatch(
+                        other ->
+                                !other.getKey().equals(connection)
+                                        && other.getValue().opened.contains(name));
     }
 
     /** The journal of a namespace; null if it has none. */
@@ -381,7 +414,9 @@ public final class Namespaces {
     }
 
     private void forgetIfEmpty(String id, Connection connection) {
-        if (connection.subscriptions.isEmpty() && connection.privateOnes.isEmpty()) {
+        if (connection.subscriptions.isEmpty()
+                && connection.privateOnes.isEmpty()
+                && connection.opened.isEmpty()) {
             connections.remove(id);
         }
     }
@@ -390,6 +425,10 @@ public final class Namespaces {
     private static final class Connection {
         final Map<Integer, Namespace> subscriptions = new HashMap<>();
         final Set<String> privateOnes = new HashSet<>();
+
+        /** Namespaces of whose journals it has said where they are. */
+        final Set<String> opened = new HashSet<>();
+
         final Window window = new Window();
     }
 

@@ -36,6 +36,12 @@ public interface Journal extends AutoCloseable {
     JournalStats stats();
 
     /**
+     * Whether its files are still where they were opened. If not, nothing is kept any more: the
+     * next group fails.
+     */
+    boolean isInPlace();
+
+    /**
      * Writes a copy that can be opened as a journal, while work goes on. It has all that was
      * committed before the call.
      *

@@ -46,6 +46,7 @@ final class SqliteJournal implements Journal {
     private final JournalSettings settings;
     private final JournalListener listener;
     private final LongSupplier wallMillis;
+    private final List<OpenedFile> opened;
     private final HeadFile head;
     private final Connection connection;
     private final GroupWriter writer;
@@ -82,19 +83,23 @@ final class SqliteJournal implements Journal {
             JournalSettings settings,
             JournalListener listener,
             LongSupplier wallMillis,
-            Opening.Opened opened)
-            throws SQLException {
+            Opening.Opened opening)
+            throws SQLException, IOException {
         this.files = files;
         this.settings = settings;
         this.listener = listener;
         this.wallMillis = wallMillis;
-        head = opened.head();
-        connection = opened.connection();
-        writer = opened.writer();
+        head = opening.head();
+        connection = opening.connection();
+        writer = opening.writer();
         writersMessages = new MessageTable(connection);
         pruner = new Pruner(writer, writersMessages, settings);
         ballast = new Ballast(files.ballast(), settings.ballastBytes());
         reader = new PageReader(files.database());
+        opened = new ArrayList<>();
+        for (Path file : files.kept()) {
+            opened.add(OpenedFile.of(file));
+        }
         state = writer.state();
         stateAtStart = state;
         recovery = writer.contents().recovery();
@@ -254,6 +259,11 @@ final class SqliteJournal implements Journal {
     }
 
     @Override
+    public boolean isInPlace() {
+        return opened.stream().allMatch(OpenedFile::isInPlace);
+    }
+
+    @Override
     public void backup(Path target) {
         JournalFiles copy = new JournalFiles(target);
         for (Path file : copy.kept()) {
@@ -372,6 +382,13 @@ final class SqliteJournal implements Journal {
 
     /** Commits groups, or refuses them: each of those with messages, if there is no room. */
     private void commit(List<Group> groups) throws SQLException, IOException {
+        if (!isInPlace()) {
+            throw new NeuralCoreException(
+                    ErrorCode.STORAGE_FAILED,
+                    ("The journal %s was removed or replaced while it was in use. What was in it is"
+                                    + " gone, and what waited for it is not kept.")
+                            .formatted(files.database()));
+        }
         List<Group> left = groups;
         while (true) {
             if (full) {

@@ -313,6 +313,11 @@ final class SimulatedStore implements JournalStore {
         }
 
         @Override
+        public boolean isInPlace() {
+            return true;
+        }
+
+        @Override
         public void backup(java.nio.file.Path target) {
             throw new UnsupportedOperationException();
         }

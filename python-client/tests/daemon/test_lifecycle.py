@@ -275,3 +275,13 @@ def test_the_daemon_gives_up_a_search_that_nobody_waits_for(home: Path) -> None:
             pytest.fail("no search was given up")
     finally:
         started.stop()
+
+
+def test_a_daemon_ends_with_its_folder_and_leaves_the_next_one_alone(home: Path) -> None:
+    first = daemon.start(home=home)
+    shutil.rmtree(home)
+    second = daemon.start(home=home)
+    assert second.pid != first.pid
+    eventually(lambda: not _discovery.is_alive(first.pid))
+    with connect(home=home) as client:
+        assert client.info()["pid"] == second.pid

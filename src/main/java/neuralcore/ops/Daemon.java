@@ -90,7 +90,8 @@ public final class Daemon implements AutoCloseable {
     private void open(@Nullable Path readyFile, String command) throws IOException {
         Path run = config.data().run();
         DataFolder.prepare(config);
-        take("lock", DataFolderLock.acquire(run, command, LOCK_PATIENCE));
+        DataFolderLock lock = DataFolderLock.acquire(run, command, LOCK_PATIENCE);
+        take("lock", lock);
         // Whatever daemon left it here, it is gone: we hold the lock.
         Files.deleteIfExists(run.resolve(ReadyFile.NAME));
         StaleSocket.remove(config.bridge().socket());
@@ -113,6 +114,7 @@ public final class Daemon implements AutoCloseable {
             readiness.expect(Readiness.VECTORS);
         }
         watch(vertx);
+        FolderWatch.start(vertx, lock);
         Metrics metrics = headStart.metrics();
         take("metrics", metrics);
         Listening listening = deploy(vertx, token, metrics);

@@ -6,10 +6,12 @@ import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import neuralcore.wire.ErrorCode;
@@ -36,9 +38,13 @@ final class DataFolderLock implements AutoCloseable {
     private final Path file;
     private final FileChannel channel;
 
-    private DataFolderLock(Path file, FileChannel channel) {
+    /** Which file it is, whatever it is called; null where files have no such thing (Windows). */
+    private final @Nullable Object key;
+
+    private DataFolderLock(Path file, FileChannel channel) throws IOException {
         this.file = file;
         this.channel = channel;
+        key = keyOf(file);
     }
 
     /**
@@ -110,6 +116,25 @@ final class DataFolderLock implements AutoCloseable {
                 ErrorCode.DATA_FOLDER_LOCKED,
                 "Another daemon uses %s: %s. Stop it, or choose another folder with --data."
                         .formatted(runFolder.getParent(), holder));
+    }
+
+    /** Whether the file that is locked is still the one that has its name. */
+    boolean isInPlace() {
+        try {
+            return Objects.equals(key, keyOf(file));
+        } catch (IOException e) {
+            return false;
+        }
+    }
+
+    private static @Nullable Object keyOf(Path file) throws IOException {
+        return Files.readAttributes(file, BasicFileAttributes.class).fileKey();
+    }
+
+    /** The file, as messages name it. */
+    @Override
+    public String toString() {
+        return file.toString();
     }
 
     @Override

@@ -356,6 +356,24 @@ async def test_the_idempotency_key_of_a_payload(bus):
     assert len(seen.messages) == 2
 
 
+async def test_a_blocking_channel_has_messages_wait(bus):
+    go_on = asyncio.Event()
+    seen = Seen()
+
+    async def handle(message):
+        await go_on.wait()
+        await seen.handle(message)
+
+    await bus.create_channel("jobs", max_queue_size=4, drop_policy="block", block_timeout=PATIENCE)
+    await bus.subscribe("jobs", handle, credit=1)
+    for i in range(9):  # one is handled, four have a place, as many wait for one
+        await bus.publish("jobs", i, confirm="accepted")
+    with pytest.raises(QueueFull):
+        bus.publish("jobs", 9)
+    go_on.set()
+    assert await seen.wait(9) == list(range(9))
+
+
 async def test_what_the_fallback_lacks_it_says():
     async def handle(message):
         """Never called."""

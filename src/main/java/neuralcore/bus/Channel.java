@@ -171,6 +171,19 @@ final class Channel {
         return false;
     }
 
+    /** Whether whoever has to wait for room would find no place to wait, and where one has to. */
+    boolean hasNoPlaceToWait() {
+        if (config.dropPolicy() != DropPolicy.BLOCK) {
+            return false;
+        }
+        for (Lane lane : lanes) {
+            if (lane.isBounded() && !lane.mayPark()) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     /** How many messages it takes before it is full. */
     int room() {
         // A persistent channel refuses what one of its durable subscriptions has no room for.

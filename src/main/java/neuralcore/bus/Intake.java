@@ -549,7 +549,7 @@ final class Intake {
             }
             return change - tellLost(message, before, effects);
         }
-        if (channel.config().dropPolicy() == DropPolicy.BLOCK && channel.room() == 0) {
+        if (channel.hasNoPlaceToWait()) {
             channel.holdBack(message.publisher, effects);
         }
         return change;

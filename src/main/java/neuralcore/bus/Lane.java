@@ -229,8 +229,12 @@ final class Lane extends Source {
         return displaced;
     }
 
+    boolean isBounded() {
+        return backlog == null && channel.config().maxQueueSize() > 0;
+    }
+
     /** As many may wait for room as the channel has places. */
-    private boolean mayPark() {
+    boolean mayPark() {
         return queue.size() - receiver.credit() < 2L * channel.config().maxQueueSize();
     }
 

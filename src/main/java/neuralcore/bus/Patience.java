@@ -6,8 +6,9 @@ import java.util.Deque;
 /**
  * Messages that came to a full lane whose channel says {@code block}: they wait in the lane like
  * the others, as many again as the channel's size, for as long as it allows. If more waits then
- * than there are places for, they are given up. Nobody waits in the daemon meanwhile, so a handler
- * that publishes cannot lock itself out; that it should wait is told to its client as room 0.
+ * than there are places for, they are given up. Nobody else waits meanwhile, so a handler that
+ * publishes cannot lock itself out. Room 0 is told to clients once the places to wait are taken,
+ * too: told before, a publisher that minds it would never have a message wait.
  */
 final class Patience extends Timers.Timer {
     private record Parked(QueuedMessage message, long untilMillis) {}

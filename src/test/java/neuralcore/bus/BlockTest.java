@@ -22,7 +22,11 @@ class BlockTest extends NamespaceFixture {
     void asManyMayWaitForRoomAsThereArePlaces() {
         subscribe("alice", 1, "a", 0);
 
-        for (int i = 1; i <= 5; i++) {
+        for (int i = 1; i <= 3; i++) {
+            publish(message("a", 5, i));
+        }
+        assertThat(effects.rooms).as("there is a place to wait left").isEmpty();
+        for (int i = 4; i <= 5; i++) {
             publish(message("a", 5, i));
         }
 
@@ -126,7 +130,9 @@ class BlockTest extends NamespaceFixture {
     @Test
     void whoeverLeavesMakesRoom() {
         subscribe("alice", 1, "a", 0);
-        publish(message("a", 5, 1), message("a", 5, 2), message("a", 5, 3));
+        for (int i = 1; i <= 4; i++) {
+            publish(message("a", 5, i));
+        }
 
         step(new BusEvent.ConnectionClosed(now, "alice"));
 

@@ -676,19 +676,22 @@ class MessageBus:
         *,
         priority: int | None = None,
         trace_id: str | None = None,
+        traceparent: str | None = None,
         meta: Mapping[str, Any] | None = None,
     ) -> Any:
         """Publishes a request and returns the payload of the first answer.
 
         The channel's handler answers with what it returns, or ``reply`` does.
 
+        :param trace_id: with ``traceparent`` (a W3C trace context) and ``meta``: as of ``publish``;
+            the answer carries the first two as well.
         :raises RequestTimeout: if none comes within ``timeout`` seconds.
         :raises HandlerError: if the handler raised.
         """
         if not self._core.requests_ready:
             await run(self._core.open_requests, "Preparing for answers")
         correlation, future = self._core.ask(
-            channel, payload, timeout, priority, _fields(trace_id, meta)
+            channel, payload, timeout, priority, _fields(trace_id, traceparent, meta)
         )
         try:
             return await asyncio.wait_for(asyncio.wrap_future(future), timeout)
@@ -707,6 +710,7 @@ class MessageBus:
         *,
         priority: int | None = None,
         trace_id: str | None = None,
+        traceparent: str | None = None,
         meta: Mapping[str, Any] | None = None,
     ) -> Any:
         """:meth:`request` for threads without an event loop, where it blocks.
@@ -717,7 +721,7 @@ class MessageBus:
             raise RuntimeError("An event loop runs in this thread: await request(…) instead.")
         self._core.open_requests()
         correlation, future = self._core.ask(
-            channel, payload, timeout, priority, _fields(trace_id, meta)
+            channel, payload, timeout, priority, _fields(trace_id, traceparent, meta)
         )
         try:
             return future.result(timeout)
@@ -736,10 +740,14 @@ class MessageBus:
         return self._core.reply(message, payload, {})
 
 
-def _fields(trace_id: str | None, meta: Mapping[str, Any] | None) -> dict[str, Any]:
+def _fields(
+    trace_id: str | None, traceparent: str | None, meta: Mapping[str, Any] | None
+) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     if trace_id is not None:
         fields["trace_id"] = trace_id
+    if traceparent is not None:
+        fields["traceparent"] = traceparent
     if meta:
         fields["custom"] = dict(meta)
     return fields

@@ -24,7 +24,7 @@ from neuralcore._bus.confirmation import Confirmation
 from neuralcore._bus.dispatch import LoopThread
 from neuralcore._bus.handlers import Handlers
 from neuralcore._bus.message import Message, MessageId, Priority
-from neuralcore._bus.options import check_name
+from neuralcore._bus.options import check_name, check_priority
 from neuralcore._bus.outbox import Outbox
 from neuralcore._bus.payload import NONE, PayloadCodec
 from neuralcore._bus.plugins import Plugins
@@ -314,6 +314,7 @@ class Core:
             self._full(str(full))
             return None
         except struct.error as error:
+            check_priority(priority)
             raise InvalidRequest(f"A number of the message is out of range: {error}.") from None
         if self.backend is None and self._starting is None:
             self._start_in_background()

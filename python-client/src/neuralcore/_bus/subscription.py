@@ -379,12 +379,17 @@ class Subscription:
 
     def _failed(self, message: Message, error: BaseException) -> None:
         self.errors += 1
-        log.error(
-            "A handler of channel %r failed on message %s.",
-            self.channel,
-            message.id,
-            exc_info=error,
-        )
+        if isinstance(error, asyncio.CancelledError):  # not its fault, as where the bus stops
+            log.warning(
+                "A handler of channel %r was cancelled on message %s.", self.channel, message.id
+            )
+        else:
+            log.error(
+                "A handler of channel %r failed on message %s.",
+                self.channel,
+                message.id,
+                exc_info=error,
+            )
         try:
             if self.auto_ack:
                 message.nack(reason=error)

@@ -320,6 +320,40 @@ async def test_request_and_reply(bus):
     assert [a["result"] for a in answers] == [2 * n for n in range(20)]
 
 
+async def test_a_request_carries_its_trace(bus):
+    parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+    async def tell(message):
+        return [message.trace_id, message.meta.traceparent, message.meta.custom]
+
+    await bus.subscribe("tell", tell)
+    answer = await bus.request(
+        "tell", {}, PATIENCE, trace_id="t", traceparent=parent, meta={"tenant": "a"}
+    )
+    assert answer == ["t", parent, {"tenant": "a"}]
+
+
+async def test_a_priority_that_is_none_is_named(bus):
+    for priority in ("high", 2**63, 1.5):
+        with pytest.raises(InvalidRequest, match="priority is"):
+            bus.publish("work", {}, priority)
+
+
+async def test_a_handler_that_is_cancelled_has_not_failed(bus, caplog):
+    begun = asyncio.Event()
+
+    async def wait(message):
+        begun.set()
+        await asyncio.sleep(PATIENCE)
+
+    await bus.subscribe("work", wait)
+    bus.publish("work", 1)
+    await asyncio.wait_for(begun.wait(), PATIENCE)
+    await bus.stop(timeout=0.05)
+    told = [record for record in caplog.records if "was cancelled on message" in record.message]
+    assert [(record.levelno, record.exc_info) for record in told] == [(logging.WARNING, None)]
+
+
 async def test_a_later_reply_and_the_first_of_several(bus):
     held = Collector(1)
     await bus.subscribe("ask", held.on_loop)

@@ -10,6 +10,7 @@ import com.fasterxml.jackson.core.exc.StreamConstraintsException;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.math.BigInteger;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -19,12 +20,13 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * JSON to maps, lists, strings, longs, doubles and booleans, and back.
+ * JSON to maps, lists, strings, longs, doubles and booleans, and back; integers beyond a long are
+ * {@link BigInteger}s.
  *
  * <p>What a stranger may send is limited: depth {@value #MAX_DEPTH}, strings of {@value
  * #MAX_STRING} characters, numbers of {@value #MAX_NUMBER} digits, names of {@value #MAX_NAME}
  * characters, {@value #MAX_TOKENS} tokens (a name, a value or a bracket each); duplicate names and
- * anything after the value are refused. Integers beyond a long become doubles.
+ * anything after the value are refused.
  */
 public final class Json {
     public static final int MAX_DEPTH = 64;
@@ -126,7 +128,7 @@ public final class Json {
             case VALUE_STRING -> parser.getText();
             case VALUE_NUMBER_INT ->
                     parser.getNumberType() == JsonParser.NumberType.BIG_INTEGER
-                            ? (Object) parser.getDoubleValue()
+                            ? (Object) parser.getBigIntegerValue()
                             : (Object) parser.getLongValue();
             case VALUE_NUMBER_FLOAT -> parser.getDoubleValue();
             case VALUE_TRUE -> true;
@@ -191,6 +193,8 @@ public final class Json {
             generator.writeNumber(number.doubleValue());
         } else if (number instanceof Float) {
             generator.writeNumber(number.floatValue());
+        } else if (number instanceof BigInteger large) {
+            generator.writeNumber(large);
         } else {
             throw noForm(number);
         }

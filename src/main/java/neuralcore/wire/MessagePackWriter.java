@@ -1,6 +1,7 @@
 package neuralcore.wire;
 
 import java.io.IOException;
+import java.math.BigInteger;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -22,6 +23,7 @@ public final class MessagePackWriter {
             case Long number -> out.packLong(number);
             case Integer number -> out.packInt(number);
             case Double number -> out.packDouble(number);
+            case BigInteger number -> writeLarge(out, number);
             case Boolean bool -> out.packBoolean(bool);
             case Map<?, ?> map -> {
                 out.packMapHeader(map.size());
@@ -39,6 +41,15 @@ public final class MessagePackWriter {
             default ->
                     throw new IllegalArgumentException(
                             "MessagePack has no form here for " + value.getClass().getName());
+        }
+    }
+
+    /** MessagePack's integers end at 64 bits; beyond them there are doubles. */
+    private static void writeLarge(MessagePacker out, BigInteger number) throws IOException {
+        if (number.signum() > 0 && number.bitLength() <= Long.SIZE) {
+            out.packBigInteger(number);
+        } else {
+            out.packDouble(number.doubleValue());
         }
     }
 }

@@ -14,6 +14,7 @@ import io.vertx.json.schema.Validator;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
+import java.math.BigInteger;
 import java.util.Collection;
 import java.util.List;
 import java.util.Map;
@@ -125,6 +126,7 @@ public final class JsonSchemas implements SchemaLanguage {
                 yield array;
             }
             case Long number when number == number.intValue() -> number.intValue();
+            case BigInteger number -> number.doubleValue();
             case null, default -> node;
         };
     }

@@ -3,6 +3,7 @@ package neuralcore.wire;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.math.BigInteger;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
@@ -82,9 +83,11 @@ class JsonTest {
     }
 
     @Test
-    void integersBeyondALongBecomeDoubles() {
-        assertThat(Json.readObject(bytes("{\"a\":18446744073709551616}")))
-                .containsEntry("a", 0x1p64);
+    void integersBeyondALongKeepTheirDigits() {
+        String text = "{\"a\":18446744073709551617,\"b\":-9223372036854775809}";
+        assertThat(Json.readObject(bytes(text)))
+                .containsEntry("a", new BigInteger("18446744073709551617"));
+        assertThat(Json.writeText(Json.readObject(bytes(text)))).isEqualTo(text);
     }
 
     private static void assertRefused(String text) {

@@ -3,9 +3,11 @@ package neuralcore.wire;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
+import java.math.BigInteger;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Base64;
+import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
@@ -30,6 +32,17 @@ class PayloadsTest {
                         });
         assertThat(payload(Envelope.MSGPACK, bytes))
                 .isEqualTo(Map.of("list", Arrays.asList(-3L, 0.5, null), "bytes", "AAA="));
+    }
+
+    @Test
+    void integersBeyondALongAreWrittenAsNearAsMessagePackHasThem() throws IOException {
+        BigInteger most = BigInteger.TWO.pow(64).subtract(BigInteger.ONE);
+        byte[] bytes = packed(packer -> MessagePackWriter.write(packer, most));
+        assertThat(MessagePack.newDefaultUnpacker(bytes).unpackBigInteger()).isEqualTo(most);
+        for (BigInteger beyond : List.of(most.negate(), BigInteger.TWO.pow(64))) {
+            byte[] rounded = packed(packer -> MessagePackWriter.write(packer, beyond));
+            assertThat(payload(Envelope.MSGPACK, rounded)).isEqualTo(beyond.doubleValue());
+        }
     }
 
     @Test

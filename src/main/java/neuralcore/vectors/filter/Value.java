@@ -1,6 +1,7 @@
 package neuralcore.vectors.filter;
 
 import java.math.BigDecimal;
+import java.math.BigInteger;
 import java.util.List;
 import java.util.Map;
 import neuralcore.wire.Json;
@@ -12,7 +13,7 @@ import org.jspecify.annotations.Nullable;
  * UTF-16 units, as {@link String#compareTo} does.
  *
  * @param kind decides first
- * @param raw a Boolean, Long, Double or String; the JSON text of a list; null for null
+ * @param raw a Boolean, Long, BigInteger, Double or String; the JSON text of a list; null for null
  */
 record Value(Kind kind, @Nullable Object raw) implements Comparable<Value> {
     enum Kind {
@@ -42,15 +43,21 @@ record Value(Kind kind, @Nullable Object raw) implements Comparable<Value> {
         };
     }
 
-    /** A Long wherever the number is one. */
+    /** A Long wherever the number is one, a BigInteger for any other whole number. */
     private static Object normal(Number number) {
         if (number instanceof Long || number instanceof Integer) {
             return number.longValue();
         }
+        if (number instanceof BigInteger) {
+            return number;
+        }
         double value = number.doubleValue();
-        return value == Math.rint(value) && Math.abs(value) < LONG_LIMIT
+        if (value != Math.rint(value) || Double.isInfinite(value)) {
+            return value;
+        }
+        return Math.abs(value) < LONG_LIMIT
                 ? (Object) (long) value
-                : (Object) value;
+                : (Object) new BigDecimal(value).toBigIntegerExact();
     }
 
     @Override
@@ -79,9 +86,11 @@ record Value(Kind kind, @Nullable Object raw) implements Comparable<Value> {
     }
 
     private static BigDecimal exact(Object number) {
-        return number instanceof Long whole
-                ? BigDecimal.valueOf(whole)
-                : new BigDecimal((Double) number);
+        return switch (number) {
+            case Long whole -> BigDecimal.valueOf(whole);
+            case BigInteger whole -> new BigDecimal(whole);
+            default -> new BigDecimal((Double) number);
+        };
     }
 
     private Object value() {

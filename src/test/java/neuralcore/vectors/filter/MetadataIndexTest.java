@@ -3,6 +3,7 @@ package neuralcore.vectors.filter;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.math.BigInteger;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -65,11 +66,18 @@ class MetadataIndexTest {
         index.add(2, Map.of("x", true));
         index.add(3, Map.of("x", "1"));
         index.add(4, Map.of("x", (1L << 53) + 1));
-        RoaringBitmap all = RoaringBitmap.bitmapOf(0, 1, 2, 3, 4);
+        index.add(5, Map.of("x", new BigInteger("18446744073709551617")));
+        index.add(6, Map.of("x", new BigInteger("18446744073709551616")));
+        index.add(7, Map.of("x", 0x1p64));
+        RoaringBitmap all = RoaringBitmap.bitmapOf(0, 1, 2, 3, 4, 5, 6, 7);
         assertThat(index.find(FilterParser.parse(Map.of("x", 1L)), all))
                 .isEqualTo(RoaringBitmap.bitmapOf(0, 1));
         assertThat(index.find(FilterParser.parse(Map.of("x", Map.of("$gt", 0x1p53))), all))
-                .isEqualTo(RoaringBitmap.bitmapOf(4));
+                .isEqualTo(RoaringBitmap.bitmapOf(4, 5, 6, 7));
+        assertThat(index.find(FilterParser.parse(Map.of("x", Map.of("$gt", 0x1p64))), all))
+                .isEqualTo(RoaringBitmap.bitmapOf(5));
+        assertThat(index.find(FilterParser.parse(Map.of("x", 0x1p64)), all))
+                .isEqualTo(RoaringBitmap.bitmapOf(6, 7));
     }
 
     @ParameterizedTest

@@ -38,6 +38,7 @@ from typing import TYPE_CHECKING, Any, Literal, Union, overload
 from neuralcore import _parts
 from neuralcore._calls import Caller, frame_room, resolve
 from neuralcore._progress import progress
+from neuralcore._wire.text import as_json
 from neuralcore.errors import InvalidRequest, NeuralCoreError, NotFound, RequestTimeout
 
 if TYPE_CHECKING:
@@ -53,6 +54,9 @@ _HEAD = struct.Struct("<8sIIQQII")
 
 _PIPELINE = 512
 """Single adds that are sent together."""
+
+_FIRST_ID = -(1 << 63)
+_LAST_ID = (1 << 63) - 1
 
 
 class HNSWIndex:
@@ -114,7 +118,7 @@ class HNSWIndex:
         self.metric = DistanceMetric.of(metric).value
         self._lock = threading.RLock()
         self._ids: dict[int, None] = {}
-        self._metadata: dict[int, Mapping[str, Any]] = {}
+        self._metadata: dict[int, dict[str, Any]] = {}
         self._next_id = 0
         # Vectors of single adds that have not been sent yet.
         self._waiting: dict[int, NDArray[np.float32]] = {}
@@ -158,9 +162,10 @@ class HNSWIndex:
         with self._lock:
             self._check_open()
             (chosen,) = self._chosen(None if id is None else [id], 1)
+            kept = _json_objects([chosen], [metadata])
             self._waiting.pop(chosen, None)
             self._waiting[chosen] = row.copy()
-            self._note([chosen], [metadata])
+            self._note([chosen], kept)
             if len(self._waiting) >= _PIPELINE:
                 self._flush()
             return chosen
@@ -183,13 +188,14 @@ class HNSWIndex:
             chosen = self._chosen(ids, len(rows))
             if metadata is not None and len(metadata) != len(rows):
                 raise InvalidRequest(f"{len(metadata)} metadata came with {len(rows)} vectors.")
+            kept = _json_objects(chosen, metadata or [None] * len(rows))
             self._flush()
             step = max(1, frame_room(self._client) // (4 * self.dimension + 24))
             with progress(len(rows), "vectors", show_progress) as advance:
                 for start in range(0, len(rows), step):
                     part = slice(start, start + step)
                     self._send(chosen[part], rows[part])
-                    self._note(chosen[part], None if metadata is None else metadata[part])
+                    self._note(chosen[part], kept[part])
                     advance(len(chosen[part]))
             return chosen
 
@@ -202,19 +208,18 @@ class HNSWIndex:
             raise InvalidRequest(f"An id must be an integer: {e}.") from e
         if len(chosen) != count:
             raise InvalidRequest(f"{len(chosen)} ids came with {count} vectors.")
-        _parts.id_tensor(chosen)  # raises where one has more than 64 bits
+        if chosen and not _FIRST_ID <= min(chosen) <= max(chosen) <= _LAST_ID:
+            raise InvalidRequest("An id is beyond the 64 bits that an integer id has.")
         return chosen
 
-    def _note(
-        self, ids: Sequence[int], metadata: Sequence[Mapping[str, Any] | None] | None
-    ) -> None:
+    def _note(self, ids: Sequence[int], metadata: Sequence[dict[str, Any] | None]) -> None:
         """Remembers what was added."""
-        for i, given in zip(ids, metadata or [None] * len(ids), strict=True):
+        for i, kept in zip(ids, metadata, strict=True):
             self._ids[i] = None
             self._next_id = max(self._next_id, i + 1)
             self._metadata.pop(i, None)
-            if given is not None:
-                self._metadata[i] = dict(given)
+            if kept is not None:
+                self._metadata[i] = kept
         while len(self._ids) > self.max_elements:
             self.max_elements *= 2
 
@@ -376,7 +381,7 @@ class HNSWIndex:
                 "m0": self.m0,
                 "seed": self.seed,
                 "next_id": self._next_id,
-                "metadata": {str(i): dict(m) for i, m in self._metadata.items()},
+                "metadata": {str(i): kept for i, kept in self._metadata.items()},
             }
         text = json.dumps(settings, allow_nan=False).encode()
         body = [text, np.array(ids, dtype="<i8").tobytes(), vectors.astype("<f4").tobytes()]
@@ -467,10 +472,13 @@ class HNSWIndex:
 
         vectors = np.empty((len(ids), self.dimension), dtype=np.float32)
         step = max(1, frame_room(self._client) // (4 * self.dimension + 64))
-        for start in range(0, len(ids), step):
-            wanted = _parts.id_tensor(list(ids[start : start + step]))
-            _, (part,) = self._call("get", wanted)
-            vectors[start : start + step] = part
+        start = 0
+        while start < len(ids):
+            wanted = ids[start : start + step]
+            answer, (part,) = self._call("get", _parts.id_tensor(list(wanted)))
+            end = start + answer.get("next", len(wanted))
+            vectors[start:end] = part
+            start = end
         return vectors
 
     def _matrix(self, vectors: Any) -> NDArray[np.float32]:
@@ -490,6 +498,24 @@ class HNSWIndex:
         if self.metric == "cosine":
             return 1.0 - score
         return -score if self.metric == "dot_product" else score
+
+
+def _json_objects(
+    ids: Sequence[int], metadata: Sequence[Mapping[str, Any] | None]
+) -> list[dict[str, Any] | None]:
+    """The metadata as it comes back from a file; later changes of what was given do not touch it.
+
+    :raises InvalidRequest: if one is no object of JSON values, with its id.
+    """
+    kept: list[dict[str, Any] | None] = []
+    for i, given in zip(ids, metadata, strict=True):
+        if given is not None and not isinstance(given, Mapping):
+            raise InvalidRequest(
+                f"The metadata of vector {i} is a {type(given).__name__}; it must be an object."
+            )
+        what = f"The metadata of vector {i}"
+        kept.append(None if given is None else as_json(dict(given), what))
+    return kept
 
 
 def _owner(client: Caller) -> dict[str, Any] | None:

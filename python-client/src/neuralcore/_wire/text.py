@@ -31,10 +31,24 @@ def json_bytes(value: Mapping[str, Any]) -> bytes:
     Raises:
         InvalidRequest: something in it is not JSON (a NaN, a set, a lone surrogate).
     """
+    return _bytes(value, "The parameters cannot be sent as JSON")
+
+
+def as_json(value: Mapping[str, Any], what: str) -> dict[str, Any]:
+    """The value as it comes back where it is sent or saved: a copy with lists for tuples, and text
+    for keys.
+
+    Raises:
+        InvalidRequest: something in it is not JSON; ``what`` says whose it is.
+    """
+    return json_object(_bytes(value, f"{what} is not JSON"))
+
+
+def _bytes(value: Mapping[str, Any], complaint: str) -> bytes:
     try:
         return _to_json(value).encode()
     except (TypeError, ValueError, RecursionError) as e:
-        raise InvalidRequest(f"The parameters cannot be sent as JSON: {e}.") from e
+        raise InvalidRequest(f"{complaint}: {e}.") from e
 
 
 def json_object(data: Buffer) -> dict[str, Any]:

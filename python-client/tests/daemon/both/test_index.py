@@ -7,7 +7,7 @@ import struct
 import numpy as np
 import pytest
 
-from neuralcore import HNSWIndex
+from neuralcore import HNSWIndex, _parts
 from neuralcore.errors import NotFound, RequestTimeout
 
 METRICS = ("cosine", "euclidean", "squared_euclidean", "dot_product")
@@ -137,6 +137,57 @@ def test_what_cannot_be_is_refused(client, rows):
         assert [i for i, _ in index.search(rows[0])] == [0]
     with pytest.raises(ValueError, match="dimension is 0"):
         HNSWIndex(0, client=client)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        ({"when": {1, 2}}, "vector 41 is not JSON: .*set"),
+        ({"score": float("nan")}, "vector 41 is not JSON: .*float"),
+        ({(1, 2): "x"}, "vector 41 is not JSON: .*tuple"),
+        ([("a", 1)], "vector 41 is a list"),
+    ],
+)
+def test_metadata_that_is_not_json_is_refused_where_it_is_added(
+    client, rows, tmp_path, metadata, message
+):
+    with HNSWIndex(16, client=client) as index:
+        index.add(rows[0], metadata={"fine": True})
+        with pytest.raises(ValueError, match=message):
+            index.add(rows[1], id=41, metadata=metadata)
+        with pytest.raises(ValueError, match=message):
+            index.add_batch(rows[:3], ids=[40, 41, 42], metadata=[None, metadata, {}])
+        assert [i for i in range(50) if i in index] == [0]
+        assert [i for i, _ in index.search(rows[0])] == [0]
+        index.save(tmp_path / "index.nc")
+
+
+def test_metadata_is_kept_as_it_was_when_it_was_added(client, rows, tmp_path):
+    given = {"tags": ["a"], "pair": (1, 2), "x": np.float32(0.5)}
+    with HNSWIndex(16, client=client) as index:
+        index.add(rows[0], metadata=given)
+        given["tags"].append("b")
+        assert index.metadata(0) == {"tags": ["a"], "pair": [1, 2], "x": 0.5}
+        index.save(tmp_path / "index.nc")
+        with HNSWIndex.load(tmp_path / "index.nc", client=client) as loaded:
+            assert loaded.metadata(0) == index.metadata(0)
+
+
+def test_ids_are_made_an_array_once(client, rows, monkeypatch):
+    made = []
+
+    def counted(ids):
+        made.append(len(ids))
+        return as_before(ids)
+
+    as_before = _parts.id_tensor
+    monkeypatch.setattr(_parts, "id_tensor", counted)
+    with HNSWIndex(16, client=client) as index:
+        for row in rows[:7]:
+            index.add(row)
+        assert made == []
+        index.add_batch(rows[:20])
+        assert made == [7, 20]
 
 
 def test_save_and_load(client, rows, tmp_path):

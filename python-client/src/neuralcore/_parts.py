@@ -285,12 +285,48 @@ def hits(result: Mapping[str, Any], tensors: Sequence[Any]) -> list[list[Hit]]:
         columns.append(result.get("texts") or none)
         columns.append(tensors[2] if len(tensors) > 2 and len(ids) else none)
         columns.append(result.get("namespaces") or [""] * len(ids))
+    if "complete" in result:
+        missing = [None] * (len(ids) - result["complete"])
+        columns[2:] = [[*column, *missing][: len(ids)] for column in columns[2:]]
     every = list(map(Hit, *columns))
     found, at = [], 0
     for count in result["counts"]:
         found.append(every[at : at + count])
         at += count
     return found
+
+
+def left_out(
+    result: Mapping[str, Any], found: Sequence[Sequence[Hit]]
+) -> list[tuple[str, list[Any]]]:
+    """The hits that came without what is kept with them, for the answer had no room: namespaces,
+    and ids of one kind in each."""
+    every = [hit for hits in found for hit in hits]
+    ids: dict[tuple[str, type], dict[Any, None]] = {}
+    for hit in every[result.get("complete", len(every)) :]:
+        ids.setdefault((hit.namespace, type(hit.id)), {})[hit.id] = None
+    return [(namespace, list(wanted)) for (namespace, _), wanted in ids.items()]
+
+
+def completed(
+    found: Sequence[Sequence[Hit]], records: Sequence[Record], metadata: bool
+) -> list[list[Hit]]:
+    """Hits with what was fetched of them; of those that are gone by now, id and score.
+
+    Args:
+        metadata: whether metadata and text were asked for.
+    """
+    kept = {(record.namespace, record.id): record for record in records}
+
+    def with_record(hit: Hit) -> Hit:
+        record = kept.get((hit.namespace, hit.id))
+        if record is None:
+            return hit
+        if not metadata:
+            return hit._replace(vector=record.vector)
+        return hit._replace(metadata=record.metadata, text=record.text, vector=record.vector)
+
+    return [[with_record(hit) for hit in hits] for hits in found]
 
 
 def records(result: Mapping[str, Any], tensors: Sequence[Any]) -> list[Record]:

@@ -410,14 +410,17 @@ class AsyncCollection:
         }
         deadline = Deadline(timeout)
         found: list[Record] = []
-        for part in _parts.ranges(len(names), _parts.IDS):
+        start = 0
+        while start < len(names):
+            part = names[start : start + _parts.IDS]
             result, tensors = await self._client.call(
                 "neuralcore.vectors.get",
                 params,
-                [_parts.id_tensor(names[part])],
+                [_parts.id_tensor(part)],
                 timeout=deadline.left(),
             )
             found += _parts.records(result, tensors)
+            start += result.get("next", len(part))  # fewer where an answer has no room for all
         return found
 
     async def delete(
@@ -548,23 +551,13 @@ class AsyncCollection:
         params = _parts.search_params(
             self.name, k, filter, namespace, limit, include_metadata, include_vectors, exact, ef
         )
-        if filter_fn is None:
-            result, tensors = await self._client.call(
-                "neuralcore.vectors.search",
-                params,
-                [q],
-                timeout=timeout,
-            )
-            return _parts.hits(result, tensors)[0]
-        _parts.check_k(k)
         deadline = Deadline(timeout)
-        result, tensors = await self._client.call(
-            "neuralcore.vectors.search",
-            {**params, "k": max(4 * k, 64)},
-            [q],
-            timeout=deadline.left(),
-        )
-        nearest = _parts.hits(result, tensors)[0]
+        if filter_fn is None:
+            found = await self._found(params, [q], deadline)
+            return found[0]
+        _parts.check_k(k)
+        found = await self._found({**params, "k": max(4 * k, 64)}, [q], deadline)
+        nearest = found[0]
         passed = [hit for hit in nearest if filter_fn(hit.id)]
         if len(passed) >= k or len(nearest) < max(4 * k, 64):
             return passed[:k]
@@ -575,13 +568,29 @@ class AsyncCollection:
                 after, 10_000, filter=filter, namespace=namespace, timeout=deadline.left()
             )
             allowed += [record.id for record in records if filter_fn(record.id)]
-        result, tensors = await self._client.call(
+        found = await self._found(params, [q, *_parts.id_tensors(allowed)], deadline)
+        return found[0]
+
+    async def _found(
+        self, params: Mapping[str, Any], tensors: Sequence[Any], deadline: Deadline
+    ) -> list[list[Hit]]:
+        """A search's hits. What one answer has no room for is fetched after it."""
+        result, arrays = await self._client.call(
             "neuralcore.vectors.search",
             params,
-            [q, *_parts.id_tensors(allowed)],
+            tensors,
             timeout=deadline.left(),
         )
-        return _parts.hits(result, tensors)[0]
+        found = _parts.hits(result, arrays)
+        records: list[Record] = []
+        for namespace, ids in _parts.left_out(result, found):
+            records += await self.get(
+                ids,
+                namespace=namespace,
+                include_vectors=params.get("include_vectors", False),
+                timeout=deadline.left(),
+            )
+        return _parts.completed(found, records, params["include_metadata"]) if records else found
 
     async def search_batch(
         self,
@@ -608,13 +617,7 @@ class AsyncCollection:
         rows = _parts.rows_that_fit(self._client.binary_frame_limit, row)
         found: list[list[Hit]] = []
         for part in _parts.ranges(len(q), rows):
-            result, tensors = await self._client.call(
-                "neuralcore.vectors.search",
-                params,
-                [q[part]],
-                timeout=deadline.left(),
-            )
-            found += _parts.hits(result, tensors)
+            found += await self._found(params, [q[part]], deadline)
         return found
 
     async def explain(

@@ -65,7 +65,12 @@ public final class RuntimeVerticle extends VerticleBase {
                             RuntimeVerticle::nowMillis));
         }
         if (config.roles().contains(Role.VECTORS)) {
-            engines.add(new VectorsVerticle(config.vectors(), config.data().vectors(), meters));
+            engines.add(
+                    new VectorsVerticle(
+                            config.vectors(),
+                            config.bridge().maxBinaryFrame(),
+                            config.data().vectors(),
+                            meters));
         }
         if (config.roles().contains(Role.EMBEDDING)) {
             engines.add(new EmbeddingVerticle(config.embedding(), config.data().cache(), meters));

@@ -12,6 +12,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.random.RandomGenerator;
 import neuralcore.config.RuntimeConfig;
 import neuralcore.ops.Readiness;
+import neuralcore.vectors.CollectionLimits;
 import neuralcore.vectors.Collections;
 import neuralcore.vectors.Parallel;
 import neuralcore.vectors.Similarity;
@@ -35,15 +36,19 @@ public final class VectorsVerticle extends VerticleBase {
     private static final int SNAPSHOTS = 1;
 
     private final RuntimeConfig.Vectors config;
+    private final int frameBytes;
     private final Path folder;
     private final MeterRegistry meters;
     private @Nullable Future<VectorServices.Engine> engine;
 
     /**
+     * @param frameBytes largest frame that clients take
      * @param folder where collections are kept
      */
-    public VectorsVerticle(RuntimeConfig.Vectors config, Path folder, MeterRegistry meters) {
+    public VectorsVerticle(
+            RuntimeConfig.Vectors config, int frameBytes, Path folder, MeterRegistry meters) {
         this.config = config;
+        this.frameBytes = frameBytes;
         this.folder = folder;
         this.meters = meters;
     }
@@ -89,9 +94,11 @@ public final class VectorsVerticle extends VerticleBase {
         Collections collections =
                 new Collections(
                         kernels,
-                        config.maxDimension(),
-                        config.maxBytes(),
-                        config.exactBelow(),
+                        new CollectionLimits(
+                                config.maxDimension(),
+                                config.maxBytes(),
+                                config.exactBelow(),
+                                frameBytes),
                         later,
                         new Parallel(later, parallel.threads()),
                         RandomGenerator.getDefault(),

@@ -44,7 +44,7 @@ class VectorsVerticleTest {
         vertx = started;
         Services.registerCodecs(vertx.eventBus());
         RuntimeConfig.Vectors config = new RuntimeConfig.Vectors(512, 1 << 26, 2, 20_000);
-        vertx.deployVerticle(new VectorsVerticle(config, folder, meters))
+        vertx.deployVerticle(new VectorsVerticle(config, 16 << 20, folder, meters))
                 .toCompletionStage()
                 .toCompletableFuture()
                 .get(60, TimeUnit.SECONDS);

@@ -38,6 +38,7 @@ public final class Collection implements AutoCloseable {
     private final Table table;
     private final GraphIndexer indexer;
     private final int exactBelow;
+    private final AnswerRoom room;
     private final RightOfWay way;
 
     /** Where vectors lie that are not in the heap. */
@@ -65,6 +66,7 @@ public final class Collection implements AutoCloseable {
         this.scoring = scoring;
         this.budget = around.budget();
         this.exactBelow = around.exactBelow();
+        this.room = around.room();
         this.way = around.way();
         this.table = table;
         this.files = files;
@@ -97,6 +99,7 @@ public final class Collection implements AutoCloseable {
      * @param background runs what nobody waits for
      * @param builders help to build graphs
      * @param exactBelow collections with fewer rows get no graph
+     * @param room of answers
      * @param way of searches, which go before graphs
      */
     record Surroundings(
@@ -104,6 +107,7 @@ public final class Collection implements AutoCloseable {
             Executor background,
             Parallel builders,
             int exactBelow,
+            AnswerRoom room,
             RightOfWay way) {}
 
     /**
@@ -176,9 +180,10 @@ public final class Collection implements AutoCloseable {
      *
      * @param dimension of the batch's vectors
      * @throws NeuralCoreException {@link ErrorCode#DIMENSION_MISMATCH}, {@link
-     *     ErrorCode#NOT_FINITE}, {@link ErrorCode#LIMIT_EXCEEDED}, {@link ErrorCode#STORAGE_FULL},
-     *     {@link ErrorCode#STORAGE_FAILED}, or {@link ErrorCode#NOT_FOUND} if the collection has
-     *     been dropped
+     *     ErrorCode#NOT_FINITE}, {@link ErrorCode#LIMIT_EXCEEDED} (of memory, or by a row that no
+     *     answer would have room for), {@link ErrorCode#STORAGE_FULL}, {@link
+     *     ErrorCode#STORAGE_FAILED}, or {@link ErrorCode#NOT_FOUND} if the collection has been
+     *     dropped
      */
     public Upserted upsert(Batch batch, int dimension) {
         Checks.sameDimension(dimension, dimension());
@@ -202,6 +207,7 @@ public final class Collection implements AutoCloseable {
         try {
             refuseIfEnded();
             plan = table.plan(batch, dimension);
+            room.check(plan.put(), dimension);
             int slots = table.slotsFor(plan.put());
             long reserved = plan.weight() + table.columns().growthFor(slots);
             budget.reserve(reserved);
@@ -274,9 +280,10 @@ public final class Collection implements AutoCloseable {
         keeper.snapshotIfDue();
     }
 
-    /** The rows with these ids, in the ids' order; ids that are not there are left out. */
-    public List<StoredRow> get(String namespace, List<Object> wanted, boolean vectorsToo) {
-        return reading(() -> TableReader.get(table, namespace, wanted, vectorsToo));
+    /** See {@link TableReader#get}; as many as have room in an answer. */
+    public Page get(String namespace, List<Object> wanted, boolean vectorsToo) {
+        return reading(
+                () -> TableReader.get(table, namespace, wanted, vectorsToo, room.pageBytes()));
     }
 
     /** How many rows are in scope. */
@@ -284,9 +291,10 @@ public final class Collection implements AutoCloseable {
         return reading(() -> table.find(scope).getCardinality());
     }
 
-    /** See {@link TableReader#scroll}. */
-    public List<StoredRow> scroll(Scope scope, long after, int limit, boolean vectorsToo) {
-        return reading(() -> TableReader.scroll(table, scope, after, limit, vectorsToo));
+    /** See {@link TableReader#scroll}; as many as have room in an answer. */
+    public Page scroll(Scope scope, long after, int limit, boolean vectorsToo) {
+        return reading(
+                () -> TableReader.scroll(table, scope, after, limit, vectorsToo, room.pageBytes()));
     }
 
     /**
@@ -328,7 +336,8 @@ public final class Collection implements AutoCloseable {
     }
 
     private CollectionSearch searcher(Parallel parallel) {
-        return new CollectionSearch(table, scoring, indexer.index(), exactBelow, parallel);
+        return new CollectionSearch(
+                table, scoring, indexer.index(), exactBelow, room.pageBytes(), parallel);
     }
 
     /** What it takes and how it is searched, for people and tests. */

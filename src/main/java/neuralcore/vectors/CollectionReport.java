@@ -76,7 +76,8 @@ final class CollectionReport {
     private static List<Long> probe(
             Collection collection, float[] vector, boolean exact, Parallel parallel) {
         Scope everywhere = Scope.of(Scope.EVERYWHERE);
-        Query query = new Query(vector, vector.length, PROBED, everywhere, null, false, exact, 0);
+        Query query =
+                new Query(vector, vector.length, PROBED, everywhere, null, false, false, exact, 0);
         return collection.search(query, parallel).hits().getFirst().stream()
                 .map(hit -> hit.row().order())
                 .toList();

@@ -22,9 +22,6 @@ import org.jspecify.annotations.Nullable;
 public final class CollectionRequests {
     private static final int LARGEST_PAGE = 100_000;
 
-    /** A frame may have four times as much: text that is escaped in JSON is longer than it was. */
-    private static final long PAGE_BYTES = 4 << 20;
-
     private final Collections collections;
     private final Parallel parallel;
 
@@ -97,10 +94,10 @@ public final class CollectionRequests {
         Params params = request.params();
         boolean vectors = params.bool("include_vectors", true);
         Collection collection = collection(request);
-        List<StoredRow> rows =
+        Page page =
                 collection.get(
                         params.string("namespace", ""), Ids.of(request.tensor(0, "ids")), vectors);
-        return rows(rows, collection, vectors);
+        return reply(page, collection, vectors);
     }
 
     public Reply scroll(Request request) {
@@ -108,62 +105,53 @@ public final class CollectionRequests {
         Collection collection = collection(request);
         boolean vectors = params.bool("include_vectors", false);
         int limit = params.integer("limit", 1_000, 1, LARGEST_PAGE);
-        List<StoredRow> rows =
+        Page page =
                 collection.scroll(scope(request, 0), params.integer("after", -1), limit, vectors);
-        List<StoredRow> page = page(rows);
-        Reply reply = rows(page, collection, vectors);
-        if (rows.size() == limit || page.size() < rows.size()) {
-            reply.result().put("next", page.getLast().order());
-        }
-        return reply;
+        return reply(page, collection, vectors);
     }
 
-    /** The first of the rows, as many as a frame has room for, but one at least. */
-    private static List<StoredRow> page(List<StoredRow> rows) {
-        long bytes = 0;
-        for (int i = 0; i < rows.size(); i++) {
-            StoredRow row = rows.get(i);
-            float[] vector = row.vector();
-            bytes += Weights.of(row.id()) + Weights.of(row.metadataJson());
-            bytes += Weights.of(row.textBytes()) + (vector == null ? 0 : 4L * vector.length);
-            if (bytes > PAGE_BYTES && i > 0) {
-                return rows.subList(0, i);
-            }
-        }
-        return rows;
-    }
-
-    private static Reply rows(List<StoredRow> rows, Collection collection, boolean withVectors) {
+    private static Reply reply(Page page, Collection collection, boolean withVectors) {
+        List<StoredRow> rows = page.rows();
         Map<String, @Nullable Object> result = new LinkedHashMap<>();
         result.put("found", rows.stream().map(StoredRow::id).toList());
         describe(result, rows);
-        Tensor vectors = Tensor.ofFloats(withVectors ? rows.size() : 0, collection.dimension());
+        namespaces(result, rows);
+        if (page.next() != Page.END) {
+            result.put("next", page.next());
+        }
+        return Reply.of(result, vectors(withVectors ? rows : List.of(), collection));
+    }
+
+    private static Tensor vectors(List<StoredRow> rows, Collection collection) {
+        Tensor vectors = Tensor.ofFloats(rows.size(), collection.dimension());
         var out = vectors.floats();
         for (StoredRow row : rows) {
             if (row.vector() != null) {
                 out.put(row.vector());
             }
         }
-        return Reply.of(result, vectors);
+        return vectors;
     }
 
-    /** Metadata, and texts and namespaces if there are any. */
+    /** Metadata, and texts if there are any. */
     private static void describe(Map<String, @Nullable Object> result, List<StoredRow> rows) {
         List<@Nullable Object> metadata = new ArrayList<>(rows.size());
         List<@Nullable Object> texts = new ArrayList<>(rows.size());
         boolean anyText = false;
-        boolean anyNamespace = false;
         for (StoredRow row : rows) {
             metadata.add(row.metadata());
             texts.add(row.text());
             anyText |= row.textBytes() != null;
-            anyNamespace |= !row.namespace().isEmpty();
         }
         result.put("metadata", metadata);
         if (anyText) {
             result.put("texts", texts);
         }
-        if (anyNamespace) {
+    }
+
+    /** Where the rows are, if any is not in the namespace that is there by default. */
+    private static void namespaces(Map<String, @Nullable Object> result, List<StoredRow> rows) {
+        if (rows.stream().anyMatch(row -> !row.namespace().isEmpty())) {
             result.put("namespaces", rows.stream().map(StoredRow::namespace).toList());
         }
     }
@@ -205,12 +193,14 @@ public final class CollectionRequests {
                 toInt(params.integer("k")),
                 scope(request, 1),
                 params.has("limit") ? (float) params.number("limit", 0) : null,
+                params.bool("include_metadata", false),
                 params.bool("include_vectors", false),
                 params.bool("exact", false),
                 params.integer("ef", 0, 0, 1 << 16));
     }
 
     private static Reply reply(Params params, Found found, Collection collection) {
+        boolean withMetadata = params.bool("include_metadata", false);
         boolean withVectors = params.bool("include_vectors", false);
         List<Integer> counts = new ArrayList<>(found.hits().size());
         List<StoredRow> rows = new ArrayList<>();
@@ -227,8 +217,15 @@ public final class CollectionRequests {
         }
         Map<String, @Nullable Object> result = new LinkedHashMap<>();
         result.put("counts", counts);
-        if (params.bool("include_metadata", false)) {
-            describe(result, rows);
+        List<StoredRow> complete = rows.subList(0, found.complete());
+        if (complete.size() < rows.size()) {
+            result.put("complete", complete.size());
+        }
+        if (withMetadata) {
+            describe(result, complete);
+        }
+        if (withMetadata || complete.size() < rows.size()) {
+            namespaces(result, rows);
         }
         if (params.bool("explain", false)) {
             result.put("plan", explain(found.plan()));
@@ -245,14 +242,7 @@ public final class CollectionRequests {
         }
         tensors.add(Tensor.ofFloats(scores));
         if (withVectors) {
-            Tensor vectors = Tensor.ofFloats(rows.size(), collection.dimension());
-            var out = vectors.floats();
-            for (StoredRow row : rows) {
-                if (row.vector() != null) {
-                    out.put(row.vector());
-                }
-            }
-            tensors.add(vectors);
+            tensors.add(vectors(complete, collection));
         }
         return new Reply(result, tensors);
     }

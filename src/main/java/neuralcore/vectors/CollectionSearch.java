@@ -40,23 +40,27 @@ final class CollectionSearch {
     private final Metric metric;
     private final @Nullable HnswIndex graph;
     private final int exactBelow;
+    private final long answerBytes;
     private final ExactSearch exact;
     private final Parallel parallel;
 
     /**
      * @param graph may miss pending rows and have retired ones; null if there is none
      * @param exactBelow collections with fewer rows are not searched by the graph
+     * @param answerBytes what rows may take of an answer, with all that is kept with them
      */
     CollectionSearch(
             Table table,
             Scoring scoring,
             @Nullable HnswIndex graph,
             int exactBelow,
+            long answerBytes,
             Parallel parallel) {
         this.table = table;
         this.metric = scoring.metric();
         this.graph = graph;
         this.exactBelow = exactBelow;
+        this.answerBytes = answerBytes;
         this.parallel = parallel;
         this.exact = new ExactSearch(table.columns(), scoring, parallel);
     }
@@ -72,17 +76,18 @@ final class CollectionSearch {
             case NOTHING ->
                     new Found(
                             new ArrayList<>(java.util.Collections.nCopies(queries, List.of())),
+                            0,
                             new Plan(strategy, 0, live, 0, 0, 0));
             case EXACT ->
-                    new Found(
-                            hits(query, exact.nearest(query.vectors(), scope, inScope, query.k())),
+                    found(
+                            query,
+                            exact.nearest(query.vectors(), scope, inScope, query.k()),
                             new Plan(strategy, inScope, live, scanned, 0, 0));
             case EXACT_INT8 -> {
                 List<List<Neighbour>> found =
                         exact.nearestByCodes(query.vectors(), scope, inScope, query.k());
                 long again = exact.comparedAgain();
-                yield new Found(
-                        hits(query, found), new Plan(strategy, inScope, live, scanned, again, 0));
+                yield found(query, found, new Plan(strategy, inScope, live, scanned, again, 0));
             }
             case GRAPH -> byGraph(query, scope, inScope, live);
         };
@@ -142,8 +147,9 @@ final class CollectionSearch {
         if (found.stream().anyMatch(ofQuery -> ofQuery.size() < wanted)) {
             found = exact.nearest(query.vectors(), scope, inScope, query.k());
         }
-        return new Found(
-                hits(query, found),
+        return found(
+                query,
+                found,
                 new Plan(Strategy.GRAPH, inScope, live, search.visited(), 0, pendingRows()));
     }
 
@@ -166,19 +172,28 @@ final class CollectionSearch {
                 || table.namespaces().live(number).getCardinality() == table.count();
     }
 
-    private List<List<Hit>> hits(Query query, List<List<Neighbour>> found) {
+    private Found found(Query query, List<List<Neighbour>> found, Plan plan) {
+        Columns columns = table.columns();
         List<List<Hit>> hits = new ArrayList<>(found.size());
+        int complete = 0;
+        long bytes = 0;
         for (List<Neighbour> neighbours : found) {
             List<Hit> ofQuery = new ArrayList<>(neighbours.size());
             for (Neighbour neighbour : neighbours) {
                 if (isWithin(neighbour.score(), query.limit())) {
-                    StoredRow row = table.columns().row(neighbour.row(), query.vectorsToo());
+                    int slot = neighbour.row();
+                    if (query.metadataToo() || query.vectorsToo()) {
+                        bytes += AnswerRoom.bytes(columns, slot, query.vectorsToo());
+                    }
+                    boolean fits = bytes <= answerBytes;
+                    complete += fits ? 1 : 0;
+                    StoredRow row = columns.row(slot, fits && query.vectorsToo());
                     ofQuery.add(new Hit(row, neighbour.score()));
                 }
             }
             hits.add(ofQuery);
         }
-        return hits;
+        return new Found(hits, complete, plan);
     }
 
     private boolean isWithin(float score, @Nullable Float limit) {

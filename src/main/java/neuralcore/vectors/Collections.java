@@ -36,18 +36,11 @@ public final class Collections implements AutoCloseable {
     private final RandomGenerator random;
     private final @Nullable StoreFolder store;
 
-    /**
-     * Collections in memory alone.
-     *
-     * @param maxDimension largest vector
-     * @param maxBytes memory that all collections may take together
-     */
-    public Collections(Kernels kernels, int maxDimension, long maxBytes) {
+    /** Collections in memory alone. */
+    public Collections(Kernels kernels, CollectionLimits limits) {
         this(
                 kernels,
-                maxDimension,
-                maxBytes,
-                Integer.MAX_VALUE,
+                limits,
                 Runnable::run,
                 Parallel.sequential(),
                 RandomGenerator.getDefault(),
@@ -57,7 +50,6 @@ public final class Collections implements AutoCloseable {
     /**
      * Finds the collections there are; none is opened yet.
      *
-     * @param exactBelow collections with fewer rows get no graph
      * @param background runs what nobody waits for
      * @param builders help to build graphs
      * @param random draws the numbers of new collections
@@ -65,21 +57,20 @@ public final class Collections implements AutoCloseable {
      */
     public Collections(
             Kernels kernels,
-            int maxDimension,
-            long maxBytes,
-            int exactBelow,
+            CollectionLimits limits,
             Executor background,
             Parallel builders,
             RandomGenerator random,
             @Nullable StoreFolder store) {
         this.kernels = kernels;
-        this.maxDimension = maxDimension;
+        this.maxDimension = limits.maxDimension();
         this.around =
                 new Collection.Surroundings(
-                        new MemoryBudget(maxBytes),
+                        new MemoryBudget(limits.maxBytes()),
                         background,
                         builders,
-                        exactBelow,
+                        limits.exactBelow(),
+                        AnswerRoom.of(limits.frameBytes()),
                         new RightOfWay());
         this.random = random;
         this.store = store;

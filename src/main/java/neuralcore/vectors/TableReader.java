@@ -9,29 +9,47 @@ import org.roaringbitmap.RoaringBitmap;
 final class TableReader {
     private TableReader() {}
 
-    /** The rows with these ids, in the ids' order; ids that are not there are left out. */
-    static List<StoredRow> get(
-            Table table, String namespace, List<Object> wanted, boolean vectorsToo) {
+    /**
+     * The rows with these ids, in the ids' order; ids that are not there are left out. The next
+     * page begins with so many ids as its {@code next} says.
+     *
+     * @param mostBytes of the page, unless its first row alone takes more
+     */
+    static Page get(
+            Table table,
+            String namespace,
+            List<Object> wanted,
+            boolean vectorsToo,
+            long mostBytes) {
+        Columns columns = table.columns();
         List<StoredRow> found = new ArrayList<>(wanted.size());
-        int number = table.columns().namespaceNumberOrNone(namespace);
-        for (Object id : wanted) {
-            Integer slot = table.namespaces().slot(number, id);
-            if (slot != null) {
-                found.add(table.columns().row(slot, vectorsToo));
+        int number = columns.namespaceNumberOrNone(namespace);
+        long bytes = 0;
+        for (int i = 0; i < wanted.size(); i++) {
+            Integer slot = table.namespaces().slot(number, wanted.get(i));
+            if (slot == null) {
+                continue;
             }
+            bytes += AnswerRoom.bytes(columns, slot, vectorsToo);
+            if (bytes > mostBytes && !found.isEmpty()) {
+                return new Page(found, i);
+            }
+            found.add(columns.row(slot, vectorsToo));
         }
-        return found;
+        return new Page(found, Page.END);
     }
 
     /**
      * The rows in scope that come after one, in the order in which their ids were first put. Rows
-     * that are put or deleted between two calls neither hide nor double others.
+     * that are put or deleted between two calls neither hide nor double others. The next page is
+     * what comes after the order that its {@code next} says.
      *
      * @param after the order of the last row that was seen, −1 to begin
      * @param limit at most so many
+     * @param mostBytes of the page, unless its first row alone takes more
      */
-    static List<StoredRow> scroll(
-            Table table, Scope scope, long after, int limit, boolean vectorsToo) {
+    static Page scroll(
+            Table table, Scope scope, long after, int limit, boolean vectorsToo, long mostBytes) {
         Columns columns = table.columns();
         // The slots with the lowest orders, the highest of them on top.
         PriorityQueue<Integer> first =
@@ -49,11 +67,20 @@ final class TableReader {
                                 }
                             }
                         });
-        List<StoredRow> rows = new ArrayList<>(first.size());
-        while (!first.isEmpty()) {
-            rows.add(columns.row(first.remove(), vectorsToo));
+        int[] slots = new int[first.size()];
+        for (int i = slots.length - 1; i >= 0; i--) {
+            slots[i] = first.remove();
         }
-        return rows.reversed();
+        List<StoredRow> rows = new ArrayList<>();
+        long bytes = 0;
+        for (int slot : slots) {
+            bytes += AnswerRoom.bytes(columns, slot, vectorsToo);
+            if (bytes > mostBytes && !rows.isEmpty()) {
+                return new Page(rows, rows.getLast().order());
+            }
+            rows.add(columns.row(slot, vectorsToo));
+        }
+        return new Page(rows, rows.size() == limit ? rows.getLast().order() : Page.END);
     }
 
     /** Some of the rows, spread evenly over the slots. */

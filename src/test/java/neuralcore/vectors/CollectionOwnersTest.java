@@ -22,7 +22,9 @@ import org.junit.jupiter.api.Test;
 /** Collections that end with the process that made them. */
 class CollectionOwnersTest {
     private final Collections collections =
-            new Collections(KernelProvider.kernels(), 100, 1L << 20);
+            new Collections(
+                    KernelProvider.kernels(),
+                    new CollectionLimits(100, 1L << 20, Integer.MAX_VALUE, 16 << 20));
     private final CollectionRequests requests =
             new CollectionRequests(collections, Parallel.sequential());
     private Process owner;

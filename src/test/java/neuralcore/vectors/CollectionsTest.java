@@ -27,7 +27,13 @@ class CollectionsTest {
     private final Collections collections = of(PLENTY);
 
     private static Collections of(long maxBytes) {
-        return new Collections(KernelProvider.kernels(), 1_000, maxBytes);
+        return of(maxBytes, 16 << 20);
+    }
+
+    private static Collections of(long maxBytes, int frameBytes) {
+        return new Collections(
+                KernelProvider.kernels(),
+                new CollectionLimits(1_000, maxBytes, Integer.MAX_VALUE, frameBytes));
     }
 
     private static void assertRefused(ErrorCode code, String message, ThrowingCallable call) {
@@ -111,7 +117,7 @@ class CollectionsTest {
                 () -> collection.upsert(batch(new float[50_000], ids), 100));
         assertThat(small.bytes()).isEqualTo(before);
         assertThat(collection.count()).isEqualTo(1);
-        assertThat(collection.get("", List.of("kept", "0"), true)).hasSize(1);
+        assertThat(collection.get("", List.of("kept", "0"), true).rows()).hasSize(1);
         Map<String, Object> large = Map.of("text", "x".repeat(90_000));
         Batch described = new Batch(List.of("kept"), new float[100], List.of(large));
         assertRefused(
@@ -235,5 +241,90 @@ class CollectionsTest {
         assertThat(many.searchIfQuick(near)).isNull();
         assertThat(many.search(near, Parallel.sequential()).hits().getFirst().getFirst().row().id())
                 .isEqualTo(0L);
+    }
+
+    /** Rows of about 10 kB each, of which a page of 64 kB has six. */
+    private static Collection ofLargeRows(Collections small, int rows) {
+        Collection collection = small.create("c", 2, Metric.EUCLIDEAN, false);
+        List<Object> ids = new ArrayList<>();
+        List<String> texts = new ArrayList<>();
+        float[] vectors = new float[2 * rows];
+        for (int i = 0; i < rows; i++) {
+            ids.add((long) i);
+            texts.add("x".repeat(10_000));
+            vectors[2 * i] = i;
+        }
+        collection.upsert(new Batch("", ids, vectors, null, texts), 2);
+        return collection;
+    }
+
+    @Test
+    void aPageEndsWhereAnAnswerIsFull() {
+        Collection collection = ofLargeRows(of(PLENTY, 256_000), 20);
+        Page page = collection.scroll(Scope.DEFAULT, -1, 100, true);
+        assertThat(page.rows()).extracting(StoredRow::id).containsExactly(0L, 1L, 2L, 3L, 4L, 5L);
+        assertThat(collection.scroll(Scope.DEFAULT, page.next(), 3, true).rows())
+                .extracting(StoredRow::id)
+                .containsExactly(6L, 7L, 8L);
+        assertThat(collection.scroll(Scope.DEFAULT, 14, 5, true).next()).isNotEqualTo(Page.END);
+        assertThat(collection.scroll(Scope.DEFAULT, 14, 6, true).next()).isEqualTo(Page.END);
+
+        List<Object> wanted = List.of("none", 7L, 7L, "none", 7L, 7L, 7L, 7L, "none", 3L);
+        Page got = collection.get("", wanted, true);
+        assertThat(got.rows()).hasSize(6);
+        assertThat(got.next()).isEqualTo(9);
+        Page rest = collection.get("", wanted.subList(9, 10), true);
+        assertThat(rest.rows()).extracting(StoredRow::id).containsExactly(3L);
+        assertThat(rest.next()).isEqualTo(Page.END);
+    }
+
+    @Test
+    void aRowThatIsLargerThanAPageIsAPage() {
+        Collection collection = ofLargeRows(of(PLENTY, 36_000 + (64 << 10)), 1);
+        collection.upsert(
+                new Batch("", List.of(0L, 1L), new float[4], null, List.of("x".repeat(34_000), "")),
+                2);
+        Page page = collection.scroll(Scope.DEFAULT, -1, 100, true);
+        assertThat(page.rows()).hasSize(1);
+        assertThat(collection.scroll(Scope.DEFAULT, page.next(), 100, true).rows()).hasSize(1);
+        assertThat(collection.get("", List.of(0L, 1L), true).next()).isEqualTo(1);
+    }
+
+    @Test
+    void aSearchSaysHowManyHitsHaveRoom() {
+        Collection collection = ofLargeRows(of(PLENTY, 256_000), 20);
+        float[] queries = new float[4];
+        Query query = new Query(queries, 2, 4, Scope.DEFAULT, null, true, true, false, 0);
+        Found found = collection.search(query, Parallel.sequential());
+        assertThat(found.complete()).isEqualTo(6);
+        assertThat(found.hits()).allSatisfy(hits -> assertThat(hits).hasSize(4));
+        assertThat(found.hits().get(1))
+                .extracting(hit -> hit.row().vector() != null)
+                .containsExactly(true, true, false, false);
+        Query bare = new Query(queries, 2, 4, Scope.DEFAULT, null, false, false, false, 0);
+        assertThat(collection.search(bare, Parallel.sequential()).complete()).isEqualTo(8);
+    }
+
+    @Test
+    void aRowThatNoAnswerHasRoomForIsRefused() {
+        Collections small = of(PLENTY, 100_000);
+        Collection collection = small.create("c", 2, Metric.EUCLIDEAN, false);
+        List<Object> ids = List.of("a", "b");
+        List<String> escaped = List.of("", "\u0001".repeat(6_000));
+        assertRefused(
+                ErrorCode.LIMIT_EXCEEDED,
+                "Row 'b' would take 36",
+                () -> collection.upsert(new Batch("", ids, new float[4], null, escaped), 2));
+        List<Map<String, Object>> large = new ArrayList<>();
+        large.add(Map.of("k", "x".repeat(40_000)));
+        large.add(null);
+        assertRefused(
+                ErrorCode.LIMIT_EXCEEDED,
+                "Row 'a' would take 40",
+                () -> collection.upsert(new Batch(ids, new float[4], large), 2));
+        assertThat(collection.count()).isZero();
+        List<String> plain = List.of("", "x".repeat(30_000));
+        collection.upsert(new Batch("", ids, new float[4], null, plain), 2);
+        assertThat(collection.count()).isEqualTo(2);
     }
 }

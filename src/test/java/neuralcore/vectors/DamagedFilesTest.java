@@ -65,9 +65,7 @@ class DamagedFilesTest {
     private static Collections open(Path root) {
         return new Collections(
                 KernelProvider.kernels(),
-                100,
-                1L << 30,
-                100,
+                new CollectionLimits(100, 1L << 30, 100, 16 << 20),
                 Runnable::run,
                 Parallel.sequential(),
                 new Random(1),
@@ -148,7 +146,7 @@ class DamagedFilesTest {
         for (long id = 0; id < ROWS; id++) {
             ids.add(id);
         }
-        List<StoredRow> rows = collection.get("", ids, true);
+        List<StoredRow> rows = collection.get("", ids, true).rows();
         assertThat(rows).as(name).hasSize(ROWS - 2);
         for (StoredRow row : rows) {
             long id = (Long) row.id();

@@ -42,7 +42,12 @@ class GraphIndexerTest {
             Query nearest = Query.nearest(query, DIMENSION, table.count() / 2);
             CollectionSearch search =
                     new CollectionSearch(
-                            table, scoring, indexer.index(), EXACT_BELOW, Parallel.sequential());
+                            table,
+                            scoring,
+                            indexer.index(),
+                            EXACT_BELOW,
+                            Long.MAX_VALUE,
+                            Parallel.sequential());
             answers.add(search.search(nearest).hits().getFirst().size());
         }
     }

@@ -29,9 +29,7 @@ class GraphTraversalTest {
     private Collections open() {
         return new Collections(
                 KernelProvider.kernels(),
-                1_000,
-                1L << 30,
-                500,
+                new CollectionLimits(1_000, 1L << 30, 500, 16 << 20),
                 Runnable::run,
                 Parallel.sequential(),
                 random,

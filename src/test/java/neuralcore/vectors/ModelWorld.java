@@ -74,9 +74,7 @@ final class ModelWorld {
     private Collections open() {
         return new Collections(
                 kernels,
-                100,
-                1L << 30,
-                exactBelow,
+                new CollectionLimits(100, 1L << 30, exactBelow, 16 << 20),
                 Runnable::run,
                 Parallel.sequential(),
                 random,
@@ -150,7 +148,7 @@ final class ModelWorld {
         }
         for (Map.Entry<Key, Row> entry : model.entrySet()) {
             Key key = entry.getKey();
-            List<StoredRow> found = collection.get(key.namespace(), List.of(key.id()), true);
+            List<StoredRow> found = collection.get(key.namespace(), List.of(key.id()), true).rows();
             if (found.size() != 1 || !equal(found.getFirst(), entry.getValue())) {
                 return false;
             }
@@ -232,7 +230,7 @@ final class ModelWorld {
     private void get() {
         String namespace = namespace();
         List<Object> ids = ids(random.nextInt(40));
-        List<StoredRow> found = collection.get(namespace, ids, true);
+        List<StoredRow> found = collection.get(namespace, ids, true).rows();
         List<Object> expected =
                 ids.stream().filter(id -> model.containsKey(new Key(namespace, id))).toList();
         assertThat(found).as(name).extracting(StoredRow::id).isEqualTo(expected);
@@ -283,14 +281,14 @@ final class ModelWorld {
         List<Key> seen = new ArrayList<>();
         long after = -1;
         while (true) {
-            List<StoredRow> page = collection.scroll(scope.scope(), after, limit, true);
-            for (StoredRow row : page) {
+            Page page = collection.scroll(scope.scope(), after, limit, true);
+            for (StoredRow row : page.rows()) {
                 seen.add(new Key(row.namespace(), row.id()));
-                after = row.order();
             }
-            if (page.size() < limit) {
+            if (page.next() == Page.END) {
                 break;
             }
+            after = page.next();
         }
         assertThat(seen)
                 .as("%s, %s", name, scope)
@@ -304,7 +302,15 @@ final class ModelWorld {
         float[] queries = vectors(count);
         Query query =
                 new Query(
-                        queries, dimension, k, scope.scope(), null, true, random.nextBoolean(), 0);
+                        queries,
+                        dimension,
+                        k,
+                        scope.scope(),
+                        null,
+                        true,
+                        true,
+                        random.nextBoolean(),
+                        0);
         Found found = collection.search(query, parallel);
         assertThat(found.hits()).as(name).hasSize(count);
         for (int q = 0; q < count; q++) {

@@ -112,7 +112,6 @@ class Collection:
             "unindexed": 0,
             "exact_below": 1 << 31,
             "durable": False,
-            "recall": 1.0,
         }
 
     def upsert(
@@ -202,7 +201,8 @@ class Collection:
         if not len(places):
             return [Found(places, np.empty(0, np.float32)) for _ in range(len(queries))]
         part = self.vectors[: len(self.rows)] if everything else self.vectors[places]
-        scores = _vectors.scores(queries, part, self.metric)
+        with np.errstate(over="ignore", invalid="ignore"):  # beyond float's range is infinite
+            scores = _vectors.scores(queries, part, self.metric)
         return [self._found(row, places, k, limit) for row in scores]
 
     def _found(

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from neuralcore._version import PROTOCOL, __version__
-from neuralcore.errors import InvalidRequest, NotFound, NotSupported, Unavailable
+from neuralcore._wire.text import json_bytes, json_object
+from neuralcore.errors import InvalidRequest, LimitExceeded, NotFound, NotSupported, Unavailable
 from neuralcore.fallback import vectors as _vectors
 from neuralcore.fallback._finite import check_finite
 from neuralcore.fallback.collections import (
@@ -23,6 +24,14 @@ from neuralcore.fallback.embedding import DEFAULT_MODEL, Embedder, check_model
 from neuralcore.fallback.filters import compiled
 
 Answer = tuple[dict[str, Any], list[Any]]
+
+# What the daemon allows, by default where it is a setting.
+_MAX_DIMENSION = 8192
+_MAX_NAME_BYTES = 256
+_MAX_ID = 1024
+_MAX_PAGE = 100_000
+_MAX_BREADTH = 1 << 16
+_MAX_PROBE = 1000
 
 
 class Services:
@@ -56,13 +65,14 @@ class Services:
         }
 
     def call(self, address: str, params: Mapping[str, Any], tensors: Sequence[Any]) -> Answer:
-        """Answers one call as ``docs/protocol.md`` describes it.
+        """Answers one call as ``docs/protocol.md`` describes it. Parameters are taken as they would
+        arrive at the daemon, as JSON, so that the same is kept and the same refused.
 
         :raises Unavailable: UNKNOWN_ADDRESS if there is no such service.
         """
         service = self._services.get(address)
         if service is not None:
-            return service(params, tensors)
+            return service(json_object(json_bytes(params)), tensors)
         if address.startswith("neuralcore.messaging."):
             raise NotSupported(f"{address} needs the daemon; MessageBus works without it.")
         raise Unavailable(f"Nothing answers at {address}.", code="UNKNOWN_ADDRESS")
@@ -140,9 +150,17 @@ class Services:
 
     def _create(self, params: Mapping[str, Any], tensors: Sequence[Any]) -> Answer:
         name, dimension = _text(params, "collection"), _whole(params, "dimension")
-        metric = _metric({"metric": "cosine", **params})
+        metric = "cosine" if params.get("metric") is None else _metric(params)
+        if len(name.encode()) > _MAX_NAME_BYTES:
+            raise InvalidRequest(
+                f"'collection' has {len(name.encode())} bytes; a name has 1 to {_MAX_NAME_BYTES}."
+            )
         if dimension < 1:
             raise InvalidRequest(f"'dimension' is {dimension}; it must be at least 1.")
+        if dimension > _MAX_DIMENSION:
+            raise LimitExceeded(f"The dimension is {dimension}; {_MAX_DIMENSION} are allowed.")
+        if not isinstance(params.get("metadata") or {}, dict):
+            raise InvalidRequest(f"'metadata' is {params['metadata']!r}; it must be an object.")
         if params.get("durable"):
             raise NotSupported(
                 f"Collection {name!r} is to be durable, and the fallback keeps nothing on disk.",
@@ -179,12 +197,18 @@ class Services:
 
     def _upsert(self, params: Mapping[str, Any], tensors: Sequence[Any]) -> Answer:
         ids, vectors = _attached(tensors, "ids", "vectors")
+        names = _ids(ids)
+        for i, name in enumerate(names):
+            if isinstance(name, str) and not 1 <= len(name) <= _MAX_ID:
+                raise InvalidRequest(
+                    f"Id {i} has {len(name)} characters; an id has 1 to {_MAX_ID}."
+                )
         inserted, updated = self._collection(params).upsert(
-            _ids(ids),
+            names,
             vectors,
-            params.get("metadata"),
-            params.get("texts"),
-            params.get("namespace", ""),
+            _each(params, "metadata", dict, "an object"),
+            _each(params, "texts", str, "a string"),
+            _namespace(params),
         )
         return {"inserted": inserted, "updated": updated}, []
 
@@ -192,7 +216,7 @@ class Services:
         collection = self._collection(params)
         (ids,) = _attached(tensors, "ids")
         with collection.lock:
-            places = collection.places_of(_ids(ids), params.get("namespace", ""))
+            places = collection.places_of(_ids(ids), _namespace(params))
             return _rows(collection, places, params.get("include_vectors", True))
 
     def _delete(self, params: Mapping[str, Any], tensors: Sequence[Any]) -> Answer:
@@ -207,7 +231,8 @@ class Services:
 
     def _scroll(self, params: Mapping[str, Any], tensors: Sequence[Any]) -> Answer:
         collection = self._collection(params)
-        after, limit = params.get("after", -1), params.get("limit", 1000)
+        after = _whole(params, "after", -1)
+        limit = _within(params, "limit", 1000, 1, _MAX_PAGE)
         with collection.lock:
             every = collection.find(_scope(params, tensors))
             places = [p for p in every if collection.rows[p].order > after][:limit]
@@ -217,7 +242,10 @@ class Services:
             return answer, arrays
 
     def _describe(self, params: Mapping[str, Any], tensors: Sequence[Any]) -> Answer:
-        return self._collection(params).describe(), []
+        description = self._collection(params).describe()
+        if _within(params, "probe", 0, 0, _MAX_PROBE):
+            description["recall"] = 1.0
+        return description, []
 
     def _snapshot(self, params: Mapping[str, Any], tensors: Sequence[Any]) -> Answer:
         self._collection(params)
@@ -231,7 +259,8 @@ class Services:
         collection = self._collection(params)
         with collection.lock:
             scope = _scope(params, tensors[1:])
-            found = collection.search(tensors[0], _whole(params, "k"), scope, params.get("limit"))
+            _within(params, "ef", 0, 0, _MAX_BREADTH)
+            found = collection.search(tensors[0], _whole(params, "k"), scope, _limit(params))
             places = [int(place) for f in found for place in f.places]
             rows = [collection.rows[place] for place in places]
             answer: dict[str, Any] = {"counts": [len(f.places) for f in found]}
@@ -273,8 +302,10 @@ def _ids(sent: Any) -> list[Any]:
 
 def _scope(params: Mapping[str, Any], tensors: Sequence[Any]) -> Scope:
     given = params.get("filter")
+    if given is not None and not isinstance(given, dict):
+        raise InvalidRequest(f"'filter' is {given!r}; it must be an object.")
     return Scope(
-        params.get("namespace", ""),
+        _namespace(params),
         None if given is None else compiled(given),
         frozenset(i for sent in tensors for i in _ids(sent)) if tensors else None,
     )
@@ -303,11 +334,49 @@ def _text(params: Mapping[str, Any], name: str) -> str:
     return value
 
 
-def _whole(params: Mapping[str, Any], name: str) -> int:
+def _whole(params: Mapping[str, Any], name: str, otherwise: int | None = None) -> int:
     value = params.get(name)
-    if not isinstance(value, int):
-        raise InvalidRequest(f"'{name}' is {value!r}; a whole number is needed.")
+    if value is None:
+        value = otherwise
+    if isinstance(value, bool) or not isinstance(value, int) or value.bit_length() > 63:
+        raise InvalidRequest(f"'{name}' is {value!r}; it must be an integer.")
     return value
+
+
+def _within(params: Mapping[str, Any], name: str, otherwise: int, low: int, high: int) -> int:
+    value = _whole(params, name, otherwise)
+    if not low <= value <= high:
+        raise InvalidRequest(f"'{name}' is {value}; it must be between {low} and {high}.")
+    return value
+
+
+def _limit(params: Mapping[str, Any]) -> float | None:
+    value = params.get("limit")
+    if isinstance(value, bool) or not isinstance(value, (int, float, type(None))):
+        raise InvalidRequest(f"'limit' is {value!r}; it must be a number.")
+    return value
+
+
+def _namespace(params: Mapping[str, Any]) -> str:
+    value = params.get("namespace")
+    if not isinstance(value, (str, type(None))):
+        raise InvalidRequest(f"'namespace' is {value!r}; it must be a string.")
+    return value or ""
+
+
+def _each(params: Mapping[str, Any], name: str, kind: type, expected: str) -> list[Any] | None:
+    """A list of one value, or null, a row."""
+    values = params.get(name)
+    if values is None:
+        return None
+    if not isinstance(values, list):
+        raise InvalidRequest(f"'{name}' is {values!r}; it must be a list.")
+    for i, value in enumerate(values):
+        if value is not None and not isinstance(value, kind):
+            raise InvalidRequest(
+                f"'{name}' holds {value!r} at {i}; each entry must be {expected} or null."
+            )
+    return values
 
 
 def _shortened(vectors: Any, dimensions: Any) -> Any:

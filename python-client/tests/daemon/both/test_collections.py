@@ -7,7 +7,7 @@ import secrets
 import numpy as np
 import pytest
 
-from neuralcore.errors import InvalidRequest
+from neuralcore.errors import InvalidRequest, NeuralCoreError
 
 ROWS = np.random.default_rng(5).normal(size=(60, 8)).astype(np.float32)
 METADATA = [{"n": i, "even": i % 2 == 0, "tag": ["a", f"t{i % 3}"]} for i in range(60)]
@@ -142,6 +142,40 @@ def test_pages_of_large_rows_fit_a_frame(notes):
     assert len(notes.search(ROWS[0], k=3, filter_fn=lambda i: i in ("long 1", "long 899"))) == 2
 
 
+def test_what_was_put_can_be_read_back_however_large_it_is(notes):
+    # 30 MB of texts and metadata, of which a frame has room for half.
+    names = [f"large {i}" for i in range(30)]
+    texts = [chr(97 + i % 26) * 700_000 for i in range(30)]
+    metadata = [{"i": i, "long": "y" * 300_000} for i in range(30)]
+    vectors = np.tile(ROWS[7], (30, 1))
+    notes.upsert(names, vectors, metadata, texts=texts, namespace="large")
+    notes.upsert(["small"], ROWS[7:8], [{"i": -1}])
+    read = notes.get([*names, "gone", names[3]], namespace="large")
+    assert [r.id for r in read] == [*names, names[3]]
+    assert [r.text for r in read] == [*texts, texts[3]]
+    assert [r.metadata for r in read] == [*metadata, metadata[3]]
+    assert all(np.array_equal(r.vector, ROWS[7]) for r in read)
+    for found in (
+        notes.search(
+            ROWS[7], k=32, namespace="*", include_metadata=True, include_vectors=True, exact=True
+        ),
+        notes.search_batch(
+            ROWS[7:8], k=32, namespace="*", include_metadata=True, include_vectors=True, exact=True
+        )[0],
+    ):
+        hits = {(hit.namespace, hit.id): hit for hit in found}
+        assert len(hits) == 32
+        assert hits["", "small"].metadata == {"i": -1}
+        assert hits["", 7].text == TEXTS[7]
+        for name, text, meta in zip(names, texts, metadata, strict=True):
+            hit = hits["large", name]
+            assert (hit.text, hit.metadata) == (text, meta)
+            assert np.array_equal(hit.vector, ROWS[7])
+            assert hit.score == pytest.approx(1.0)
+    (bare,) = notes.search(ROWS[7], k=1, namespace="large", include_vectors=True)
+    assert (bare.metadata, bare.text) == (None, None)
+
+
 def test_what_cannot_be_understood_is_named(notes):
     with pytest.raises(InvalidRequest, match=r"\$regex"):
         notes.search(ROWS[0], filter={"n": {"$regex": "x"}})
@@ -156,6 +190,72 @@ def test_what_cannot_be_understood_is_named(notes):
     with pytest.raises(InvalidRequest, match=r"ids\[1\] is '\\udc01'"):
         notes.upsert(["fine", "\udc01"], ROWS[:2])
     assert notes.count() == 60
+
+
+@pytest.mark.parametrize(
+    ("metadata", "kept"),
+    [
+        ({"n": (1 << 64) + 1, "m": -(1 << 63), "e": 1 << 63}, None),
+        ({"pair": (1, 2), 3: "c", None: 0}, {"pair": [1, 2], "3": "c", "null": 0}),
+        ({"x": np.float64(0.5), "y": np.arange(2)}, {"x": 0.5, "y": [0, 1]}),
+        ({"\x00\u2028": "\U0001f389", "": [[]]}, None),
+    ],
+)
+def test_metadata_comes_back_as_json(notes, metadata, kept):
+    notes.upsert(["x"], ROWS[:1], [metadata])
+    (record,) = notes.get(["x"])
+    assert record.metadata == (metadata if kept is None else kept)
+    (hit,) = notes.search(ROWS[0], k=1, filter=kept or metadata, include_metadata=True)
+    assert (hit.id, hit.metadata) == ("x", record.metadata)
+
+
+def test_large_integers_are_told_apart(notes):
+    large = 1 << 64
+    notes.upsert(["a", "b"], ROWS[:2], [{"hash": large}, {"hash": large + 1}])
+    assert [r.id for r in notes.scroll(filter={"hash": large + 1})] == ["b"]
+    assert [r.id for r in notes.scroll(filter={"hash": {"$lte": large}})] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda c: c.upsert(["x"], ROWS[:1], [{"x": float("nan")}]), "not JSON compliant"),
+        (lambda c: c.upsert(["x"], ROWS[:1], [{"x": {1}}]), "a set is not JSON"),
+        (lambda c: c.upsert(["x"], ROWS[:1], ["text"]), "each entry must be an object or null"),
+        (lambda c: c.upsert(["x"], ROWS[:1], texts=[5]), "each entry must be a string or null"),
+        (lambda c: c.upsert([""], ROWS[:1]), "Id 0 has 0 characters"),
+        (lambda c: c.upsert(["x" * 1025], ROWS[:1]), "an id has 1 to 1024"),
+        (lambda c: c.upsert(["x"], ROWS[:1], namespace=5), "'namespace' is 5"),
+        (lambda c: c.count(filter={"n": float("inf")}), "not JSON compliant"),
+        (lambda c: c.count(filter="n"), "dict|object"),
+        (lambda c: c.search(ROWS[0], k=1.5), "'k' is 1.5; it must be an integer"),
+        (lambda c: c.search(ROWS[0], k=True), "must be an integer"),
+        (lambda c: c.search(ROWS[0], ef=-1), "'ef' is -1; it must be between"),
+        (lambda c: c.search(ROWS[0], limit=float("nan")), "not JSON compliant"),
+        (lambda c: c.scroll_page(limit=0), "'limit' is 0; it must be between"),
+        (lambda c: c.scroll_page("x"), "'after' is .?x.?; it must be an integer"),
+        (lambda c: c.describe(probe=1001), "'probe' is 1001; it must be between"),
+    ],
+)
+def test_the_fallback_refuses_what_the_daemon_refuses(notes, call, message):
+    with pytest.raises(ValueError, match=message):
+        call(notes)
+    assert notes.count() == 60
+
+
+@pytest.mark.parametrize(
+    ("name", "dimension", "options", "message"),
+    [
+        ("x" * 257, 8, {}, "257 bytes"),
+        ("options", 8, {"metric": ""}, "'metric' is ''"),
+        ("options", True, {}, "must be an integer"),
+        ("options", 8.0, {}, "must be an integer"),
+        ("options", 8193, {}, "The dimension is 8193"),
+    ],
+)
+def test_impossible_collections_are_refused(client, name, dimension, options, message):
+    with pytest.raises(NeuralCoreError, match=message):
+        client.collection(name, dimension, **options)
 
 
 def test_plans_and_descriptions(notes):

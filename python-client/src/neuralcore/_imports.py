@@ -51,6 +51,8 @@ def read_hnswlib(
         or count * size > len(data) - _HNSWLIB.size
     ):
         raise InvalidRequest(f"{path} is not an index of hnswlib: its head does not fit it.")
+    if not _ends_with_links(data, _HNSWLIB.size + count * size, count):
+        raise InvalidRequest(f"{path} is damaged: it does not end where its links do.")
     elements = np.frombuffer(data, np.uint8, count * size, _HNSWLIB.size).reshape(count, size)
     # The third byte of an element's list of links has its marks.
     live = (elements[:, 2] & _DELETED) == 0
@@ -60,6 +62,17 @@ def read_hnswlib(
     settings = {"m": int(m), "m0": int(m0), "ef_construction": int(max(1, ef))}
     settings["max_elements"] = int(max(1, room))
     return labels, vectors.reshape(-1, dimension), settings
+
+
+def _ends_with_links(data: bytes, start: int, count: int) -> bool:
+    """Whether the file ends with each element's links on the upper levels, bytes after their
+    number."""
+    at = start
+    for _ in range(count):
+        if at + 4 > len(data):
+            return False
+        at += 4 + int.from_bytes(data[at : at + 4], "little")
+    return at == len(data)
 
 
 class _Saved(NamedTuple):

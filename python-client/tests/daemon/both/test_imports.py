@@ -75,6 +75,17 @@ def test_an_index_whose_numbers_do_not_fit_is_refused(client, tmp_path, at, chan
         HNSWIndex.load_hnswlib(path, client=client)
 
 
+@pytest.mark.parametrize("cut", [-1, -5, -160])
+def test_an_index_that_is_cut_off_is_refused(client, tmp_path, cut):
+    path = tmp_path / "cut.bin"
+    path.write_bytes(hnswlib_file()[:cut])
+    with pytest.raises(InvalidRequest, match="does not end where its links do"):
+        HNSWIndex.load_hnswlib(path, client=client)
+    path.write_bytes(hnswlib_file() + b"more")
+    with pytest.raises(InvalidRequest, match="does not end where its links do"):
+        HNSWIndex.load_hnswlib(path, client=client)
+
+
 def entry(i: int) -> dict[str, object]:
     return {"id": f"v{i}", "values": ROWS[i].tolist(), "metadata": {"i": i}}
 

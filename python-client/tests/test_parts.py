@@ -97,3 +97,59 @@ def test_a_deadline_is_for_all_parts() -> None:
     time.sleep(0.001)
     with pytest.raises(RequestTimeout):
         deadline.left()
+
+
+class Axes:
+    """What ``plot`` needs of matplotlib's."""
+
+    def __init__(self) -> None:
+        self.points = 0
+        self.legends: list[str] = []
+
+    def scatter(self, x: Any, y: Any, **_: object) -> None:
+        assert np.isfinite([x, y]).all()
+        self.points += len(x)
+
+    def legend(self, title: str) -> None:
+        self.legends.append(title)
+
+    def set_title(self, title: str) -> None:
+        self.title = title
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2, 30])
+@pytest.mark.parametrize("dimension", [1, 5])
+def test_a_picture_of_few_rows_and_dimensions(rows: int, dimension: int) -> None:
+    vectors = np.random.default_rng(3).normal(size=(rows, dimension)).astype(np.float32)
+    records = [_parts.Record(i, v, {"kind": i % 3}) for i, v in enumerate(vectors)]
+    for color, legends in ((None, []), ("kind", ["kind"] if rows else []), ("missing", [])):
+        ax = Axes()
+        assert _parts.plot("few", records, color, ax) is ax
+        assert (ax.points, ax.legends, ax.title) == (rows, legends, f"few: {rows} vectors")
+
+
+def test_hits_that_an_answer_has_no_room_for_are_completed() -> None:
+    result = {
+        "counts": [2, 3],
+        "complete": 1,
+        "metadata": [{"i": 0}],
+        "namespaces": ["", "n", "", "n", ""],
+        "ids": [7, "a", "7", "a", 8],
+    }
+    scores = np.arange(5, dtype=np.float32)
+    found = _parts.hits(result, [["7", "a", "7", "a", "8"], scores, np.ones((1, 2), np.float32)])
+    assert [[hit.id for hit in hits] for hits in found] == [[7, "a"], ["7", "a", 8]]
+    assert _parts.left_out(result, found) == [("n", ["a"]), ("", ["7"]), ("", [8])]
+    records = [_parts.Record("a", np.zeros(2, np.float32), {"i": 1}, "text", "n")]
+    whole = _parts.completed(found, records, metadata=True)
+    assert [hit.metadata for hits in whole for hit in hits] == [
+        {"i": 0},
+        {"i": 1},
+        None,
+        {"i": 1},
+        None,
+    ]
+    assert (whole[1][1].text, whole[1][1].score) == ("text", 3.0)
+    bare = _parts.completed(found, records, metadata=False)[1][1]
+    assert (bare.metadata, bare.text) == (None, None)
+    assert bare.vector is records[0].vector

@@ -357,10 +357,11 @@ def require_plotting() -> None:
 
 def plot(name: str, records: Sequence[Record], color: str | None, ax: Any) -> Any:
     """Draws records by their first two principal components; returns the axes."""
-    import matplotlib.pyplot as plt
     import numpy as np
 
     if ax is None:
+        import matplotlib.pyplot as plt
+
         _, ax = plt.subplots()
     if records:
         x = np.stack([r.vector for r in records if r.vector is not None]).astype(np.float64)
@@ -372,7 +373,7 @@ def plot(name: str, records: Sequence[Record], color: str | None, ax: Any) -> An
         for label in dict.fromkeys(labels):
             chosen = np.array([other == label for other in labels])
             ax.scatter(*places[chosen].T, s=8, label=label or None)
-        if color:
+        if any(labels):
             ax.legend(title=color)
     ax.set_title(f"{name}: {len(records):,} vectors")
     return ax

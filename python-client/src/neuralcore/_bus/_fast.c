@@ -19,6 +19,7 @@
 #define DELIVERED_BYTES 72
 #define BLOCK 4096 /* messages are numbered in blocks; three hexadecimal digits tell them apart */
 #define DIGITS 29  /* of an id, those that a block's messages have in common */
+#define CHANNELS_DEFAULT LLONG_MIN /* the priority by which the bridge's clients name a channel's own; nobody's */
 #define FULL_MESSAGES 512
 #define FULL_BYTES (256 * 1024) /* of bodies */
 #define LARGE (1 << 20)         /* a payload that the long way looks at */
@@ -267,7 +268,7 @@ static int put_meta(Filling *self, const Said *said) {
 
 /* Adds a message if that takes nothing but adding it: 1 if it did, 0 if it is for the long way. */
 static int try_put(Filling *self, const Said *said, PyObject **id) {
-    if (!self->open || self->next >= BLOCK || self->digits == NULL ||
+    if (!self->open || self->next >= BLOCK || self->digits == NULL || said->priority == CHANNELS_DEFAULT ||
         !(said->payload == NULL || PyBytes_CheckExact(said->payload)) ||
         !(said->meta == NULL || PyBytes_CheckExact(said->meta)) || said->ttl > 0xFFFFFFFF) {
         return 0;

@@ -24,7 +24,7 @@ from neuralcore._bus.confirmation import Confirmation
 from neuralcore._bus.dispatch import LoopThread
 from neuralcore._bus.handlers import Handlers
 from neuralcore._bus.message import Message, MessageId, Priority
-from neuralcore._bus.options import check_name, check_priority
+from neuralcore._bus.options import CHANNELS_DEFAULT, check_name, check_priority
 from neuralcore._bus.outbox import Outbox
 from neuralcore._bus.payload import NONE, PayloadCodec
 from neuralcore._bus.plugins import Plugins
@@ -290,6 +290,8 @@ class Core:
             priority = topic.default_priority
         if self._source is not None and "source" not in fields:
             fields = {**fields, "source": self._source}
+        if priority == CHANNELS_DEFAULT:
+            check_priority(priority)
         encode = self._codec.encode
         payload_type, encoded = encode(payload)
         meta_type, meta = encode(fields) if fields else (NONE, b"")

@@ -11,6 +11,9 @@ from neuralcore.errors import InvalidRequest
 
 MAX_NAME_BYTES = 256
 
+# The priority that a client of the bridge names to get its channel's own. It is nobody's.
+CHANNELS_DEFAULT = -(2**63)
+
 
 def check_name(what: str, name: str, *, pattern: bool = False) -> None:
     """:param pattern: whether it may hold ``*``, as what is subscribed to."""
@@ -26,8 +29,7 @@ def check_name(what: str, name: str, *, pattern: bool = False) -> None:
 
 
 def check_priority(priority: int) -> int:
-    # The lowest of all stands for "the channel's default" in the protocol.
-    if not isinstance(priority, int) or not -(2**63) < priority < 2**63:
+    if not isinstance(priority, int) or not CHANNELS_DEFAULT < priority < 2**63:
         raise InvalidRequest(f"priority is {priority!r}; an integer of 64 bits is needed.")
     return int(priority)
 

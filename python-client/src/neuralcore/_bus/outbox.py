@@ -13,6 +13,7 @@ from time import time_ns
 from neuralcore._bus.batch import DELAYED_ENTRY, ENTRY, FULL_BYTES, FULL_MESSAGES, RELAYED, Batch
 from neuralcore._bus.filling import Filling, Put, PutDicts, PutFields
 from neuralcore._bus.message import MessageId
+from neuralcore._bus.options import CHANNELS_DEFAULT
 from neuralcore._bus.payload import PayloadCodec
 from neuralcore.errors import QueueFull
 
@@ -112,6 +113,8 @@ class Outbox:
         ttl_ms: int = 0,
     ) -> MessageId:
         """What ``put`` does in Python; in C it comes here with what is seldom."""
+        if priority == CHANNELS_DEFAULT:
+            raise OverflowError(priority)
         filling = self._filling
         # Half the time of ``with``. Here and elsewhere on this way a function that is an attribute
         # is loaded before it is called: as ``self.name(…)`` it is looked for among the methods.

@@ -334,9 +334,13 @@ async def test_a_request_carries_its_trace(bus):
 
 
 async def test_a_priority_that_is_none_is_named(bus):
-    for priority in ("high", 2**63, 1.5):
-        with pytest.raises(InvalidRequest, match="priority is"):
-            bus.publish("work", {}, priority)
+    bus.publish("work", {}, 1)
+    await bus.flush()  # now the channel takes the short way
+    for priority in ("high", 2**63, -(2**63), 1.5):
+        for payload in ({}, "text"):
+            with pytest.raises(InvalidRequest, match="priority is"):
+                bus.publish("work", payload, priority)
+    bus.publish("work", {}, -(2**63) + 1)
 
 
 async def test_a_handler_that_is_cancelled_has_not_failed(bus, caplog):

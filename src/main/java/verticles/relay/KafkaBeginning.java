@@ -1,7 +1,6 @@
 package verticles.relay;
 
 import io.vertx.core.Future;
-import io.vertx.kafka.client.consumer.KafkaReadStream;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Map;
@@ -22,9 +21,7 @@ final class KafkaBeginning {
      * from now on is not passed over by a later beginning.
      */
     static Future<Void> seek(
-            KafkaReadStream<byte[], byte[]> from,
-            InvalidOffsetException without,
-            StartAt replayStart) {
+            KafkaReader from, InvalidOffsetException without, StartAt replayStart) {
         Set<TopicPartition> where = new HashSet<>(without.partitions());
         StartAt start =
                 without instanceof NoOffsetForPartitionException
@@ -38,17 +35,18 @@ final class KafkaBeginning {
                             for (TopicPartition each : where) {
                                 long place = places.getOrDefault(each, 0L);
                                 kept.put(each, new OffsetAndMetadata(place));
-                                ready = ready.compose(done -> from.seek(each, place));
+                                ready = ready.compose(done -> from.ask(to -> to.seek(each, place)));
                             }
-                            return ready.compose(done -> from.commit(kept)).mapEmpty();
+                            return ready.compose(done -> from.ask(to -> to.commit(kept)))
+                                    .mapEmpty();
                         });
     }
 
     private static Future<Map<TopicPartition, Long>> places(
-            KafkaReadStream<byte[], byte[]> from, Set<TopicPartition> where, StartAt start) {
+            KafkaReader from, Set<TopicPartition> where, StartAt start) {
         return switch (start) {
-            case StartAt.Earliest _ -> from.beginningOffsets(where);
-            case StartAt.Latest _ -> from.endOffsets(where);
+            case StartAt.Earliest _ -> from.ask(to -> to.beginningOffsets(where));
+            case StartAt.Latest _ -> from.ask(to -> to.endOffsets(where));
             case StartAt.Offset at -> {
                 Map<TopicPartition, Long> places = new HashMap<>();
                 where.forEach(each -> places.put(each, at.offset()));
@@ -57,10 +55,10 @@ final class KafkaBeginning {
             case StartAt.Time at -> {
                 Map<TopicPartition, Long> times = new HashMap<>();
                 where.forEach(each -> times.put(each, at.epochMillis()));
-                yield from.endOffsets(where)
+                yield from.ask(to -> to.endOffsets(where))
                         .compose(
                                 ends ->
-                                        from.offsetsForTimes(times)
+                                        from.ask(to -> to.offsetsForTimes(times))
                                                 .map(
                                                         found -> {
                                                             Map<TopicPartition, Long> places =

@@ -2,7 +2,6 @@ package verticles.relay;
 
 import io.vertx.core.Future;
 import io.vertx.core.Promise;
-import io.vertx.kafka.client.consumer.KafkaReadStream;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
@@ -64,7 +63,7 @@ final class KafkaIn {
     private final java.util.function.Consumer<String> broken;
 
     private final Map<Integer, Partition> partitions = new TreeMap<>();
-    private @Nullable KafkaReadStream<byte[], byte[]> stream;
+    private @Nullable KafkaReader reader;
     private @Nullable String topicId;
 
     /** Whether a round is under way, and since when. */
@@ -126,11 +125,11 @@ final class KafkaIn {
 
     /** Messages in the topic behind those read, of the partition that is most behind. */
     long lag() {
-        KafkaReadStream<byte[], byte[]> from = stream;
+        KafkaReader from = reader;
         if (from == null) {
             return -1;
         }
-        return from.unwrap().metrics().entrySet().stream()
+        return from.metrics().entrySet().stream()
                 .filter(metric -> metric.getKey().name().equals("records-lag-max"))
                 .filter(metric -> !metric.getKey().tags().containsKey("topic"))
                 .mapToLong(
@@ -150,22 +149,17 @@ final class KafkaIn {
     // Life
 
     void start() {
-        KafkaReadStream<byte[], byte[]> opened =
-                KafkaReadStream.create(
-                        relay.vertx(),
-                        properties.consumer(topic.group()),
-                        byte[].class,
-                        byte[].class);
-        stream = opened;
+        KafkaReader opened = new KafkaReader(relay.vertx(), properties.consumer(topic.group()));
+        reader = opened;
         asking = true;
         askedNanos = System.nanoTime();
-        opened.partitionsRevokedHandler(
+        opened.onRevoked(
                 revoked -> {
-                    if (opened == stream) {
+                    if (opened == reader) {
                         revoked.forEach(each -> partitions.remove(each.partition()));
                     }
                 });
-        opened.subscribe(Set.of(topic.name()))
+        opened.ask(to -> to.subscribe(Set.of(topic.name())))
                 .onComplete(done -> goOn(opened), error -> failed(opened, error));
     }
 
@@ -174,11 +168,11 @@ final class KafkaIn {
      * to whoever reads next. This object is done then.
      */
     Future<Void> close() {
-        KafkaReadStream<byte[], byte[]> open = stream;
+        KafkaReader open = reader;
         if (open == null) {
             return Future.succeededFuture();
         }
-        stream = null;
+        reader = null;
         Promise<Void> answered = Promise.promise();
         allAnswered = answered;
         tellIfAnswered();
@@ -206,8 +200,8 @@ final class KafkaIn {
     // Rounds
 
     /** Another round, if there is none and the one before is with the bus, or cannot be. */
-    private void next(KafkaReadStream<byte[], byte[]> from) {
-        if (from != stream || asking || (size() > 0 && !full)) {
+    private void next(KafkaReader from) {
+        if (from != reader || asking || (size() > 0 && !full)) {
             return;
         }
         asking = true;
@@ -220,7 +214,7 @@ final class KafkaIn {
         }
         // What cannot be told from others of its name cannot be known again, so it is not read.
         ready.compose(done -> identified(from))
-                .compose(done -> from.poll(ASK))
+                .compose(done -> from.ask(to -> to.poll(ASK)))
                 .onComplete(records -> taken(from, records), error -> failed(from, error));
     }
 
@@ -230,26 +224,25 @@ final class KafkaIn {
     }
 
     /** Pauses all partitions, new ones of the group too, or lets them go on. */
-    private Future<Void> hold(KafkaReadStream<byte[], byte[]> from, boolean pause) {
-        return from.assignment()
-                .compose(mine -> pause ? from.pause(mine) : from.resume(mine))
+    private Future<Void> hold(KafkaReader from, boolean pause) {
+        return from.ask(to -> to.assignment())
+                .compose(mine -> from.ask(to -> pause ? to.pause(mine) : to.resume(mine)))
                 .onSuccess(done -> held = pause);
     }
 
-    private Future<?> identified(KafkaReadStream<byte[], byte[]> from) {
+    private Future<?> identified(KafkaReader from) {
         if (topicId != null) {
             return Future.succeededFuture();
         }
         return identity.get()
                 .onSuccess(id -> topicId = id)
                 // Asking for a topic's partitions makes it, where the broker allows that.
-                .onFailure(error -> from.partitionsFor(topic.name()));
+                .onFailure(error -> from.ask(to -> to.partitionsFor(topic.name())));
     }
 
-    private void taken(
-            KafkaReadStream<byte[], byte[]> from, ConsumerRecords<byte[], byte[]> records) {
+    private void taken(KafkaReader from, ConsumerRecords<byte[], byte[]> records) {
         String id = topicId;
-        if (from != stream || id == null) {
+        if (from != reader || id == null) {
             return;
         }
         asking = false;
@@ -267,7 +260,7 @@ final class KafkaIn {
     }
 
     /** Tells the group how far the bus has it. Where that fails, the next round tells it. */
-    private Future<Void> commit(KafkaReadStream<byte[], byte[]> to) {
+    private Future<Void> commit(KafkaReader at) {
         Map<TopicPartition, OffsetAndMetadata> done = new HashMap<>();
         for (Partition each : partitions.values()) {
             if (each.next >= 0) {
@@ -279,7 +272,7 @@ final class KafkaIn {
         if (done.isEmpty()) {
             return Future.succeededFuture();
         }
-        return to.commit(done)
+        return at.ask(to -> to.commit(done))
                 .onSuccess(kept -> done.forEach(this::committed))
                 .onFailure(
                         error -> {
@@ -297,8 +290,8 @@ final class KafkaIn {
         }
     }
 
-    private void failed(KafkaReadStream<byte[], byte[]> from, Throwable error) {
-        if (from != stream) {
+    private void failed(KafkaReader from, Throwable error) {
+        if (from != reader) {
             return;
         }
         if (error instanceof InvalidOffsetException without) {
@@ -315,7 +308,7 @@ final class KafkaIn {
         again(from, error);
     }
 
-    private void again(KafkaReadStream<byte[], byte[]> from, Throwable error) {
+    private void again(KafkaReader from, Throwable error) {
         relay.metrics().errors++;
         if (errorsInRow++ == 0) {
             warn("cannot be read", error);
@@ -324,8 +317,8 @@ final class KafkaIn {
         relay.vertx().setTimer(wait, timer -> goOn(from));
     }
 
-    private void goOn(KafkaReadStream<byte[], byte[]> from) {
-        if (from == stream) {
+    private void goOn(KafkaReader from) {
+        if (from == reader) {
             asking = false;
             next(from);
         }
@@ -345,7 +338,7 @@ final class KafkaIn {
     private void pump(Partition partition) {
         Inbound inbound = partition.inbound;
         boolean mine = partitions.get(partition.number) == partition;
-        if (!mine || stream == null || inbound.isOffering() || inbound.size() == 0) {
+        if (!mine || reader == null || inbound.isOffering() || inbound.size() == 0) {
             return;
         }
         List<Envelope> messages = inbound.offer(relay.config().batchSize());
@@ -382,7 +375,7 @@ final class KafkaIn {
         }
         partition.pauseMillis = FIRST_PAUSE_MILLIS;
         pump(partition);
-        KafkaReadStream<byte[], byte[]> from = stream;
+        KafkaReader from = reader;
         if (from != null) {
             next(from);
         }
@@ -393,7 +386,7 @@ final class KafkaIn {
         long wait = partition.pauseMillis;
         partition.pauseMillis = Math.min(LONGEST_PAUSE_MILLIS, 2 * wait);
         relay.vertx().setTimer(wait, timer -> pump(partition));
-        KafkaReadStream<byte[], byte[]> from = stream;
+        KafkaReader from = reader;
         if (from != null && partitions.get(partition.number) == partition) {
             full = true;
             next(from);

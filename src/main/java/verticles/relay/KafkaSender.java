@@ -128,19 +128,20 @@ final class KafkaSender implements Sender {
             broken = false;
             discard();
         }
-        Producer<byte[], byte[]> open = producer;
-        if (open == null) {
-            if (closed) {
-                throw new KafkaException("the relay is switched off");
-            }
-            open =
+        if (producer == null && !closed) {
+            producer =
                     KafkaWriteStream.create(
                                     relay.vertx(),
                                     properties.producer(durable),
                                     byte[].class,
                                     byte[].class)
                             .unwrap();
-            producer = open;
+        }
+        Producer<byte[], byte[]> open = producer;
+        // Asked last: closing, on another thread, ends only a producer that is there by then.
+        if (closed || open == null) {
+            discard();
+            throw new KafkaException("the relay is switched off");
         }
         return open;
     }

@@ -13,7 +13,10 @@ import neuralcore.wire.Tensor;
 record LocalModel(ModelSpec spec, Tokenizer tokenizer, OnnxModel network)
         implements EmbeddingModel {
 
-    /** Loads a model: the network on the calling thread, its tokenizer on another meanwhile. */
+    /**
+     * Loads a model: the network on the calling thread, its tokenizer meanwhile by the executor,
+     * which may be asked to open another session on the network later.
+     */
     static LocalModel load(Source source, Executor executor) {
         CacheFolder cache = CacheFolder.open(source.cache());
         ModelStore store = new ModelStore(source.models(), source.hub(), cache);
@@ -31,7 +34,8 @@ record LocalModel(ModelSpec spec, Tokenizer tokenizer, OnnxModel network)
                                 store,
                                 cache,
                                 source,
-                                tokenizer);
+                                tokenizer,
+                                executor);
                 if (model.agrees(int8.get())) {
                     return model;
                 }
@@ -49,7 +53,7 @@ record LocalModel(ModelSpec spec, Tokenizer tokenizer, OnnxModel network)
                                     spec.withNetwork(
                                             Precision.FP16, ModelFile.named("model_fp16.onnx")))
                             : spec;
-            LocalModel model = open(form, store, cache, source, tokenizer);
+            LocalModel model = open(form, store, cache, source, tokenizer, executor);
             try {
                 model.embed("the first text");
             } catch (RuntimeException e) {
@@ -89,9 +93,11 @@ record LocalModel(ModelSpec spec, Tokenizer tokenizer, OnnxModel network)
             ModelStore store,
             CacheFolder cache,
             Source source,
-            CompletableFuture<Tokenizer> tokenizer) {
+            CompletableFuture<Tokenizer> tokenizer,
+            Executor background) {
         int threads = source.threadsIn(spec.precision());
-        OnnxModel network = OnnxModel.open(spec, store, cache, threads, source.provider());
+        OnnxModel network =
+                OnnxModel.open(spec, store, cache, threads, source.provider(), background);
         try {
             return new LocalModel(spec, tokenizer.join(), network);
         } catch (CompletionException e) {

@@ -23,12 +23,11 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
-import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.Executor;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.NeuralCoreException;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -44,19 +43,12 @@ import org.slf4j.LoggerFactory;
  */
 public final class OnnxModel implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(OnnxModel.class);
-    private static final int ALONE_TOKENS = 160;
     private final ModelSpec spec;
     private final OrtEnvironment environment;
-    private final OrtSession session;
+    private final Sessions<OrtSession> sessions;
     private final Provider provider;
     private final String output;
     private final boolean pooled;
-    private final AtomicInteger running = new AtomicInteger();
-    private @Nullable OrtSession narrow;
-    private final int threads;
-
-    // The sessions read from the mapping; it must live as long.
-    private final MemorySegment graph;
 
     private final ReadWriteLock lock = new ReentrantReadWriteLock();
     private boolean closed;
@@ -64,29 +56,31 @@ public final class OnnxModel implements AutoCloseable {
     private OnnxModel(
             ModelSpec spec,
             OrtEnvironment environment,
-            OrtSession session,
-            Provider provider,
-            MemorySegment graph,
-            int threads)
+            Sessions<OrtSession> sessions,
+            Provider provider)
             throws OrtException {
-        this.threads = threads;
         this.spec = spec;
         this.provider = provider;
-        this.output = output(spec, session);
-        this.pooled = checkOutput(spec, session, output);
+        this.output = output(spec, sessions.narrow());
+        this.pooled = checkOutput(spec, sessions.narrow(), output);
         this.environment = environment;
-        this.session = session;
-        this.graph = graph;
+        this.sessions = sessions;
     }
 
     /**
      * Opens a model's network, optimizing it first if that has not been done.
      *
-     * @param threads threads of one run, the caller's included
+     * @param threads threads of a run that is alone and short, the caller's included
      * @param wanted what to run it on; where ONNX Runtime cannot, it is the processor
+     * @param background where what is needed later is opened
      */
     static OnnxModel open(
-            ModelSpec spec, ModelStore store, CacheFolder cache, int threads, Provider wanted) {
+            ModelSpec spec,
+            ModelStore store,
+            CacheFolder cache,
+            int threads,
+            Provider wanted,
+            Executor background) {
         NativeLibraries.provideOnnxRuntime(cache);
         OrtEnvironment environment = environment();
         boolean exact = Processor.multipliesInt8();
@@ -100,11 +94,16 @@ public final class OnnxModel implements AutoCloseable {
         try {
             MemorySegment graph = map(file);
             Provider provider = usable(wanted);
-            OrtSession session = session(environment, graph, threads, provider);
+            // The sessions read from the mapping; this holds it as long as they may be opened.
+            Sessions.Opener<OrtSession> opener =
+                    wide -> session(environment, graph, wide, provider);
+            Sessions<OrtSession> sessions =
+                    new Sessions<>(
+                            opener, provider.kind() == Provider.Kind.CPU ? threads : 1, background);
             try {
-                return new OnnxModel(spec, environment, session, provider, graph, threads);
-            } catch (RuntimeException e) {
-                session.close();
+                return new OnnxModel(spec, environment, sessions, provider);
+            } catch (OrtException | RuntimeException e) {
+                sessions.close();
                 throw e;
             }
         } catch (OrtException | IOException e) {
@@ -148,22 +147,6 @@ public final class OnnxModel implements AutoCloseable {
             graph.unload();
             return session;
         }
-    }
-
-    /**
-     * The session for a run: with all threads if it is alone and short, where waking them pays;
-     * with the caller's thread only if others run, since two runs side by side need no barrier
-     * between their threads and take a tenth less time than one after the other.
-     */
-    private OrtSession sessionFor(int tokens, boolean alone) throws OrtException {
-        return threads == 1 || (alone && tokens <= ALONE_TOKENS) ? session : narrow();
-    }
-
-    private synchronized OrtSession narrow() throws OrtException {
-        if (narrow == null) {
-            narrow = session(environment, graph, 1, provider);
-        }
-        return narrow;
     }
 
     private static OrtEnvironment environment() {
@@ -288,21 +271,15 @@ public final class OnnxModel implements AutoCloseable {
         return new Runner();
     }
 
-    /** Ends the session, after the runs in progress. */
+    /** Ends its sessions, after the runs in progress. */
     @Override
     public void close() {
         lock.writeLock().lock();
         try {
             if (!closed) {
                 closed = true;
-                session.close();
-                if (narrow != null) {
-                    narrow.close();
-                }
+                sessions.close();
             }
-        } catch (OrtException e) {
-            throw new NeuralCoreException(
-                    ErrorCode.INTERNAL, "%s cannot be closed".formatted(spec.name()), e);
         } finally {
             lock.writeLock().unlock();
         }
@@ -341,12 +318,8 @@ public final class OnnxModel implements AutoCloseable {
                     throw new NeuralCoreException(
                             ErrorCode.MODEL_NOT_READY, spec.name() + " has been unloaded.");
                 }
-                boolean alone = running.getAndIncrement() == 0;
-                try {
-                    compute(sessionFor(batch.texts() * width, alone), batch.texts(), width);
-                } finally {
-                    running.decrementAndGet();
-                }
+                sessions.run(
+                        batch.texts() * width, session -> compute(session, batch.texts(), width));
             } catch (OrtException e) {
                 if (isShortOfMemory(e)) {
                     throw new OutOfMemoryError(e.getMessage());

@@ -77,14 +77,12 @@ class OnnxModelTest {
                 TestModel.source(
                         Path.of("target/no-models"), TestModel.CACHE, Precision.Choice.FP32);
         try (EmbeddingModel model = LocalModel.load(source, Runnable::run)) {
-            // Long enough for the session of one thread, which is opened now.
-            TokenBatch batch = TokenBatch.of(List.of(new int[200]));
-            model.newRunner().run(batch, FloatBuffer.allocate(384));
             Map<String, Long> resident = mappedNetworks("Rss:");
             Map<String, Long> sizes = mappedNetworks("Size:");
             resident.keySet().removeAll(before.keySet());
             assertThat(resident).hasSize(1);
-            resident.forEach((at, kib) -> assertThat(kib).isLessThan(sizes.get(at) / 3));
+            // What stays is what the run for the first text has used, in pages of up to 2 MiB.
+            resident.forEach((at, kib) -> assertThat(kib).isLessThan(sizes.get(at) * 2 / 5));
         }
     }
 
@@ -139,7 +137,12 @@ class OnnxModelTest {
         assertThatThrownBy(
                         () ->
                                 OnnxModel.open(
-                                        Models.ALL_MINILM_L6_V2, store, cache, 1, Provider.CPU))
+                                        Models.ALL_MINILM_L6_V2,
+                                        store,
+                                        cache,
+                                        1,
+                                        Provider.CPU,
+                                        Runnable::run))
                 .isInstanceOfSatisfying(
                         NeuralCoreException.class,
                         e -> assertThat(e.code()).isEqualTo(ErrorCode.MODEL_NOT_READY))

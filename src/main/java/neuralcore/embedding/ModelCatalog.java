@@ -64,13 +64,17 @@ public final class ModelCatalog {
                 Path manifest = each.resolve(MANIFEST);
                 if (Files.isRegularFile(manifest)) {
                     String name = String.valueOf(each.getFileName());
-                    add(
-                            specs,
-                            name,
-                            new Params(Json.readObject(ByteBuffer.wrap(bytes(manifest)))),
-                            manifest.toString());
+                    add(specs, name, json(manifest), manifest.toString());
                 }
             }
+        }
+    }
+
+    private static Params json(Path manifest) throws IOException {
+        try {
+            return new Params(Json.readObject(ByteBuffer.wrap(bytes(manifest))));
+        } catch (NeuralCoreException e) {
+            throw invalid(manifest.toString(), "", String.valueOf(e.getMessage()), e);
         }
     }
 

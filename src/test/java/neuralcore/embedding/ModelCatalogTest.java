@@ -122,6 +122,18 @@ class ModelCatalogTest {
     }
 
     @Test
+    void aManifestThatIsNoJsonIsToldWithItsPlace() throws IOException {
+        Path manifest = models().resolve("mine/manifest.json");
+        Files.createDirectories(manifest.getParent());
+        Files.writeString(manifest, "{nonsense");
+        assertThatThrownBy(() -> ModelCatalog.read(models()))
+                .isInstanceOfSatisfying(
+                        NeuralCoreException.class,
+                        e -> assertThat(e.code()).isEqualTo(ErrorCode.INVALID_REQUEST))
+                .hasMessageContaining(manifest.toString());
+    }
+
+    @Test
     void whatIsWrongInADescriptionIsToldWithItsPlace() throws IOException {
         Files.createDirectories(models());
         for (Map.Entry<String, String> wrong :

@@ -136,6 +136,15 @@ def test_texts_are_ranked_by_a_cross_encoder(client, neuralcore_daemon, tmp_path
 MODELS = "neuralcore.embedding.models"
 
 
+def test_one_model_by_its_name(client):
+    for name in ("all-minilm-l6-v2", "sentence-transformers/all-MiniLM-L6-v2"):
+        for params in ({"name": name}, {"name": name, "all": True}):
+            told = client.call(MODELS, params)[0]["models"]
+            assert {model["name"] for model in told} == {"all-MiniLM-L6-v2"}
+    assert client.call(MODELS, {"name": "no-such-model", "all": True})[0]["models"] == []
+    assert len(client.call(MODELS, {"all": True})[0]["models"]) > 1
+
+
 def test_fewer_dimensions_and_other_outputs(client):
     texts = ["a text", "another one"]
     options = {"client": client, "batch_invariant": True}

@@ -57,7 +57,8 @@ final class EmbeddingServices {
     }
 
     private Future<Reply> describe(Request request) {
-        return models.described(request.params().bool("all", false))
+        Params params = request.params();
+        return models.described(params.bool("all", false), params.optionalString("name"))
                 .map(told -> Reply.of(Map.of("models", told, "folder", folder.toString())));
     }
 

@@ -178,13 +178,15 @@ final class ServedModels implements NodeAnnouncements.Work {
      *
      * @param all whether also those whose files are missing, those that failed, and one that is
      *     served in another precision than the usual a second time
+     * @param name of the only one to tell of, or an alias; null for no such limit
      */
-    Future<List<Map<String, Object>>> described(boolean all) {
+    Future<List<Map<String, Object>>> described(boolean all, @Nullable String name) {
         List<Map<String, Object>> told = new ArrayList<>();
         Precision.Choice usual = Precision.Choice.of(config.precision());
         served.forEach(
                 (key, model) -> {
-                    if (all || (key.precision() == usual && !model.hasFailed())) {
+                    boolean shown = all || (key.precision() == usual && !model.hasFailed());
+                    if (shown && isCalled(model.spec(), name)) {
                         told.add(model.described());
                     }
                 });
@@ -198,7 +200,7 @@ final class ServedModels implements NodeAnnouncements.Work {
                                 boolean asked =
                                         served.keySet().stream()
                                                 .anyMatch(key -> key.name().equals(spec.name()));
-                                if (!asked && (here || all)) {
+                                if (!asked && (here || all) && isCalled(spec, name)) {
                                     Map<String, Object> entry =
                                             new LinkedHashMap<>(described(spec));
                                     entry.put("ready", false);
@@ -208,6 +210,10 @@ final class ServedModels implements NodeAnnouncements.Work {
                             }
                             return told;
                         });
+    }
+
+    private static boolean isCalled(ModelSpec spec, @Nullable String name) {
+        return name == null || spec.isCalled(name);
     }
 
     static Map<String, Object> described(ModelSpec spec) {

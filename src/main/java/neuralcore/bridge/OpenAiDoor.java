@@ -15,7 +15,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import neuralcore.eventbus.Addresses;
 import neuralcore.eventbus.Services;
@@ -116,7 +115,7 @@ public final class OpenAiDoor {
     }
 
     private Future<byte[]> models() {
-        return described()
+        return described(Params.EMPTY)
                 .map(
                         models ->
                                 Json.write(
@@ -131,26 +130,22 @@ public final class OpenAiDoor {
         String path = context.normalizedPath().substring("/v1/models/".length());
         // A plus sign is one in a path; the slash of a name comes as %2F.
         String wanted = URLDecoder.decode(path.replace("+", "%2B"), StandardCharsets.UTF_8);
-        return described()
+        return described(new Params(Map.of("name", wanted)))
                 .map(
                         models -> {
-                            if (models.stream().noneMatch(model -> isCalled(model, wanted))) {
+                            if (models.isEmpty()) {
                                 throw new NeuralCoreException(
                                         ErrorCode.MODEL_NOT_FOUND,
-                                        "There is no model '%s' here; there is %s."
-                                                .formatted(
-                                                        wanted,
-                                                        names(models)
-                                                                .collect(
-                                                                        Collectors.joining(", "))));
+                                        "There is no model '%s' here; GET /v1/models lists those there are."
+                                                .formatted(wanted));
                             }
                             return Json.write(card(wanted));
                         });
     }
 
     /** What the service tells of each model. */
-    private Future<List<Map<?, ?>>> described() {
-        Request request = new Request(Addresses.EMBEDDING_MODELS, Params.EMPTY, List.of());
+    private Future<List<Map<?, ?>>> described(Params params) {
+        Request request = new Request(Addresses.EMBEDDING_MODELS, params, List.of());
         return Services.call(vertx, request, TIMEOUT).map(OpenAiDoor::described);
     }
 
@@ -164,14 +159,6 @@ public final class OpenAiDoor {
 
     private static Stream<String> names(List<Map<?, ?>> models) {
         return models.stream().map(model -> String.valueOf(model.get("name")));
-    }
-
-    /** By whatever name a request for embeddings may use. */
-    private static boolean isCalled(Map<?, ?> model, String wanted) {
-        Stream<?> aliases =
-                model.get("aliases") instanceof List<?> list ? list.stream() : Stream.empty();
-        return Stream.concat(Stream.of(model.get("name"), model.get("repository")), aliases)
-                .anyMatch(name -> wanted.equalsIgnoreCase(String.valueOf(name)));
     }
 
     private static Map<String, @Nullable Object> card(String name) {

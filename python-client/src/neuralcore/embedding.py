@@ -370,10 +370,11 @@ class EmbeddingEngine:
         import numpy as np
 
         texts = _texts(given)
-        if not texts:
-            empty = np.zeros((0, self.dimension), dtype=np.float32)
-            return self._formed(empty)
         client = resolve(self._client)
+        if not texts:
+            if "dimensions" in self._params:  # the daemon knows whether the model has so many
+                return self._formed(self._embed_portion(client, texts, kind))
+            return self._formed(np.zeros((0, self.dimension), dtype=np.float32))
         portions = list(_portions(texts, frame_room(client)))
         if len(portions) == 1:
             return self._formed(self._embed_portion(client, texts, kind))

@@ -158,8 +158,10 @@ def test_fewer_dimensions_and_other_outputs(client):
     np.testing.assert_allclose(small / 127, whole, atol=0.005)
     coded = EmbeddingEngine(output="base64", **options).embed("a text")
     np.testing.assert_array_equal(np.frombuffer(base64.b64decode(coded), "<f4"), whole[0])
-    with pytest.raises(InvalidRequest, match="'dimensions' is 500"):
-        EmbeddingEngine(dimensions=500, client=client).embed("x")
+    for texts in ("x", []):
+        with pytest.raises(InvalidRequest, match="'dimensions' is 500"):
+            EmbeddingEngine(dimensions=500, client=client).embed(texts)
+    assert EmbeddingEngine(dimensions=50, client=client).embed([]).shape == (0, 50)
     with pytest.raises(InvalidRequest, match="output is 'text'"):
         EmbeddingEngine(output="text")
 

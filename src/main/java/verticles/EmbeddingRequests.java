@@ -75,6 +75,7 @@ final class EmbeddingRequests {
     Future<Reply> embed(EmbedCall call) {
         VectorForm form = call.form(spec);
         if (call.count() == 0) {
+            form.requireFrom(spec.dimension());
             return Future.succeededFuture(reply(Tensor.ofFloats(0, form.dimensions()), 0));
         }
         long id =

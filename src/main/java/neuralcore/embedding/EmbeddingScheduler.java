@@ -137,11 +137,7 @@ public final class EmbeddingScheduler {
      * @param form of the vectors of the reply
      */
     public long admit(String client, TextKind kind, int texts, boolean alone, VectorForm form) {
-        if (form.dimensions() > dimension) {
-            throw NeuralCoreException.invalid(
-                    "'dimensions' is %d; the model's vectors have %d."
-                            .formatted(form.dimensions(), dimension));
-        }
+        form.requireFrom(dimension);
         int share = Math.max(1, maxQueuedTexts - maxQueuedTexts / 4);
         if (texts < 1 || texts > share) {
             throw NeuralCoreException.invalid(

@@ -15,6 +15,19 @@ public record VectorForm(int dimensions, boolean normalize) {
         }
     }
 
+    /**
+     * Checks that a model's vectors have as many numbers.
+     *
+     * @throws NeuralCoreException if they do not
+     */
+    public void requireFrom(int dimension) {
+        if (dimensions > dimension) {
+            throw NeuralCoreException.invalid(
+                    "'dimensions' is %d; the model's vectors have %d."
+                            .formatted(dimensions, dimension));
+        }
+    }
+
     /** Copies a vector of at least so many numbers into its place, in this form. */
     void write(FloatBuffer from, int at, FloatBuffer to, int place) {
         to.put(place, from, at, dimensions);

@@ -15,7 +15,7 @@ import itertools
 import os
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from enum import Enum
@@ -266,23 +266,33 @@ class EmbeddingEngine:
         """The vectors (d) of as many texts as there are, in their order.
 
         At most three portions of 256 texts are taken ahead of what has been consumed, so neither
-        texts nor vectors pile up.
+        texts nor vectors pile up. If ``texts`` raises an error, so does this, after the vectors of
+        the texts before it.
         """
         kind = _kind(kind)
         client = resolve(self._client)
-        portions = _portions_of(texts, frame_room(client))
+        portions = _portions_of(_several(texts), frame_room(client))
+        failed: Exception | None = None
         with ThreadPoolExecutor(_UNDER_WAY, "neuralcore-embed") as threads:
             under_way: deque[Future[NDArray[Any]]] = deque()
+            more = True
             try:
-                for portion in portions:
-                    under_way.append(threads.submit(self._embed_portion, client, portion, kind))
-                    if len(under_way) > _UNDER_WAY:
+                while more or under_way:
+                    try:
+                        portion = next(portions, None) if more else None
+                    except Exception as error:
+                        portion, failed = None, error
+                    if portion is None:
+                        more = False
+                    else:
+                        under_way.append(threads.submit(self._embed_portion, client, portion, kind))
+                    if under_way and (len(under_way) > _UNDER_WAY or not more):
                         yield from self._formed(under_way.popleft().result())
-                while under_way:
-                    yield from self._formed(under_way.popleft().result())
             finally:
                 for future in under_way:
                     future.cancel()
+        if failed is not None:
+            raise failed
 
     def count_tokens(
         self, texts: str | Iterable[str], kind: EmbeddingType | str = EmbeddingType.DOCUMENT
@@ -340,10 +350,17 @@ class EmbeddingEngine:
         """:meth:`stream` without blocking the event loop."""
         vectors = self.stream(texts, kind)
         taking = threading.Lock()
+        failed: list[Exception] = []
 
         def take() -> list[NDArray[Any]]:
+            part: list[NDArray[Any]] = []
             with taking:
-                return list(itertools.islice(vectors, _PORTION_TEXTS))
+                try:
+                    for vector in itertools.islice(vectors, _PORTION_TEXTS):
+                        part.append(vector)
+                except Exception as error:
+                    failed.append(error)
+            return part
 
         def close() -> None:
             with taking:
@@ -353,6 +370,8 @@ class EmbeddingEngine:
             while part := await asyncio.to_thread(take):
                 for vector in part:
                     yield vector
+            if failed:
+                raise failed[0]
         finally:
             # Who is cancelled does not wait for the portion that a thread is still taking; what
             # is left is closed behind it.
@@ -526,11 +545,26 @@ def _cached(cache_dir: Path, name: str) -> Iterator[Path]:
 
 
 def _texts(given: Iterable[str]) -> list[str]:
-    texts = list(given)
-    for i, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise InvalidRequest(f"Text {i} is a {type(text).__name__}, not a str.")
-    return texts
+    return [_text(i, text) for i, text in enumerate(_several(given))]
+
+
+def _several(given: Iterable[str]) -> Iterable[str]:
+    """What is given, unless going through it would not give its texts."""
+    if isinstance(given, (str, bytes, bytearray)):
+        raise InvalidRequest(f"A list of texts is wanted, this is one {type(given).__name__}.")
+    if isinstance(given, Mapping) or hasattr(given, "columns"):
+        raise InvalidRequest(
+            f"A list of texts is wanted; of a {type(given).__name__} pass one column or its values."
+        )
+    if not isinstance(given, Iterable):
+        raise InvalidRequest(f"{given!r:.60} is neither a text nor a list of texts.")
+    return given
+
+
+def _text(i: int, text: object) -> str:
+    if not isinstance(text, str):
+        raise InvalidRequest(f"Text {i} is a {type(text).__name__}, not a str.")
+    return text
 
 
 def _size(text: str) -> int:
@@ -551,17 +585,23 @@ def _portions(texts: Sequence[str], room: int) -> Iterator[tuple[int, int]]:
 
 
 def _portions_of(texts: Iterable[str], room: int) -> Iterator[list[str]]:
-    """As :func:`_portions`, of texts that come one by one."""
+    """As :func:`_portions`, of texts that come one by one; if getting one fails, so does this,
+    after those before it."""
     portion: list[str] = []
     size = 0
-    for i, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise InvalidRequest(f"Text {i} is a {type(text).__name__}, not a str.")
-        length = _size(text)
-        if portion and (len(portion) >= _PORTION_TEXTS or size + length > room):
-            yield portion
-            portion, size = [], 0
-        portion.append(text)
-        size += length
+    failed: Exception | None = None
+    try:
+        for i, given in enumerate(texts):
+            text = _text(i, given)
+            length = _size(text)
+            if portion and (len(portion) >= _PORTION_TEXTS or size + length > room):
+                yield portion
+                portion, size = [], 0
+            portion.append(text)
+            size += length
+    except Exception as error:
+        failed = error
     if portion:
         yield portion
+    if failed is not None:
+        raise failed

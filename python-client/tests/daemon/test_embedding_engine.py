@@ -36,6 +36,37 @@ def test_one_text_and_several(engine):
     assert engine.embed_batch(iter(["a text"])).shape == (1, 384)
 
 
+class Frame:
+    """Goes through the names of its columns, as a DataFrame does."""
+
+    columns = ("text", "number")
+
+    def __iter__(self):
+        return iter(self.columns)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (Frame(), "of a Frame pass one column"),
+        ({"a": 1}, "of a dict pass one column"),
+        (None, "None is neither a text nor a list of texts"),
+        (float("nan"), "nan is neither"),
+        (b"bytes", "this is one bytes"),
+        (["a", float("nan")], "Text 1 is a float"),
+        (["a", None], "Text 1 is a NoneType"),
+    ],
+)
+def test_what_is_no_list_of_texts_is_refused(engine, given, told):
+    for call in (engine.embed, engine.embed_batch, engine.count_tokens):
+        with pytest.raises(InvalidRequest, match=told):
+            call(given)
+    with pytest.raises(InvalidRequest, match=told):
+        list(engine.stream(given))
+    with pytest.raises(InvalidRequest, match="this is one str"):
+        list(engine.stream("a text"))
+
+
 def test_portions_keep_the_order(engine, monkeypatch, capsys):
     monkeypatch.setattr("neuralcore.embedding._PORTION_TEXTS", 7)
     engine._show_progress = True

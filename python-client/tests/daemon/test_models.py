@@ -207,6 +207,37 @@ async def test_a_stream_on_an_event_loop(client):
     assert await engine.count_tokens_async(["a"]) == [3]
 
 
+async def test_a_stream_gives_what_came_before_its_source_failed(client):
+    engine = EmbeddingEngine(client=client)
+    count = 2 * 256 + 40
+
+    def torn():
+        for i in range(count):
+            yield f"number {i % 300}"
+        raise OSError("the disk is gone")
+
+    async def all_of_it(taken):
+        async for vector in engine.stream_async(torn()):
+            taken.append(vector)
+
+    vectors = engine.stream(torn())
+    taken = list(itertools.islice(vectors, count))
+    assert len(taken) == count
+    np.testing.assert_allclose(taken[1], engine.embed("number 1"), atol=0.03)
+    with pytest.raises(OSError, match="the disk is gone"):
+        next(vectors)
+
+    taken = []
+    with pytest.raises(OSError, match="the disk is gone"):
+        await all_of_it(taken)
+    assert len(taken) == count
+
+    vectors = engine.stream(["a", "b", 3.0])
+    assert len(list(itertools.islice(vectors, 2))) == 2
+    with pytest.raises(InvalidRequest, match="Text 2 is a float"):
+        next(vectors)
+
+
 async def test_a_cancelled_stream_ends_as_cancelled(client):
     engine = EmbeddingEngine(client=client)
     asked, answered = threading.Event(), threading.Event()

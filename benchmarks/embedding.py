@@ -129,8 +129,9 @@ def run(
             chosen = details["precision"] = client.models()[0]["precision"]
             engine.embed_batch(single)
             theirs.seconds(single[:20])
-            if parts & {"single", "equal"}:
-                warm(engine, theirs)
+            if parts & {"single", "equal", "peers"}:
+                warm(engine)
+                warm_peer(theirs)
             for part, (name, texts) in sets.items():
                 if part in parts:
                     figures += compare(engine, theirs, name, texts, rounds, chosen)
@@ -200,12 +201,16 @@ def compare(
     ]
 
 
-def warm(engine: EmbeddingEngine, theirs: Reference) -> None:
+def warm(engine: EmbeddingEngine) -> None:
     """Short texts until the JVM has compiled their way, which takes it thousands of requests."""
     for number in range(6000):
         engine.embed(f"text {number}")
+
+
+def warm_peer(peer: Reference) -> None:
+    """Short texts for a peer, which has less to compile."""
     for number in range(100):
-        theirs.seconds([f"text {number}"])
+        peer.seconds([f"text {number}"])
 
 
 def one_by_one(
@@ -237,7 +242,8 @@ def peers(
     figures = []
     for name, kind in OTHERS.items():
         with closing(Reference(folder, kind)) as peer:
-            peer.seconds(single[:20])
+            peer.seconds(texts)
+            warm_peer(peer)
             many, one = [], []
             for _ in range(rounds):
                 rest()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from neuralcore.daemon import environment
 from report import ROOT
 
 TARGET = ROOT / "target"
@@ -54,9 +55,8 @@ class Daemon:
 def running_daemon(data: Path, settings: dict[str, str] | None = None) -> Iterator[Daemon]:
     """Starts a daemon on a data folder, with settings as environment variables, and ends it."""
     ready_file = data / "run" / "ready.json"
-    environment = {
-        "MALLOC_ARENA_MAX": "2",  # as the launcher and the client start it
-        **os.environ,
+    variables = {
+        **environment(),
         "NEURALCORE_DATA_FOLDER": str(data),
         **(settings or {}),
     }
@@ -66,7 +66,7 @@ def running_daemon(data: Path, settings: dict[str, str] | None = None) -> Iterat
         started = time.perf_counter()
         process = subprocess.Popen(
             daemon_command(),
-            env=environment,
+            env=variables,
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,

@@ -38,7 +38,7 @@ _PROBE_TIMEOUT = 1.0
 _CLIENT_VARIABLES = ("NEURALCORE_URL", "NEURALCORE_TOKEN", "NEURALCORE_JAVA_FOLDERS")
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """The daemon's: ours, less what is for clients. ONNX Runtime reports to its maker unless told
     not to; the daemon tells it anyway, a variable spares it the time. The C library would keep
     free memory for each of many threads."""
@@ -270,7 +270,7 @@ def _launch(
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=home,
-            env=_environment(),
+            env=environment(),
             # Ctrl-C in our terminal is for us.
             start_new_session=True,
         )

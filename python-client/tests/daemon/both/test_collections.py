@@ -145,8 +145,8 @@ def test_pages_of_large_rows_fit_a_frame(notes):
 def test_what_was_put_can_be_read_back_however_large_it_is(notes):
     # 30 MB of texts and metadata, of which a frame has room for half.
     names = [f"large {i}" for i in range(30)]
-    texts = [chr(97 + i % 26) * 700_000 for i in range(30)]
-    metadata = [{"i": i, "long": "y" * 300_000} for i in range(30)]
+    texts = [chr(97 + i % 26) * (700_000 if i else 3_000_000) for i in range(30)]
+    metadata = [{"i": i, "long": "y" * 300_000, "n" * 1_000: i} for i in range(30)]
     vectors = np.tile(ROWS[7], (30, 1))
     notes.upsert(names, vectors, metadata, texts=texts, namespace="large")
     notes.upsert(["small"], ROWS[7:8], [{"i": -1}])

@@ -30,9 +30,9 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Json {
     public static final int MAX_DEPTH = 64;
-    public static final int MAX_STRING = 1 << 20;
+    public static final int MAX_STRING = 16 << 20;
     public static final int MAX_NUMBER = 100;
-    public static final int MAX_NAME = 256;
+    public static final int MAX_NAME = 1_024;
     public static final int MAX_TOKENS = 100_000;
 
     private static final JsonFactory FACTORY =

@@ -178,7 +178,7 @@ def test_a_zombie_is_no_daemon(home: Path, server: EchoServer) -> None:
 
 def test_tcp_where_the_socket_s_path_is_too_long(home: Path) -> None:
     ready = daemon.Ready(
-        home, 1, "/x" * 60, "127.0.0.1", 7, "127.0.0.1", 8, "/token", "", 1, "", True, False
+        home, 1, "/x" * 60, "127.0.0.1", 7, "127.0.0.1", 8, "/token", "", 1, "", 0, True, False
     )
     assert ready.url == "tcp://127.0.0.1:7"
     assert ready.endpoint.token_file == "/token"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neuralcore import daemon
+from neuralcore import _discovery, daemon
 from neuralcore._connection import Connection
 from neuralcore._endpoint import Endpoint
 from neuralcore.errors import (
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger("neuralcore")
 
 FALLBACK_URL = "fallback:"
+
+# After a daemon could not be started, none is tried for so long.
+_START_AGAIN_SECONDS = 30.0
 
 
 def open_backend(
@@ -51,7 +55,7 @@ def open_backend(
     try:
         if daemon.find(folder) is not None:
             try:
-                connection = _of_home(folder)
+                connection = Connection(_Home(folder, start, settings))
                 _say(connection, "it was running")
                 return connection
             except (AccessDenied, VersionMismatch):
@@ -66,7 +70,7 @@ def open_backend(
                 hint="Start one with `neuralcore serve`.",
             )
         started = daemon.start(home=folder, timeout=timeout, settings=settings)
-        connection = _of_home(folder)
+        connection = Connection(_Home(folder, start, settings))
         _say(connection, "it was started" if started.process else "another process started it")
         return connection
     except (AccessDenied, VersionMismatch):
@@ -80,14 +84,43 @@ def open_backend(
         return _fallback(reason, logging.WARNING)
 
 
-def _of_home(home: Path) -> Connection:
-    def endpoint() -> Endpoint:
-        ready = daemon.read_ready(home)
+class _Home:
+    """Where the daemon of a home is; asked whenever one is to be connected to.
+
+    A daemon that has died is started again, as ``connect()`` would start one, if it was such a one
+    itself: what somebody else keeps alive, or has stopped, is left to him.
+    """
+
+    def __init__(self, home: Path, start: bool, settings: Mapping[str, object] | None) -> None:
+        self._home = home
+        self._start = start
+        self._settings = settings
+        self._not_before = 0.0
+
+    def __call__(self) -> Endpoint:
+        ready = daemon.read_ready(self._home)
         if ready is None:
-            raise ConnectError(f"No daemon runs in {home}.")
+            raise ConnectError(
+                f"No daemon runs in {self._home}.", hint="neuralcore.connect() starts one."
+            )
+        if not _discovery.is_alive(ready.pid):
+            ready = self._another(ready.pid, ready.idle_exit_ms)
         return ready.endpoint
 
-    return Connection(endpoint)
+    def _another(self, gone: int, idle_exit_ms: int) -> daemon.Ready:
+        if not self._start or idle_exit_ms == 0:
+            raise ConnectError(
+                f"The daemon of {self._home}, process {gone}, has ended without being stopped.",
+                hint="Start it again with `neuralcore serve`.",
+            )
+        if time.monotonic() < self._not_before:
+            raise ConnectError(f"No daemon could be started in {self._home} a moment ago.")
+        logger.warning("the daemon %d has died; another is started in %s", gone, self._home)
+        try:
+            return daemon.start(home=self._home, settings=self._settings).ready
+        except ConnectError:
+            self._not_before = time.monotonic() + _START_AGAIN_SECONDS
+            raise
 
 
 def _say(connection: Connection, why: str) -> None:

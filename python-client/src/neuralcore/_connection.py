@@ -410,7 +410,7 @@ class Connection:
         return sock, info
 
     def _open_calls(self) -> tuple[socket.socket, ServerInfo]:
-        sock, info = self._endpoint.open(_CONNECT_TIMEOUT, greet=True, client_id=self._client_id)
+        sock, info = self._find().open(_CONNECT_TIMEOUT, greet=True, client_id=self._client_id)
         assert info is not None
         return sock, info
 
@@ -419,7 +419,7 @@ class Connection:
         while True:
             now = time.monotonic()
             try:
-                sock, _ = self._endpoint.open(
+                sock, _ = self._find().open(
                     max(0.001, min(_CONNECT_TIMEOUT, deadline - now)),
                     greet=False,
                     client_id=self._client_id,

@@ -33,6 +33,7 @@ FIELDS: dict[str, Any] = {
     "version": "",
     "protocol": 0,
     "started": "",
+    "idle_exit_ms": 0,
     "open": False,
     "model_ready": False,
 }

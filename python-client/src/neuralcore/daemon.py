@@ -60,6 +60,7 @@ class Ready(NamedTuple):
     version: str
     protocol: int
     started: str
+    idle_exit_ms: int
     open: bool
     model_ready: bool
 

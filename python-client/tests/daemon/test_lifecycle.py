@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from neuralcore import _discovery, _wire, daemon
+from neuralcore import MessageBus, _discovery, _wire, daemon
 from neuralcore._connection import Connection
 from neuralcore._endpoint import Endpoint
 from neuralcore.client import Client, connect
@@ -285,3 +285,37 @@ def test_a_daemon_ends_with_its_folder_and_leaves_the_next_one_alone(home: Path)
     eventually(lambda: not _discovery.is_alive(first.pid))
     with connect(home=home) as client:
         assert client.info()["pid"] == second.pid
+
+
+def test_a_daemon_that_died_is_started_again(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with connect(home=home, settings={"embedding.threads": 1}) as client:
+        bus = MessageBus(client=client, name="kept")
+        bus.create_channel("jobs", persistent=True)
+        bus.publish("jobs", 1, confirm="durable").result(60)
+        first = client.info()["pid"]
+        os.kill(first, signal.SIGKILL)
+        eventually(lambda: not client.connection.connected)
+        bus.publish("jobs", 2, confirm="durable").result(60)
+        second = client.info(timeout=60)["pid"]
+        assert second not in (0, first)
+        assert [row["payload"] for row in bus.history("jobs")] == [1, 2]
+        assert f"the daemon {first} has died; another is started" in caplog.text
+        assert "embedding.threads=1" in Path(f"/proc/{second}/cmdline").read_text()
+
+        # One that is stopped is not.
+        assert daemon.stop(home)
+        eventually(lambda: not client.connection.connected)
+        with pytest.raises(ConnectError, match="No daemon runs in"):
+            client.info()
+        assert not _discovery.is_alive(second)
+        assert daemon.find(home) is None
+
+
+def test_a_daemon_that_somebody_else_keeps_is_left_to_him(home: Path) -> None:
+    kept = daemon.start(home=home, idle_exit=0)
+    with connect(home=home) as client:
+        os.kill(kept.pid, signal.SIGKILL)
+        eventually(lambda: not client.connection.connected)
+        with pytest.raises(ConnectError, match="has ended without being stopped"):
+            client.info()
+        assert daemon.find(home) is None

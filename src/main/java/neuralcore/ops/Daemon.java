@@ -218,6 +218,7 @@ public final class Daemon implements AutoCloseable {
                 TokenFile.in(config.data().run()),
                 started,
                 config.roles().stream().map(RuntimeConfig.Role::key).toList(),
+                config.lifecycle().idleExit().toMillis(),
                 readiness.isReady(Readiness.MODEL));
     }
 

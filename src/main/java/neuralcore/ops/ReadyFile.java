@@ -23,6 +23,7 @@ final class ReadyFile implements AutoCloseable {
      *
      * @param port of the TCP listener, 0 without one
      * @param httpPort of the HTTP listener, 0 without one
+     * @param idleExitMillis it ends by itself after so long without a client; 0 if it does not
      * @param modelReady whether the default model has run
      */
     record Contents(
@@ -35,6 +36,7 @@ final class ReadyFile implements AutoCloseable {
             Path tokenFile,
             Instant started,
             List<String> roles,
+            long idleExitMillis,
             boolean modelReady) {
         byte[] toJson() {
             Map<String, @Nullable Object> json = new LinkedHashMap<>();
@@ -49,6 +51,7 @@ final class ReadyFile implements AutoCloseable {
             json.put("protocol", Version.PROTOCOL);
             json.put("started", started.toString());
             json.put("roles", roles);
+            json.put("idle_exit_ms", idleExitMillis);
             json.put("open", true);
             json.put("model_ready", modelReady);
             return Json.write(json);

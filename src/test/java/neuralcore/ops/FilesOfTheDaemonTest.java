@@ -47,8 +47,9 @@ class FilesOfTheDaemonTest {
                 .containsEntry("started", "2026-11-21T12:00:00Z")
                 .containsEntry("open", true)
                 .containsEntry("roles", List.of("bus", "bridge"))
+                .containsEntry("idle_exit_ms", 600_000L)
                 .containsEntry("model_ready", true)
-                .hasSize(13);
+                .hasSize(14);
         assertThat(PrivateFiles.mode(file)).isEqualTo("600");
 
         ready.close();
@@ -69,7 +70,7 @@ class FilesOfTheDaemonTest {
                                 () -> {
                                     while (!done.get()) {
                                         try {
-                                            assertThat(read(file)).hasSize(13);
+                                            assertThat(read(file)).hasSize(14);
                                             seen.incrementAndGet();
                                         } catch (NoSuchFileException e) {
                                             Thread.onSpinWait();
@@ -185,6 +186,7 @@ class FilesOfTheDaemonTest {
                 Path.of("/run/token"),
                 Instant.parse("2026-11-21T12:00:00Z"),
                 List.of("bus", "bridge"),
+                600_000,
                 modelReady);
     }
 

@@ -52,7 +52,8 @@ async def connect_async(
             here or by NEURALCORE_URL, nothing else is tried.
         require: "daemon" makes falling back an error.
         start: whether a daemon may be started. It serves other processes of this user too, and
-            ends by itself when it has had no client for 10 minutes.
+            ends by itself when it has had no client for 10 minutes. If it dies, the next attempt
+            to reconnect starts another.
         timeout: seconds for starting one.
         home: the daemon's data folder, the user's by default.
         settings: for a daemon that this call starts; see :func:`neuralcore.daemon.start`.

@@ -115,12 +115,14 @@ class _Home:
             )
         if time.monotonic() < self._not_before:
             raise ConnectError(f"No daemon could be started in {self._home} a moment ago.")
-        logger.warning("the daemon %d has died; another is started in %s", gone, self._home)
         try:
-            return daemon.start(home=self._home, settings=self._settings).ready
+            another = daemon.start(home=self._home, settings=self._settings)
         except ConnectError:
             self._not_before = time.monotonic() + _START_AGAIN_SECONDS
             raise
+        if another.process is not None:  # else another thread or process was first
+            logger.warning("the daemon %d has died; %d was started", gone, another.pid)
+        return another.ready
 
 
 def _say(connection: Connection, why: str) -> None:

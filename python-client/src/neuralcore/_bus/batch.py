@@ -160,7 +160,11 @@ class Batch:
 
     def summary(self) -> Summary:
         """What is needed to tell later which messages these were."""
-        return Summary(self.entries, tuple(self.indexes), self.delayed)
+        last = len(self.entries) - (DELAYED_ENTRY if self.delayed else ENTRY).size
+        (first_number,) = _U64.unpack_from(self.entries)
+        (last_number,) = _U64.unpack_from(self.entries, last)
+        channels = tuple(self.indexes)
+        return Summary(self.entries, channels, self.delayed, first_number, last_number)
 
     # The outcome
 
@@ -212,14 +216,18 @@ class Summary(NamedTuple):
     entries: bytes
     channels: tuple[str, ...]
     delayed: bool
+    first: int
+    last: int
 
     def find(self, sequence: int) -> str | None:
         """The channel of a message, or None if it was not in this batch."""
+        if not self.first <= sequence <= self.last:
+            return None
         entry = DELAYED_ENTRY if self.delayed else ENTRY
-        count = len(self.entries) // entry.size
-        low, high = 0, count
-        while low < high:  # its numbers grow
-            middle = (low + high) // 2
+        # Its numbers grow, and mostly by one.
+        low, high = 0, len(self.entries) // entry.size
+        middle = min(sequence - self.first, high - 1)
+        while low < high:
             (found,) = _U64.unpack_from(self.entries, middle * entry.size)
             if found == sequence:
                 index = entry.unpack_from(self.entries, middle * entry.size)[6]
@@ -228,6 +236,7 @@ class Summary(NamedTuple):
                 low = middle + 1
             else:
                 high = middle
+            middle = (low + high) // 2
         return None
 
 

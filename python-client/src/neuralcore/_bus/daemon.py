@@ -137,18 +137,21 @@ class DaemonBackend:
     def _mine(self, rejections: Sequence[_wire.Rejection], sent: _Sent | None) -> list[Rejected]:
         """Those that this bus sent lately; the rest is another bus's on this connection."""
         mine = []
-        summaries = list(self._remembered)
-        if sent is not None:
-            summaries = summaries[-1:]
+        batches = [self._remembered[-1]] if sent is not None else list(self._remembered)[::-1]
+        batch: Summary | None = None
         for sequence, error in rejections:
             code = CODE_OF_NUMBER.get(error, str(error))
             if code == _DUPLICATE:
                 continue  # it was sent again, and had arrived the first time
-            for summary in reversed(summaries):
-                channel = summary.find(sequence)
-                if channel is not None:
-                    mine.append(Rejected(sequence, channel, code))
-                    break
+            # Those of one batch mostly come together.
+            channel = batch.find(sequence) if batch is not None else None
+            if channel is None:
+                for batch in batches:
+                    channel = batch.find(sequence)
+                    if channel is not None:
+                        break
+            if channel is not None:
+                mine.append(Rejected(sequence, channel, code))
         return mine
 
     def _flow(self, flow: Flow) -> None:

@@ -60,6 +60,8 @@ class NeuralCoreDocumentEmbedder:
 
     @component.output_types(documents=list[Document])
     def run(self, documents: list[Document]) -> dict[str, Any]:
+        if not isinstance(documents, list) or not all(isinstance(d, Document) for d in documents):
+            raise TypeError("NeuralCoreDocumentEmbedder takes a list of Documents.")
         vectors = self.engine.embed_documents([each.content or "" for each in documents])
         return {
             "documents": [

@@ -127,6 +127,12 @@ def outbox_into(sent: list[Batch], hold: threading.Event | None = None) -> Outbo
     return Outbox(0xABC, send, failed, 1 << 20)
 
 
+def end(outbox: Outbox) -> None:
+    """Closing alone does not wait for the outbox's own thread, which may be sending just now."""
+    assert outbox.flush(60.0)
+    outbox.close()
+
+
 @modes
 @given(
     messages=st.lists(
@@ -632,7 +638,7 @@ def published(payload: Any) -> bytes:
 
     outbox.put("a", 0, 3, b"before")
     Bus().publish("a", payload)
-    outbox.close()
+    end(outbox)
     assert sum(batch.count for batch in sent) == 2  # in one batch, unless the writer was quick
     return next(m.payload for batch in sent for m, _ in batch.messages() if m.payload_type == 2)
 
@@ -660,7 +666,7 @@ if fast is not None:
             outbox.put("a", 7, 2, encode(payload), *((2, encode(meta)) if meta else (0, b"")), ttl),
             outbox.put_dicts("a", 7, {"cannot": bytes(3)}, None, 0),
         ]
-        outbox.close()
+        end(outbox)
         assert ids[2] is None
         _, *both = [m for batch in sent for m, _ in batch.messages()]
         if ids[0] is None:  # there are bytes in it
@@ -700,7 +706,7 @@ if fast is not None:
         payload, meta = revival.wire_form(fields, CONTEXT, "Kind")
         id = outbox.put_fields("a", MessagePriority.LOW, fields, CONTEXT, "Kind", ttl)
         same = outbox.put_dicts("a", 8, payload, meta, ttl)
-        outbox.close()
+        end(outbox)
         _, *put = [m._replace(timestamp_ns=0) for batch in sent for m, _ in batch.messages()]
         if id is None:
             left = (
@@ -899,7 +905,7 @@ if fast is not None:
             gc.enable()
         gc.collect()
         outbox.put("a", 1, 3, b"last")
-        outbox.close()
+        end(outbox)
         bodies = [m.payload for batch in sent for m, _ in batch.messages()]
         assert bodies == [b"first", b"from a finalizer", b"last"]
         assert filling.count == filling.bytes == 0
@@ -911,7 +917,7 @@ if fast is not None:
         outbox.put("a", 1, 3, b"first")
         assert outbox.put_dicts is not None
         assert outbox.put_dicts("a", 1, {}, collections.OrderedDict(a=1), 0) is None  # type: ignore[arg-type]
-        outbox.close()
+        end(outbox)
 
         anew = Message("a", 0, 1, 1, bytes(32), 2, b"\x07")
         assert anew.payload == 7

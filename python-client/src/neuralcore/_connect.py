@@ -52,10 +52,11 @@ def open_backend(
         _say(connection, "the URL given")
         return connection
     folder = (Path(home) if home else daemon.default_home()).expanduser().absolute()
+    endpoint = _Home(folder, start, settings)
     try:
         if daemon.find(folder) is not None:
             try:
-                connection = Connection(_Home(folder, start, settings))
+                connection = Connection(endpoint)
                 _say(connection, "it was running")
                 return connection
             except (AccessDenied, VersionMismatch):
@@ -70,7 +71,7 @@ def open_backend(
                 hint="Start one with `neuralcore serve`.",
             )
         started = daemon.start(home=folder, timeout=timeout, settings=settings)
-        connection = Connection(_Home(folder, start, settings))
+        connection = Connection(endpoint)
         _say(connection, "it was started" if started.process else "another process started it")
         return connection
     except (AccessDenied, VersionMismatch):

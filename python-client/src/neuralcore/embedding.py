@@ -272,27 +272,28 @@ class EmbeddingEngine:
         kind = _kind(kind)
         client = resolve(self._client)
         portions = _portions_of(_several(texts), frame_room(client))
-        failed: Exception | None = None
         with ThreadPoolExecutor(_UNDER_WAY, "neuralcore-embed") as threads:
+
+            def submitted() -> Iterator[Future[NDArray[Any]]]:
+                try:
+                    for portion in portions:
+                        yield threads.submit(self._embed_portion, client, portion, kind)
+                except Exception as error:  # in its turn, as if a portion had failed
+                    failed: Future[NDArray[Any]] = Future()
+                    failed.set_exception(error)
+                    yield failed
+
             under_way: deque[Future[NDArray[Any]]] = deque()
-            more = True
             try:
-                while more or under_way:
-                    try:
-                        portion = next(portions, None) if more else None
-                    except Exception as error:
-                        portion, failed = None, error
-                    if portion is None:
-                        more = False
-                    else:
-                        under_way.append(threads.submit(self._embed_portion, client, portion, kind))
-                    if under_way and (len(under_way) > _UNDER_WAY or not more):
+                for future in submitted():
+                    under_way.append(future)
+                    if len(under_way) > _UNDER_WAY:
                         yield from self._formed(under_way.popleft().result())
+                while under_way:
+                    yield from self._formed(under_way.popleft().result())
             finally:
                 for future in under_way:
                     future.cancel()
-        if failed is not None:
-            raise failed
 
     def count_tokens(
         self, texts: str | Iterable[str], kind: EmbeddingType | str = EmbeddingType.DOCUMENT

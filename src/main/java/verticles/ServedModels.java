@@ -116,7 +116,7 @@ final class ServedModels implements NodeAnnouncements.Work {
      */
     Future<ServedModel> find(@Nullable String name, Precision.@Nullable Choice wanted) {
         for (ServedModel model : served.values()) {
-            if (name == null || model.spec().isCalled(name)) {
+            if (isCalled(model.spec(), name)) {
                 return Future.succeededFuture(serve(model.spec(), wanted));
             }
         }
@@ -212,6 +212,7 @@ final class ServedModels implements NodeAnnouncements.Work {
                         });
     }
 
+    /** Any model is what is asked for where no name is given. */
     private static boolean isCalled(ModelSpec spec, @Nullable String name) {
         return name == null || spec.isCalled(name);
     }

@@ -58,6 +58,13 @@ class SessionsTest {
         }
     }
 
+    /** Sessions of which the wide one is open. */
+    private Sessions<Session> usedOneByOne(int threads) throws OrtException {
+        Sessions<Session> sessions = sessions(threads);
+        runAll(sessions, Sessions.ONE_BY_ONE, TEXT);
+        return sessions;
+    }
+
     private List<Session> alive() {
         return opened.stream().filter(session -> !session.closed).toList();
     }
@@ -75,8 +82,7 @@ class SessionsTest {
 
     @Test
     void textsOneByOneGetAllThreadsUntilBulkComes() throws OrtException {
-        Sessions<Session> sessions = sessions(4);
-        runAll(sessions, Sessions.ONE_BY_ONE, TEXT);
+        Sessions<Session> sessions = usedOneByOne(4);
         assertThat(threadsOf(sessions, TEXT)).isEqualTo(4);
         assertThat(threadsOf(sessions, Sessions.SHORT)).isEqualTo(4);
         assertThat(threadsOf(sessions, Sessions.SHORT + 1)).isEqualTo(1);
@@ -93,8 +99,7 @@ class SessionsTest {
 
     @Test
     void batchesBetweenTextsThatComeOneByOneTakeNothingFromThem() throws OrtException {
-        Sessions<Session> sessions = sessions(2);
-        runAll(sessions, Sessions.ONE_BY_ONE, TEXT);
+        Sessions<Session> sessions = usedOneByOne(2);
         for (int i = 0; i < 10; i++) {
             runAll(sessions, Sessions.BULK / 2, BATCH);
             runAll(sessions, Sessions.ONE_BY_ONE, TEXT);
@@ -105,8 +110,7 @@ class SessionsTest {
 
     @Test
     void aRunBesideAnotherHasOneThread() throws OrtException {
-        Sessions<Session> sessions = sessions(2);
-        runAll(sessions, Sessions.ONE_BY_ONE, TEXT);
+        Sessions<Session> sessions = usedOneByOne(2);
         sessions.run(
                 TEXT,
                 first -> {
@@ -129,8 +133,7 @@ class SessionsTest {
 
     @Test
     void aFailedRunIsOver() throws OrtException {
-        Sessions<Session> sessions = sessions(2);
-        runAll(sessions, Sessions.ONE_BY_ONE, TEXT);
+        Sessions<Session> sessions = usedOneByOne(2);
         assertThatThrownBy(
                         () ->
                                 sessions.run(
@@ -171,8 +174,7 @@ class SessionsTest {
 
     @Test
     void closingClosesThemAllAlsoOneBeingOpened() throws OrtException {
-        Sessions<Session> sessions = sessions(2);
-        runAll(sessions, Sessions.ONE_BY_ONE, TEXT);
+        Sessions<Session> sessions = usedOneByOne(2);
         sessions.close();
         assertThat(opened).hasSize(2);
         assertThat(alive()).isEmpty();

@@ -28,23 +28,26 @@ def compiled(filter: Filter) -> Test:
 
     :raises InvalidRequest: if it cannot be understood, with the place.
     """
-    return _all("", filter)
+    return _all(None, filter)
 
 
-def _all(path: str, conditions: Filter) -> Test:
+def _all(path: str | None, conditions: Filter) -> Test:
+    """``path`` is what the conditions are about, None for the row itself."""
     tests: list[Test] = []
-    bounds: dict[str, Any] = {}
+    bounds: dict[str, int | float | str] = {}
     for name, operand in conditions.items():
         if not name.startswith("$"):
-            tests.append(_field(f"{path}.{name}" if path else name, operand))
+            tests.append(_field(name if path is None else f"{path}.{name}", operand))
         elif name in _BOUNDS:
             _need(path, name)
+            if name[:3] in (known[:3] for known in bounds):
+                raise InvalidRequest(f"'filter' bounds {path!r} twice on one side.")
             if isinstance(operand, bool) or not isinstance(operand, (int, float, str)):
                 raise _invalid(name, operand, "a number or a string")
             bounds[name] = operand
         else:
             tests.append(_operator(path, name, operand))
-    if bounds:
+    if path is not None and bounds:
         if len({isinstance(bound, str) for bound in bounds.values()}) > 1:
             raise InvalidRequest(f"'filter' bounds {path!r} by a number and a string.")
         tests.append(_between(path, bounds))
@@ -57,9 +60,9 @@ def _field(path: str, operand: Any) -> Test:
     return _all(path, operand) if operand else _exists(path)
 
 
-def _operator(path: str, name: str, operand: Any) -> Test:
+def _operator(path: str | None, name: str, operand: Any) -> Test:
     if name in ("$and", "$or"):
-        if not isinstance(operand, (list, tuple)) or not operand:
+        if not isinstance(operand, list) or not operand:
             raise _invalid(name, operand, "a list of filters, at least one")
         parts = [_all(path, _object(name, part)) for part in operand]
         if name == "$and":
@@ -70,13 +73,13 @@ def _operator(path: str, name: str, operand: Any) -> Test:
         return lambda metadata: not inner(metadata)
     if name not in ("$eq", "$ne", "$in", "$nin", "$exists"):
         raise InvalidRequest(f"'filter' has the operator {name!r}; there are {_OPERATORS}.")
-    _need(path, name)
+    path = _need(path, name)
     if name == "$exists":
         if not isinstance(operand, bool):
             raise _invalid(name, operand, "true or false")
         exists = _exists(path)
         return exists if operand else lambda metadata: not exists(metadata)
-    if name in ("$in", "$nin") and not isinstance(operand, (list, tuple)):
+    if name in ("$in", "$nin") and not isinstance(operand, list):
         raise _invalid(name, operand, "a list of values")
     values = list(operand) if name in ("$in", "$nin") else [operand]
     if any(isinstance(value, Mapping) for value in values):
@@ -96,19 +99,25 @@ def _exists(path: str) -> Test:
 
 
 def _between(path: str, bounds: Mapping[str, Any]) -> Test:
-    text = isinstance(next(iter(bounds.values())), str)
+    kind = str if isinstance(next(iter(bounds.values())), str) else (int, float)
+    ends = [(_BOUNDS[name], _ordered(bound)) for name, bound in bounds.items()]
 
     def holds(value: Any) -> bool:
-        if isinstance(value, bool) or not isinstance(value, str if text else (int, float)):
+        if isinstance(value, bool) or not isinstance(value, kind):
             return False
-        return all(_BOUNDS[name](value, bound) for name, bound in bounds.items())
+        return all(is_within(_ordered(value), end) for is_within, end in ends)
 
     return lambda metadata: any(holds(value) for value in _values(metadata, path))
 
 
+def _ordered(value: Any) -> Any:
+    """What orders numbers as numbers and strings as the daemon does, by UTF-16 units."""
+    return value.encode("utf-16-be") if isinstance(value, str) else value
+
+
 def _at(value: Any, path: str) -> Iterator[Any]:
     """What is at the path: of each element where there is a list."""
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, list):
         for item in value:
             yield from _at(item, path)
     elif isinstance(value, Mapping):
@@ -128,21 +137,26 @@ def _flat(value: Any) -> Iterator[Any]:
     """A value, and the elements of a list; an object is no value."""
     if not isinstance(value, Mapping):
         yield value
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, list):
         for item in value:
             yield from _flat(item)
 
 
 def _same(a: Any, b: Any) -> bool:
-    """Equal, and of one kind: True is not 1."""
+    """Equal, and of one kind, in lists too: True is not 1."""
     if isinstance(a, bool) or isinstance(b, bool):
         return a is b
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(_same, a, b))
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(_same(a[name], b[name]) for name in a)
     return bool(a == b)
 
 
-def _need(path: str, name: str) -> None:
-    if not path:
+def _need(path: str | None, name: str) -> str:
+    if path is None:
         raise InvalidRequest(f"'filter' has {name!r} outside of a field.")
+    return path
 
 
 def _object(name: str, operand: Any) -> Filter:

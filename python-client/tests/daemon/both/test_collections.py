@@ -50,6 +50,31 @@ def test_a_filter_keeps_what_fulfils_it(notes, condition, holds):
     assert [hit.id for hit in found] == nearest(ROWS[0], ids)[:10]
 
 
+@pytest.mark.parametrize(
+    ("metadata", "condition", "holds"),
+    [
+        # A name may be empty, and is one all the same.
+        ({"": {"b": 5}}, {"b": 5}, False),
+        ({"": {"b": 5}}, {".b": 5}, True),
+        ({"": {"b": 5}}, {"": {"b": {"$lt": 6}}}, True),
+        ({"": 5}, {"": {"$in": [4, 5]}}, True),
+        ({"": 5}, {"": {"$exists": False}}, False),
+        ({"a": {"": [1, {"": 2}]}}, {"a": {"": {"": 2}}}, True),
+        # Lists are equal if their elements are.
+        ({"x": [1, [2.0]]}, {"x": [1.0, [2]]}, True),
+        ({"x": [1]}, {"x": [True]}, False),
+        ({"x": [{"a": 1, "b": 2}]}, {"x": [{"b": 2.0, "a": 1}]}, True),
+        # Strings have one order: that of their UTF-16 units.
+        ({"x": "\uffff"}, {"x": {"$gt": "\U0001f600"}}, True),
+        ({"x": "\U0001f600"}, {"x": {"$lt": "\uffff"}}, True),
+        ({"x": "a"}, {"x": {"$lt": "ab"}}, True),
+    ],
+)
+def test_unusual_names_and_values_are_found_alike(notes, metadata, condition, holds):
+    notes.upsert(["x"], ROWS[:1], [metadata])
+    assert [r.id for r in notes.scroll(filter=condition)] == (["x"] if holds else [])
+
+
 def test_an_option_that_is_none_is_refused(client):
     with pytest.raises(TypeError, match="ef_constructions"):
         client.collection("misspelt", 4, ef_constructions=100)
@@ -228,6 +253,7 @@ def test_large_integers_are_told_apart(notes):
         (lambda c: c.upsert(["x"], ROWS[:1], namespace=5), "'namespace' is 5"),
         (lambda c: c.count(filter={"n": float("inf")}), "not JSON compliant"),
         (lambda c: c.count(filter="n"), "dict|object"),
+        (lambda c: c.count(filter={"n": {"$gt": 1, "$gte": 2}}), "'n' twice on one side"),
         (lambda c: c.search(ROWS[0], k=1.5), "'k' is 1.5; it must be an integer"),
         (lambda c: c.search(ROWS[0], k=True), "must be an integer"),
         (lambda c: c.search(ROWS[0], ef=-1), "'ef' is -1; it must be between"),
@@ -251,6 +277,10 @@ def test_the_fallback_refuses_what_the_daemon_refuses(notes, call, message):
         ("options", True, {}, "must be an integer"),
         ("options", 8.0, {}, "must be an integer"),
         ("options", 8193, {}, "The dimension is 8193"),
+        ("options", 8, {"m": 257}, "'m' is 257; it must be between 2 and 256"),
+        ("options", 8, {"m": 20, "m0": 19}, "'m0' is 19; it must be between 20 and 512"),
+        ("options", 8, {"ef_search": 0}, "'ef_search' is 0; it must be between"),
+        ("options", 8, {"seed": 1 << 63}, "'seed' is 9223372036854775808; it must be an integer"),
     ],
 )
 def test_impossible_collections_are_refused(client, name, dimension, options, message):

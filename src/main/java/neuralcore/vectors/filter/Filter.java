@@ -10,6 +10,15 @@ import org.jspecify.annotations.Nullable;
  */
 public sealed interface Filter {
 
+    /**
+     * The path of a name within what is at another path.
+     *
+     * @param outer null for the row's metadata itself; a name may be empty, and "" is its path
+     */
+    static String path(@Nullable String outer, String name) {
+        return outer == null ? name : outer + "." + name;
+    }
+
     /** One of the values at the path is among these. */
     record In(String path, List<Value> values) implements Filter {}
 

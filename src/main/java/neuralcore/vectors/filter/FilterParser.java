@@ -30,17 +30,20 @@ public final class FilterParser {
      * @throws NeuralCoreException {@code INVALID_REQUEST}, with the place that cannot be understood
      */
     public static Filter parse(Map<String, @Nullable Object> filter) {
-        return all("", filter);
+        return all(null, filter);
     }
 
-    private static Filter all(String path, Map<?, ?> conditions) {
+    /**
+     * @param path what the conditions are about; null for the row itself
+     */
+    private static Filter all(@Nullable String path, Map<?, ?> conditions) {
         List<Filter> parts = new ArrayList<>();
         Bounds bounds = new Bounds(path);
         for (Map.Entry<?, ?> condition : conditions.entrySet()) {
             String name = String.valueOf(condition.getKey());
             Object operand = condition.getValue();
             if (!name.startsWith("$")) {
-                parts.add(field(path.isEmpty() ? name : path + "." + name, operand));
+                parts.add(field(Filter.path(path, name), operand));
             } else if (!bounds.take(name, operand)) {
                 parts.add(operator(path, name, operand));
             }
@@ -56,7 +59,7 @@ public final class FilterParser {
         return object.isEmpty() ? new Filter.Exists(path) : all(path, object);
     }
 
-    private static Filter operator(String path, String name, @Nullable Object operand) {
+    private static Filter operator(@Nullable String path, String name, @Nullable Object operand) {
         return switch (name) {
             case "$and" -> new Filter.And(each(path, name, operand));
             case "$or" -> new Filter.Or(each(path, name, operand));
@@ -81,8 +84,8 @@ public final class FilterParser {
         };
     }
 
-    private static String needed(String path, String operator) {
-        if (path.isEmpty()) {
+    private static String needed(@Nullable String path, String operator) {
+        if (path == null) {
             throw NeuralCoreException.invalid(
                     "'filter' has '%s' outside of a field; write {\"field\": {\"%s\": …}}."
                             .formatted(operator, operator));
@@ -90,7 +93,7 @@ public final class FilterParser {
         return path;
     }
 
-    private static List<Filter> each(String path, String name, @Nullable Object operand) {
+    private static List<Filter> each(@Nullable String path, String name, @Nullable Object operand) {
         if (!(operand instanceof List<?> list) || list.isEmpty()) {
             throw invalid(name, operand, "a list of filters, at least one");
         }
@@ -139,13 +142,13 @@ public final class FilterParser {
 
     /** Gathers $gt … $lte of one path into one range. */
     private static final class Bounds {
-        private final String path;
+        private final @Nullable String path;
         private @Nullable Value low;
         private boolean lowIncluded;
         private @Nullable Value high;
         private boolean highIncluded;
 
-        Bounds(String path) {
+        Bounds(@Nullable String path) {
             this.path = path;
         }
 
@@ -181,7 +184,7 @@ public final class FilterParser {
 
         void addTo(List<Filter> parts) {
             Value bound = low == null ? high : low;
-            if (bound != null) {
+            if (path != null && bound != null) {
                 parts.add(
                         new Filter.Between(
                                 path, bound.kind(), low, lowIncluded, high, highIncluded));

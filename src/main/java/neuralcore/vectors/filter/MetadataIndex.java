@@ -18,23 +18,22 @@ public final class MetadataIndex {
     private final Map<String, Postings> paths = new HashMap<>();
 
     public void add(int slot, Map<String, @Nullable Object> metadata) {
-        change(slot, "", metadata, true);
+        change(slot, null, metadata, true);
     }
 
     /** Takes away what {@link #add} was given. */
     public void remove(int slot, Map<String, @Nullable Object> metadata) {
-        change(slot, "", metadata, false);
+        change(slot, null, metadata, false);
     }
 
-    private void change(int slot, String path, @Nullable Object value, boolean added) {
+    private void change(int slot, @Nullable String path, @Nullable Object value, boolean added) {
         if (value instanceof Map<?, ?> object) {
             for (Map.Entry<?, ?> entry : object.entrySet()) {
-                String name = String.valueOf(entry.getKey());
-                String inner = path.isEmpty() ? name : path + "." + name;
+                String inner = Filter.path(path, String.valueOf(entry.getKey()));
                 at(slot, inner, entry.getValue(), added);
                 change(slot, inner, entry.getValue(), added);
             }
-        } else if (value instanceof List<?> list) {
+        } else if (path != null && value instanceof List<?> list) {
             for (Object item : list) {
                 if (!(item instanceof Map)) {
                     at(slot, path, item, added);

@@ -4,6 +4,7 @@ import java.math.BigDecimal;
 import java.math.BigInteger;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import neuralcore.wire.Json;
 import org.jspecify.annotations.Nullable;
 
@@ -37,9 +38,23 @@ record Value(Kind kind, @Nullable Object raw) implements Comparable<Value> {
             case Boolean bool -> new Value(Kind.BOOLEAN, bool);
             case String text -> new Value(Kind.STRING, text);
             case Number number -> new Value(Kind.NUMBER, normal(number));
-            case List<?> list -> new Value(Kind.LIST, Json.writeText(list));
+            case List<?> list -> new Value(Kind.LIST, Json.writeText(canonical(list)));
             case Map<?, ?> object -> throw new IllegalArgumentException("an object: " + object);
             default -> throw new IllegalArgumentException(json.getClass().getName());
+        };
+    }
+
+    /** The same text for equal lists: numbers as {@link #normal} has them, names in order. */
+    private static @Nullable Object canonical(@Nullable Object json) {
+        return switch (json) {
+            case Number number -> normal(number);
+            case List<?> list -> list.stream().map(Value::canonical).toList();
+            case Map<?, ?> object -> {
+                Map<String, @Nullable Object> inOrder = new TreeMap<>();
+                object.forEach((name, value) -> inOrder.put((String) name, canonical(value)));
+                yield inOrder;
+            }
+            case null, default -> json;
         };
     }
 

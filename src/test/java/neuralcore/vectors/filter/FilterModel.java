@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Random;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /** What a filter means, by looking at one row's metadata; and random filters and metadata. */
@@ -13,10 +14,11 @@ public final class FilterModel {
 
     /** Whether a row with this metadata, null for none, fulfils a filter. */
     public static boolean holds(Map<?, ?> filter, @Nullable Map<?, ?> metadata) {
-        return holds("", filter, metadata);
+        return holds(null, filter, metadata);
     }
 
-    private static boolean holds(String path, Map<?, ?> filter, @Nullable Map<?, ?> metadata) {
+    private static boolean holds(
+            @Nullable String path, Map<?, ?> filter, @Nullable Map<?, ?> metadata) {
         for (Map.Entry<?, ?> entry : filter.entrySet()) {
             if (!condition(path, (String) entry.getKey(), entry.getValue(), filter, metadata)) {
                 return false;
@@ -26,13 +28,13 @@ public final class FilterModel {
     }
 
     private static boolean condition(
-            String path,
+            @Nullable String path,
             String name,
             @Nullable Object operand,
             Map<?, ?> all,
             @Nullable Map<?, ?> metadata) {
         if (!name.startsWith("$")) {
-            String inner = path.isEmpty() ? name : path + "." + name;
+            String inner = path == null ? name : path + "." + name;
             if (operand instanceof Map<?, ?> object) {
                 return object.isEmpty()
                         ? at(metadata, inner) != null
@@ -40,7 +42,7 @@ public final class FilterModel {
             }
             return equalsAny(at(metadata, inner), operand);
         }
-        List<@Nullable Object> values = at(metadata, path);
+        List<@Nullable Object> values = path == null ? null : at(metadata, path);
         return switch (name) {
             case "$and" ->
                     ((List<?>) operand)
@@ -98,6 +100,10 @@ public final class FilterModel {
         if (a instanceof Number x && b instanceof Number y) {
             return x.doubleValue() == y.doubleValue();
         }
+        if (a instanceof List<?> x && b instanceof List<?> y) {
+            return x.size() == y.size()
+                    && IntStream.range(0, x.size()).allMatch(i -> same(x.get(i), y.get(i)));
+        }
         return Objects.equals(a, b);
     }
 
@@ -144,7 +150,7 @@ public final class FilterModel {
             return null;
         }
         Map<String, @Nullable Object> metadata = new java.util.LinkedHashMap<>();
-        for (String name : List.of("lang", "year", "tags", "author", "score")) {
+        for (String name : List.of("lang", "year", "tags", "author", "score", "")) {
             switch (random.nextInt(4)) {
                 case 0 -> {}
                 case 1 ->
@@ -164,8 +170,9 @@ public final class FilterModel {
     }
 
     private static Object randomValue(Random random) {
-        return switch (random.nextInt(5)) {
+        return switch (random.nextInt(6)) {
             case 0 -> (long) random.nextInt(5);
+            case 5 -> List.of(random.nextBoolean() ? (Object) 1L : (Object) 1.0);
             case 1 -> random.nextInt(10) / 2.0;
             case 2 -> random.nextBoolean();
             default -> List.of("a", "b", "c", "d").get(random.nextInt(4));
@@ -183,7 +190,17 @@ public final class FilterModel {
             };
         }
         List<String> paths =
-                List.of("lang", "year", "tags", "author", "score", "author.name", "tags.name");
+                List.of(
+                        "lang",
+                        "year",
+                        "tags",
+                        "author",
+                        "score",
+                        "author.name",
+                        "tags.name",
+                        "",
+                        ".name",
+                        "name");
         String path = paths.get(random.nextInt(paths.size()));
         Object value = randomValue(random);
         Object ordered = random.nextBoolean() ? (Object) (random.nextInt(9) / 2.0) : "b";

@@ -80,6 +80,20 @@ class MetadataIndexTest {
                 .isEqualTo(RoaringBitmap.bitmapOf(6, 7));
     }
 
+    @Test
+    void listsAreEqualIfTheirElementsAre() {
+        MetadataIndex index = new MetadataIndex();
+        index.add(0, Map.of("x", List.of(1L, Map.of("a", 2L, "b", "c"))));
+        index.add(1, Map.of("x", List.of(1.0, Map.of("b", "c", "a", 2.0))));
+        index.add(2, Map.of("x", List.of(true, Map.of("a", 2L, "b", "c"))));
+        Object wanted = List.of(1L, Map.of("b", "c", "a", 2L));
+        assertThat(
+                        index.find(
+                                FilterParser.parse(Map.of("x", wanted)),
+                                RoaringBitmap.bitmapOf(0, 1, 2)))
+                .isEqualTo(RoaringBitmap.bitmapOf(0, 1));
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"$regex", "$and", "$in", "$gt", "$exists", "$not"})
     void whatCannotBeUnderstoodIsNamed(String operator) {

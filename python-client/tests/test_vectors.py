@@ -71,6 +71,31 @@ def test_pairs_match_the_reference(metric, form, pair):
     assert result == pytest.approx(reference(a, b, metric), abs=allowed(a, b, metric), rel=1e-6)
 
 
+def views(values):
+    """Arrays of these values that lie in memory in every way that NumPy knows."""
+    n = len(values)
+    yield "reversed", values[::-1].copy()[::-1]
+    yield "reversed and strided", np.repeat(values[::-1], 2)[::-2][::-1][::-1]
+    yield "column", np.stack([values, values, values], axis=1)[:, 1]
+    yield "field", np.rec.fromarrays([np.zeros(n, np.uint8), values]).f1
+    yield "other order of bytes", values.astype(values.dtype.newbyteorder(">"))
+    yield "unaligned", np.frombuffer(b"x" + values.tobytes(), values.dtype, n, 1)
+    yield "repeated", np.broadcast_to(values[0], (n,))
+
+
+@pytest.mark.parametrize("metric", PAIR_FUNCTIONS)
+@pytest.mark.parametrize("number", ["f2", "f4", "f8", "g"])
+def test_arrays_may_lie_in_memory_as_they_like(metric, number):
+    random_numbers = np.random.default_rng(7)
+    for n in (1, 2, 3, 17, 384):
+        a, b = random_numbers.normal(size=(2, n)).astype(number)
+        for form, x in [*views(a), ("plain", a)]:
+            for other, y in [*views(b), ("plain", b)]:
+                assert PAIR_FUNCTIONS[metric](x, y) == pytest.approx(
+                    reference(x, y, metric), abs=allowed(x, y, metric), rel=1e-6
+                ), (n, form, other)
+
+
 @given(VECTOR)
 def test_a_vector_is_like_itself(v):
     expected = 0.0 if not any(v) else 1.0
@@ -140,6 +165,69 @@ def test_what_is_not_finite_is_refused_with_its_place(value, form):
 def test_what_is_no_vector_is_refused(wrong):
     with pytest.raises(ValueError, match=f"b is a {type(wrong).__name__}"):
         vectors.cosine_similarity([1.0, 2.0, 3.0], wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{1, 2}, {1: 1, 2: 2}, bytearray(b"ab"), np.array(3.0), iter([1])]
+)
+def test_what_has_no_order_or_no_axis_is_no_vector(wrong):
+    for call in (
+        lambda: vectors.cosine_similarity([1.0, 2.0], wrong),
+        lambda: vectors.normalize(wrong),
+        lambda: vectors.normalize_inplace(wrong),
+        lambda: vectors.cosine_similarity_batch(wrong, [[1.0, 2.0]]),
+        lambda: vectors.normalize_batch(wrong),
+    ):
+        with pytest.raises(InvalidRequest, match=r"sequence of numbers|axes|one vector|needed"):
+            call()
+
+
+@pytest.mark.parametrize("length", [3, 100])
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (None, "value at index 1 is a NoneType; real numbers are needed"),
+        ([1.0], "value at index 1 is a list; real numbers are needed"),
+        ("1", "real numbers are needed"),
+        (1j, "real numbers are needed"),
+        (10**400, "value at index 1 is beyond a float's range; vectors must be finite"),
+    ],
+)
+def test_what_is_no_number_in_a_list_is_refused(length, value, said):
+    bad, good = [1.0] * length, [1.0] * length
+    bad[1] = value
+    for function in PAIR_FUNCTIONS.values():
+        with pytest.raises(InvalidRequest, match=said):
+            function(good, bad)
+    for call in (vectors.normalize, vectors.normalize_inplace):
+        with pytest.raises(InvalidRequest, match=said):
+            call(bad)
+    for matrices in (vectors.normalize_batch, vectors.pairwise_distances):
+        with pytest.raises(InvalidRequest):
+            matrices([good, bad])
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_is_beyond_the_range_of_floats_gives_no_warning():
+    large = [1e300] * 80
+    assert vectors.squared_euclidean_distance(large, [0.0] * 80) == math.inf
+    assert vectors.dot_product(np.array(large), np.array(large)) == math.inf
+    for call in (vectors.normalize_batch, vectors.cosine_similarity_matrix):
+        with pytest.raises(InvalidRequest, match="column 0 is inf"):
+            call([large, np.array(large)])
+
+
+@pytest.mark.parametrize("queries", [1, 5, 300])
+def test_distances_of_near_vectors_far_from_the_origin(queries):
+    random_numbers = np.random.default_rng(11)
+    documents = (random_numbers.normal(size=(400, 64)) + 1e6).astype(np.float32)
+    others = documents[:queries] + np.float32(0.125)
+    others[0] = documents[0]
+    result = vectors.top_k_similar(others, documents, 400, metric="euclidean", where="local")
+    for query, nearest in zip(others, result, strict=True):
+        for i, distance in nearest:
+            assert distance == pytest.approx(reference(query, documents[i], "euclidean"), rel=1e-6)
+    assert result[0][0] == (0, 0.0)
 
 
 @pytest.mark.parametrize("wrong", [np.array([1 + 2j, 3j]), np.array(["1", "2"])])
@@ -277,6 +365,14 @@ def test_normalizing_in_place_returns_the_old_length(kind):
     assert list(tiny) == pytest.approx([0.6, 0.8])
     with pytest.raises(ValueError, match="int64"):
         vectors.normalize_inplace(np.array([1, 2]))
+
+
+@pytest.mark.parametrize("make", [list, lambda v: array.array("d", v), np.array])
+@pytest.mark.parametrize("values", [[5e-324, 5e-324, 0.0], [1.7e308, -1.7e308]])
+def test_normalizing_in_place_what_has_a_length_at_the_end_of_the_range(make, values):
+    v = make(values)
+    assert vectors.normalize_inplace(v) == pytest.approx(math.hypot(*values))
+    assert [abs(x) for x in v if x] == pytest.approx([math.sqrt(0.5)] * 2)
 
 
 def test_normalizing_many():

@@ -26,7 +26,6 @@ import operator
 import os
 import secrets
 import struct
-import tempfile
 import threading
 import time
 import weakref
@@ -40,6 +39,7 @@ from neuralcore._calls import Caller, frame_room, resolve
 from neuralcore._progress import progress
 from neuralcore._wire.text import as_json
 from neuralcore.errors import InvalidRequest, NeuralCoreError, NotFound, RequestTimeout
+from neuralcore.fallback._finite import check_finite
 
 if TYPE_CHECKING:
     import numpy as np
@@ -154,17 +154,14 @@ class HNSWIndex:
         :param id: any integer of 64 bits; by default the next that is free.
         :param metadata: JSON values, kept with it.
         """
-        import numpy as np
-
-        (row,) = self._matrix([vector])
-        if not np.isfinite(row).all():
-            raise InvalidRequest("The vector has a value that is not finite.", code="NOT_FINITE")
+        rows = self._matrix([vector])
+        check_finite(rows, "vector")
         with self._lock:
             self._check_open()
             (chosen,) = self._chosen(None if id is None else [id], 1)
             kept = _json_objects([chosen], [metadata])
             self._waiting.pop(chosen, None)
-            self._waiting[chosen] = row.copy()
+            self._waiting[chosen] = rows[0].copy()
             self._note([chosen], kept)
             if len(self._waiting) >= _PIPELINE:
                 self._flush()
@@ -390,9 +387,9 @@ class HNSWIndex:
             crc = zlib.crc32(part, crc)
         head = _HEAD.pack(_MAGIC, _FORMAT, self.dimension, len(ids), len(text), crc, 0)
         target = Path(path)
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=target.name + ".")
+        temporary = target.with_name(f"{target.name}.{secrets.token_hex(4)}")
         try:
-            with os.fdopen(handle, "wb") as file:
+            with temporary.open("xb") as file:
                 for part in (head, *body):
                     file.write(part)
                 file.flush()
@@ -400,7 +397,7 @@ class HNSWIndex:
             os.replace(temporary, target)
         except BaseException:
             with contextlib.suppress(OSError):
-                os.unlink(temporary)
+                temporary.unlink()
             raise
 
     @classmethod

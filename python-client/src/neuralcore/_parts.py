@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 from neuralcore.errors import InvalidRequest, NotSupported, RequestTimeout
-from neuralcore.fallback.vectors import check_real, packed_rows
+from neuralcore.fallback.vectors import packed_rows, real_array
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,11 +85,12 @@ def matrix(value: ArrayLike, what: str) -> tuple[NDArray[np.float32], bool]:
     """
     import numpy as np
 
-    check_real(value)
     packed = packed_rows(value)
     try:
-        array = np.asarray(value, dtype=np.float32) if packed is None else packed
-    except (ValueError, TypeError) as e:
+        array = real_array(value, np.float32) if packed is None else packed
+    except InvalidRequest:
+        raise
+    except (ValueError, TypeError, OverflowError) as e:
         raise InvalidRequest(
             f"{what} cannot be made a matrix: {e}.", code="DIMENSION_MISMATCH"
         ) from e

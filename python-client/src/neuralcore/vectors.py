@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Literal, Union, cast
 from neuralcore._calls import Caller, frame_room
 from neuralcore._imports import import_atlas_json
 from neuralcore._index import HNSWIndex
-from neuralcore.errors import InvalidRequest
+from neuralcore.errors import InvalidRequest, NotSupported
 from neuralcore.fallback import _purepython
 from neuralcore.fallback import vectors as _local
 from neuralcore.fallback._finite import check_finite, check_vector, finite_score, finite_scores
@@ -103,12 +103,17 @@ def cosine_similarity(a: Vector, b: Vector) -> float:
     """
     # Two arrays of float32 are what counts: numkong takes 0.2 µs, and each call here a quarter.
     try:
-        if a.dtype is _float32 and b.dtype is _float32:  # type: ignore[union-attr]
-            distance = _angular(a, b)
+        if (
+            a.dtype is _float32  # type: ignore[union-attr]
+            and b.dtype is _float32  # type: ignore[union-attr]
+            # numkong takes negative strides, and those of zero, for none.
+            and a.flags.c_contiguous  # type: ignore[union-attr]
+            and b.flags.c_contiguous  # type: ignore[union-attr]
+        ):
+            distance: float = _angular(a, b)
             # Exactly 0 or 1 may be zero vectors, or squares that have vanished.
-            if distance.__class__ is float and 0.0 < distance <= 2.0 and distance != 1.0:
-                similarity: float = 1.0 - distance
-                return similarity
+            if 0.0 < distance <= 2.0 and distance != 1.0:
+                return 1.0 - distance
     except (AttributeError, ValueError, TypeError):
         pass
     return _any_cosine(a, b)
@@ -118,8 +123,20 @@ def _any_cosine(a: Any, b: Any) -> float:
     global _float32, _angular
     if _float32 is None and hasattr(a, "dtype") and _local.has_numpy():
         _float32, _angular = _local.pair_kernel()
+    return _pair(a, b, "cosine")
+
+
+def _pair(a: Any, b: Any, metric: str) -> float:
     _check_pair(a, b)
-    return finite_score(_local.pair(a, b, "cosine"), a, b)
+    try:
+        score = _local.pair(a, b, metric)
+    except InvalidRequest:
+        raise
+    except (TypeError, ValueError, OverflowError):
+        check_vector(a, "a")
+        check_vector(b, "b")
+        raise
+    return finite_score(score, a, b)
 
 
 _float32: Any = None
@@ -135,20 +152,17 @@ def cosine_distance(a: Vector, b: Vector) -> float:
 
 def euclidean_distance(a: Vector, b: Vector) -> float:
     """The length of the difference of two vectors."""
-    _check_pair(a, b)
-    return finite_score(_local.pair(a, b, "euclidean"), a, b)
+    return _pair(a, b, "euclidean")
 
 
 def squared_euclidean_distance(a: Vector, b: Vector) -> float:
     """The square of :func:`euclidean_distance`, which orders the same and costs no root."""
-    _check_pair(a, b)
-    return finite_score(_local.pair(a, b, "squared_euclidean"), a, b)
+    return _pair(a, b, "squared_euclidean")
 
 
 def dot_product(a: Vector, b: Vector) -> float:
     """The sum of the products of two vectors' components."""
-    _check_pair(a, b)
-    return finite_score(_local.pair(a, b, "dot_product"), a, b)
+    return _pair(a, b, "dot_product")
 
 
 def normalize(v: Vector) -> NDArray[np.float32]:
@@ -158,10 +172,16 @@ def normalize(v: Vector) -> NDArray[np.float32]:
     if not _local.has_numpy():
         check_vector(v, "v")
         return cast("NDArray[np.float32]", _purepython.normalize(list(v)))
-    unit = _local.normalize(v)
+    try:
+        unit = _local.unit(v)
+    except InvalidRequest:
+        raise
+    except (TypeError, ValueError, OverflowError):
+        check_vector(v, "v")
+        raise
     if len(unit) and not math.isfinite(unit[0]):
         check_vector(v, "v")
-    return unit
+    return unit.astype("float32")
 
 
 def normalize_inplace(v: Any) -> float:
@@ -173,19 +193,24 @@ def normalize_inplace(v: Any) -> float:
     """
     if _dimensions(v) != 1:
         raise InvalidRequest("normalize_inplace takes one vector.")
-    norm = math.hypot(*v) if not hasattr(v, "dtype") else _local.norm(v)
+    is_array = hasattr(v, "dtype")
+    if is_array and v.dtype.kind != "f":
+        raise InvalidRequest(f"An array of {v.dtype} cannot hold a vector of length one.")
+    try:
+        norm = _local.norm(v) if is_array else math.hypot(*v)
+    except (TypeError, OverflowError):
+        check_vector(v, "v")
+        raise
     if not math.isfinite(norm):
         check_vector(v, "v")
-    if norm == 0.0 or not math.isfinite(norm):
-        return float(norm)
-    if hasattr(v, "dtype"):
-        if v.dtype.kind != "f":
-            raise InvalidRequest(f"An array of {v.dtype} cannot hold a vector of length one.")
-        _local.divide_inplace(v, norm)
+    if norm == 0.0:
+        return 0.0
+    if is_array:
+        v[...] = _local.unit(v)
     else:
-        for i, x in enumerate(v):
-            v[i] = x / norm
-    return float(norm)
+        for i, x in enumerate(_purepython.normalize(v)):
+            v[i] = x
+    return norm
 
 
 def normalize_batch(vectors: Vectors) -> NDArray[np.float32]:
@@ -242,7 +267,7 @@ def cosine_similarity_batch(
     first = _one_of("queries", queries, "query", query)
     second = _one_of("documents", documents, "vectors", vectors)
     if _dimensions(first) == 1 and len(first):
-        one = first[None] if hasattr(first, "ndim") else [first]
+        one = first[None] if hasattr(first, "dtype") else [first]
         row: NDArray[np.float32] = _scores(one, second, DistanceMetric.COSINE, where)[0]
         return row
     return _scores(first, second, DistanceMetric.COSINE, where)
@@ -287,7 +312,11 @@ def top_k_similar(
 def _scores(
     queries: Any, documents: Any, metric: DistanceMetric, where: Where
 ) -> NDArray[np.float32]:
+    if where not in ("auto", "local", "daemon"):
+        raise InvalidRequest(f"where={where!r} is not one of 'auto', 'local', 'daemon'.")
     if not _local.has_numpy():
+        if where == "daemon":
+            raise NotSupported("where='daemon' needs NumPy, whose arrays are sent.")
         return cast("NDArray[np.float32]", _plain_scores(queries, documents, metric))
     import numpy as np
 
@@ -306,6 +335,10 @@ def _scores(
 
 def _plain_scores(queries: Any, documents: Any, metric: DistanceMetric) -> list[list[float]]:
     """Without NumPy: lists of floats, here."""
+    for rows in (queries, documents):
+        _check_sequence("This", rows)
+        for row in rows:
+            _check_sequence("This", row)
     lengths = [len(row) for row in [*queries, *documents]]
     for length in lengths:
         if length != lengths[0]:
@@ -318,8 +351,6 @@ def _plain_scores(queries: Any, documents: Any, metric: DistanceMetric) -> list[
 
 def _client_for(m: int, n: int, dimension: int, where: Where) -> Caller | None:
     """The client to send the work to, or None to do it here."""
-    if where not in ("auto", "local", "daemon"):
-        raise InvalidRequest(f"where={where!r} is not one of 'auto', 'local', 'daemon'.")
     if where == "local":
         return None
     if where == "auto":
@@ -353,16 +384,19 @@ def _remote_scores(
 def matrix(vectors: Any) -> NDArray[np.float32]:
     """n × d float32 from whatever the caller has.
 
-    :raises ValueError: if the rows differ in length.
+    :raises InvalidRequest: if the rows differ in length, or are not of numbers.
     """
+    _check_sequence("This", vectors)
     try:
         result = _local.as_matrix(vectors)
-    except ValueError:
-        lengths = [len(row) for row in vectors if hasattr(row, "__len__")]
+    except InvalidRequest:
+        raise
+    except (TypeError, ValueError, OverflowError) as e:
+        lengths = [len(row) for row in vectors if getattr(row, "ndim", hasattr(row, "__len__"))]
         different = next((n for n in lengths if n != lengths[0]), None)
-        if different is None:
-            raise
-        raise _length_mismatch(lengths[0], different) from None
+        if different is not None:
+            raise _length_mismatch(lengths[0], different) from None
+        raise InvalidRequest(f"A matrix (n × d) of real numbers is needed: {e}.") from e
     if result.ndim == 2:
         return result
     if result.size == 0:
@@ -372,22 +406,34 @@ def matrix(vectors: Any) -> NDArray[np.float32]:
 
 def _dimensions(value: Any) -> int:
     """1 for a vector, 2 for a matrix; an empty sequence counts as a vector."""
+    _check_sequence("This", value)
     ndim = getattr(value, "ndim", None)
     if ndim is not None:
         return int(ndim)
-    return 2 if len(value) and hasattr(value[0], "__len__") else 1
+    if not len(value):
+        return 1
+    return 1 + int(getattr(value[0], "ndim", hasattr(value[0], "__len__")))
 
 
 def _check_pair(a: Any, b: Any) -> None:
     for name, vector in (("a", a), ("b", b)):
-        if isinstance(vector, (str, bytes)) or not hasattr(vector, "__len__"):
-            raise InvalidRequest(
-                f"{name} is a {type(vector).__name__}; a vector is a sequence of numbers."
-            )
+        if vector.__class__ is not list:
+            _check_sequence(name, vector)
+            if getattr(vector, "ndim", 1) != 1:
+                raise InvalidRequest(
+                    f"{name} has {vector.ndim} axes; a vector has one, and for a matrix there is a "
+                    "batch function."
+                )
     if len(a) != len(b):
         raise _length_mismatch(len(a), len(b))
-    if getattr(a, "ndim", 1) != 1 or getattr(b, "ndim", 1) != 1:
-        raise InvalidRequest("Two vectors are needed; for a matrix there is a batch function.")
+
+
+def _check_sequence(name: str, value: Any) -> None:
+    if isinstance(value, (str, bytes, bytearray, dict)) or not hasattr(value, "__getitem__"):
+        raise InvalidRequest(
+            f"{name} is a {type(value).__name__}; a vector is a sequence of numbers, and a matrix "
+            "of vectors."
+        )
 
 
 def _length_mismatch(m: int, n: int) -> InvalidRequest:

@@ -28,9 +28,19 @@ def check_finite(vectors: NDArray[Any], meaning: str) -> None:
 
 
 def check_vector(vector: Iterable[float], meaning: str) -> None:
-    """:raises InvalidRequest: NOT_FINITE, with the index of the first value that is not."""
+    """:raises InvalidRequest: with the index of the first value that is no number, or, with the
+    code NOT_FINITE, no finite one."""
     for i, value in enumerate(vector):
-        if not math.isfinite(value):
+        try:
+            finite = math.isfinite(value)
+        except TypeError:
+            raise InvalidRequest(
+                f"{meaning}: the value at index {i} is a {type(value).__name__}; real numbers are "
+                "needed."
+            ) from None
+        except OverflowError:
+            raise _not_finite(meaning, f"index {i}", "beyond a float's range") from None
+        if not finite:
             raise _not_finite(meaning, f"index {i}", value)
 
 

@@ -30,6 +30,7 @@ _MAX_DIMENSION = 8192
 _MAX_NAME_BYTES = 256
 _MAX_ID = 1024
 _MAX_PAGE = 100_000
+_MAX_LINKS = 256
 _MAX_BREADTH = 1 << 16
 _MAX_PROBE = 1000
 
@@ -159,6 +160,7 @@ class Services:
             raise InvalidRequest(f"'dimension' is {dimension}; it must be at least 1.")
         if dimension > _MAX_DIMENSION:
             raise LimitExceeded(f"The dimension is {dimension}; {_MAX_DIMENSION} are allowed.")
+        _check_graph(params)
         if not isinstance(params.get("metadata") or {}, dict):
             raise InvalidRequest(f"'metadata' is {params['metadata']!r}; it must be an object.")
         if params.get("durable"):
@@ -293,6 +295,15 @@ class Services:
         if collection is None:
             raise NotFound(f"There is no collection {name!r}.", hint="Create it first.")
         return collection
+
+
+def _check_graph(params: Mapping[str, Any]) -> None:
+    """Refuses what no graph can have, though none is built here."""
+    m = _within(params, "m", 16, 2, _MAX_LINKS)
+    _within(params, "m0", 2 * m, m, 2 * _MAX_LINKS)
+    _within(params, "ef_construction", 200, 1, _MAX_BREADTH)
+    _within(params, "ef_search", 50, 1, _MAX_BREADTH)
+    _whole(params, "seed", 0)
 
 
 def _ids(sent: Any) -> list[Any]:

@@ -40,6 +40,10 @@ _FEW = 4
 _BLOCK = 1 << 22
 """How many scores are made at once where a block needs double precision."""
 
+_CANCELLED = 1e-8
+"""A squared distance below this share of the squares that it is the difference of has lost digits
+that float32 would show."""
+
 
 @functools.cache
 def has_numpy() -> bool:
@@ -62,13 +66,18 @@ def pair(a: Any, b: Any, metric: str) -> float:
     Sums are made in double precision whatever the input is.
     """
     if hasattr(a, "dtype") and hasattr(b, "dtype"):
-        if a.dtype.char == b.dtype.char == "f" and len(a):
-            simd = _simd()
-            if simd is not None:
-                try:
+        try:
+            # numkong reads on from the first value where strides are negative or zero.
+            if (
+                a.dtype.char == b.dtype.char == "f"
+                and a.flags.c_contiguous
+                and b.flags.c_contiguous
+            ):
+                simd = _simd() if len(a) else None
+                if simd is not None:
                     return simd[metric](a, b)
-                except ValueError:  # not contiguous
-                    pass
+        except (AttributeError, ValueError):  # no array of NumPy, another order of bytes
+            pass
         return _array_pair(a, b, metric)
     if _is_short(len(a)) and not hasattr(a, "dtype") and not hasattr(b, "dtype"):
         return _purepython.PAIR[metric](a, b)
@@ -86,7 +95,13 @@ def _is_short(length: int) -> bool:
 
 
 def _array_pair(a: Any, b: Any, metric: str) -> float:
-    x, y = _doubles(a), _doubles(b)
+    import numpy as np
+
+    with np.errstate(over="ignore", invalid="ignore"):  # beyond a double is infinite
+        return _score_of_doubles(_doubles(a), _doubles(b), metric)
+
+
+def _score_of_doubles(x: NDArray[np.float64], y: NDArray[np.float64], metric: str) -> float:
     if metric == "dot_product":
         return float(x.dot(y))
     if metric == "cosine":
@@ -105,27 +120,31 @@ def _packer(length: int, number: str) -> Callable[..., bytes]:
     return struct.Struct(f"{length}{number}").pack
 
 
-def check_real(v: Any) -> None:
-    """Refuses arrays, and lists of them, that NumPy would make floats of all the same.
+def real_array(v: Any, number: Any) -> NDArray[Any]:
+    """The values as an array of floats of that type; what is beyond its range is infinite.
 
-    :raises InvalidRequest: for complex numbers, texts and times.
+    :raises InvalidRequest: for complex numbers, texts, times and structures, of which NumPy would
+        make floats all the same.
+    :raises ValueError, TypeError, OverflowError: for what NumPy makes no floats of.
     """
-    if v.__class__ in _PLAIN and v:
-        v = v[0]
-    if getattr(getattr(v, "dtype", None), "kind", "f") in "cSUmM":
-        raise InvalidRequest(f"An array of {v.dtype} is no vector; real numbers are needed.")
+    import numpy as np
+
+    array = np.asarray(v)
+    if array.dtype.kind in "cSUVmM":
+        raise InvalidRequest(f"An array of {array.dtype} is no vector; real numbers are needed.")
+    with np.errstate(over="ignore"):
+        return array.astype(number, copy=False)
 
 
 def _doubles(v: Any) -> NDArray[np.float64]:
     import numpy as np
 
-    check_real(v)
     if v.__class__ in _PLAIN and 0 < len(v) <= _PACKABLE:
         try:
             return np.frombuffer(_packer(len(v), "d")(*v), dtype=np.float64)
         except (struct.error, OverflowError):  # NumPy says what is wrong, or knows what it is
             pass
-    return np.asarray(v, dtype=np.float64)
+    return real_array(v, np.float64)
 
 
 def packed_rows(rows: Any) -> Matrix | None:
@@ -182,20 +201,20 @@ def _simd() -> dict[str, Callable[[Any, Any], float]] | None:
     }
 
 
-def normalize(v: Any) -> Matrix:
-    """A float32 copy of length one; zero stays zero, all is NaN if a value is not finite."""
+def unit(v: Any) -> NDArray[np.float64]:
+    """A copy of length one; zero stays zero, all is NaN if a value is not finite."""
     import numpy as np
 
-    check_real(v)
-    x = np.asarray(v, dtype=np.float64)
+    x = _doubles(v)
     largest = float(np.max(np.abs(x))) if x.size else 0.0
     if not np.isfinite(largest):
-        return np.full(x.shape, np.nan, dtype=np.float32)
+        return np.full_like(x, np.nan)
     if largest == 0.0:
-        return np.zeros(x.shape, dtype=np.float32)
+        return np.zeros_like(x)
+    # By the largest first: of denormal numbers the inverse length is none.
     x = x / largest
-    unit: Matrix = (x / np.sqrt(np.dot(x, x))).astype(np.float32)
-    return unit
+    scaled: NDArray[np.float64] = x / np.sqrt(np.dot(x, x))
+    return scaled
 
 
 def norm(v: NDArray[Any]) -> float:
@@ -205,15 +224,8 @@ def norm(v: NDArray[Any]) -> float:
     largest = float(np.max(np.abs(v))) if v.size else 0.0
     if largest == 0.0 or not np.isfinite(largest):
         return largest
-    x = np.asarray(v, dtype=np.float64) / largest
-    return float(np.sqrt(np.dot(x, x)) * largest)
-
-
-def divide_inplace(v: NDArray[Any], norm: float) -> None:
-    """In two steps: the inverse of a small norm may be no number of the vector's type."""
-    import numpy as np
-
-    v[...] = (np.asarray(v, dtype=np.float64) / norm).astype(v.dtype)
+    x = v.astype(np.float64) / largest
+    return float(np.sqrt(np.dot(x, x))) * largest
 
 
 def to_distances(scores: Matrix, metric: str) -> Matrix:
@@ -238,7 +250,7 @@ def unit_rows(x: Matrix) -> Matrix:
         lengths: Any = np.sqrt(squares)
         units: Matrix = x / lengths[:, None]
     for i in np.flatnonzero(rough):
-        units[i] = normalize(x[i])
+        units[i] = unit(x[i])
     return units
 
 
@@ -315,20 +327,42 @@ def _squares(rows: Matrix) -> Matrix:
 
 
 def _distances(queries: Matrix, documents: Matrix, *, squared: bool) -> Matrix:
-    """|q|² + |d|² - 2·q·d, in double precision because the terms cancel."""
+    """|q|² + |d|² - 2·q·d, in double precision because the terms cancel, and of vectors moved to
+    the documents' centre, where the terms are small."""
     import numpy as np
 
     result = np.empty((len(queries), len(documents)), dtype=np.float32)
+    if not result.size:
+        return result
     wide_documents = documents.astype(np.float64)
+    centre = wide_documents.mean(axis=0)
+    wide_documents -= centre
     document_squares = np.einsum("ij,ij->i", wide_documents, wide_documents)
     step = max(1, _BLOCK // max(1, len(documents)))
     for start in range(0, len(queries), step):
-        block = queries[start : start + step].astype(np.float64)
-        squares = np.einsum("ij,ij->i", block, block)[:, None] + document_squares
-        squares -= 2.0 * (block @ wide_documents.T)
-        np.maximum(squares, 0.0, out=squares)
+        block = queries[start : start + step].astype(np.float64) - centre
+        terms = np.einsum("ij,ij->i", block, block)[:, None] + document_squares
+        squares = terms - 2.0 * (block @ wide_documents.T)
+        _recompute(squares, np.flatnonzero(squares < _CANCELLED * terms), block, wide_documents)
         result[start : start + step] = squares if squared else np.sqrt(squares)
     return result
+
+
+def _recompute(
+    squares: NDArray[np.float64],
+    pairs: NDArray[np.intp],
+    queries: NDArray[np.float64],
+    documents: NDArray[np.float64],
+) -> None:
+    """Puts Σ(q - d)² where the pairs, by their places in the flat matrix, have lost digits."""
+    import numpy as np
+
+    step = max(1, _BLOCK // max(1, documents.shape[1]))
+    for start in range(0, len(pairs), step):
+        some = pairs[start : start + step]
+        q, d = np.divmod(some, len(documents))
+        difference = queries[q] - documents[d]
+        squares.flat[some] = np.einsum("ij,ij->i", difference, difference)
 
 
 def top_k(row: NDArray[Any], k: int, metric: str) -> NDArray[np.int64]:
@@ -348,10 +382,10 @@ def top_k(row: NDArray[Any], k: int, metric: str) -> NDArray[np.int64]:
 def as_matrix(vectors: Sequence[Any] | NDArray[Any]) -> Matrix:
     """A C-contiguous float32 matrix, n × d; a copy only where needed.
 
-    :raises ValueError: if the rows differ in length or hold something that is not a number.
+    :raises ValueError, TypeError, OverflowError: if the rows differ in length or hold something
+        that is no real number.
     """
     import numpy as np
 
-    check_real(vectors)
     packed = packed_rows(vectors)
-    return np.ascontiguousarray(vectors, dtype=np.float32) if packed is None else packed
+    return np.ascontiguousarray(real_array(vectors, np.float32)) if packed is None else packed

@@ -120,8 +120,8 @@ def test_max_elements_grows(client, rows):
 
 def test_what_cannot_be_is_refused(client, rows):
     with HNSWIndex(16, client=client) as index:
-        with pytest.raises(ValueError, match="not finite"):
-            index.add([float("nan")] * 16)
+        with pytest.raises(ValueError, match="vector: the value at row 0, column 2 is nan"):
+            index.add([0.0, 1.0, float("nan")] + [0.0] * 13)
         with pytest.raises(ValueError, match="mismatch: 3 vs 16"):
             index.add([1.0, 2.0, 3.0])
         with pytest.raises(ValueError, match="2 ids came with 1"):
@@ -207,6 +207,9 @@ def test_save_and_load(client, rows, tmp_path):
         assert loaded.metadata(3) is None
         assert loaded.add(rows[1]) == 1001
     assert [p.name for p in tmp_path.iterdir()] == ["index.nc"]
+    # As any file that the process makes, not as a secret of its own.
+    (tmp_path / "other").touch()
+    assert path.stat().st_mode == (tmp_path / "other").stat().st_mode
 
 
 @pytest.mark.parametrize(

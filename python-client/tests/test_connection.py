@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import selectors
 import signal
 import threading
 import time
@@ -700,3 +701,34 @@ def test_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Endpoint.parse("tcp://h:7?token_file=/f").token_file == "/f"
     monkeypatch.setenv("NEURALCORE_TOKEN", "from the environment")
     assert Endpoint.parse("tcp://h:7").token == "from the environment"
+
+
+def test_closing_while_the_io_thread_begins_is_no_defect(
+    server: EchoServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, closed = threading.Event(), threading.Event()
+
+    class Slow(selectors.DefaultSelector):
+        """Has the connection's socket closed when it is about to be registered."""
+
+        def register(self, sock: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+            if data is not None:
+                begun.set()
+                closed.wait(10)
+            return super().register(sock, events, data)
+
+    monkeypatch.setattr(selectors, "DefaultSelector", Slow)
+    connection = Connection(Endpoint.parse(server.url))
+    connection.start()
+    assert begun.wait(10)
+    close = connection._messages.close
+
+    def close_and_wait() -> None:
+        close()
+        closed.set()
+        assert connection._io is not None
+        connection._io.join(10)
+
+    monkeypatch.setattr(connection._messages, "close", close_and_wait)
+    connection.close()
+    assert "defect" not in caplog.text

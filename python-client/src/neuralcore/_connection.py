@@ -386,14 +386,14 @@ class Connection:
             except NeuralCoreError as e:
                 logger.warning("closing with messages unsent: %s", e)
         self._closed = True
+        if self._io is not None:
+            self._io.stop()  # first, or it may look at a socket that is closed already
         self._lanes.close()
         self._messages.close()
         if self._calls is not None:
             self._calls.close()
-        if self._io is not None:
-            self._io.stop()
-            if not self._io.is_current():
-                self._io.join(1.0)
+        if self._io is not None and not self._io.is_current():
+            self._io.join(1.0)
         _open_connections.discard(self)
 
     def __repr__(self) -> str:

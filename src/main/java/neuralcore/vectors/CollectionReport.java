@@ -54,7 +54,7 @@ final class CollectionReport {
 
     /**
      * The share of the 10 nearest that searches find: some of the collection's own rows are asked
-     * for, as a search does it and exactly.
+     * for, as a search does it and exactly. Of rows that are equally near any will do.
      *
      * @param probes how many rows
      */
@@ -64,22 +64,27 @@ final class CollectionReport {
         for (StoredRow row : collection.sample(probes)) {
             float[] vector = row.vector();
             if (vector != null) {
-                List<Long> usual = probe(collection, vector, false, parallel);
-                List<Long> exact = probe(collection, vector, true, parallel);
+                List<Hit> exact = probe(collection, vector, true, parallel);
+                List<Object> nearest = exact.stream().map(hit -> hit.row().order()).toList();
+                float last = exact.getLast().score();
                 wanted += exact.size();
-                found += (int) exact.stream().filter(usual::contains).count();
+                for (Hit hit : probe(collection, vector, false, parallel)) {
+                    boolean isAsNear =
+                            collection.metric().higherIsNearer()
+                                    ? hit.score() >= last
+                                    : hit.score() <= last;
+                    found += isAsNear || nearest.contains(hit.row().order()) ? 1 : 0;
+                }
             }
         }
         return wanted == 0 ? 1.0 : (double) found / wanted;
     }
 
-    private static List<Long> probe(
+    private static List<Hit> probe(
             Collection collection, float[] vector, boolean exact, Parallel parallel) {
         Scope everywhere = Scope.of(Scope.EVERYWHERE);
         Query query =
                 new Query(vector, vector.length, PROBED, everywhere, null, false, false, exact, 0);
-        return collection.search(query, parallel).hits().getFirst().stream()
-                .map(hit -> hit.row().order())
-                .toList();
+        return collection.search(query, parallel).hits().getFirst();
     }
 }

@@ -7,7 +7,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import neuralcore.vectors.filter.FilterParser;
-import neuralcore.wire.ErrorCode;
+import neuralcore.vectors.store.Disk;
 import neuralcore.wire.NeuralCoreException;
 import neuralcore.wire.Params;
 import neuralcore.wire.Reply;
@@ -273,8 +273,7 @@ public final class CollectionRequests {
         try {
             return Reply.of(Map.of("written", collection(request).snapshot()));
         } catch (IOException e) {
-            throw new NeuralCoreException(
-                    ErrorCode.STORAGE_FAILED, "The snapshot could not be written: " + e, e);
+            throw Disk.unwritable("The snapshot could not be written: " + e, e);
         }
     }
 

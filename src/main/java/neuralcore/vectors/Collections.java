@@ -10,6 +10,7 @@ import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.Executor;
 import java.util.random.RandomGenerator;
 import neuralcore.vectors.simd.Kernels;
+import neuralcore.vectors.store.Disk;
 import neuralcore.vectors.store.CollectionFiles;
 import neuralcore.vectors.store.Descriptor;
 import neuralcore.vectors.store.StoreFolder;
@@ -296,8 +297,7 @@ public final class Collections implements AutoCloseable {
     }
 
     private static NeuralCoreException storageFailed(String what, IOException reason) {
-        return new NeuralCoreException(
-                ErrorCode.STORAGE_FAILED, "%s: %s".formatted(what, reason), reason);
+        return Disk.unwritable("%s: %s".formatted(what, reason), reason);
     }
 
     private static void checkName(String name) {

@@ -105,7 +105,7 @@ class GraphTraversalTest {
         }
         Collection equal = collections.create("equal", DIMENSION, Metric.COSINE, false);
         put(equal, 0, copies);
-        assertThat(equal.describe()).as("seed %d", seed).containsEntry("traversal", "int8");
+        assertWalked(equal, "int8");
         collections.close();
     }
 

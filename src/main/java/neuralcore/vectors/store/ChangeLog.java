@@ -95,7 +95,8 @@ final class ChangeLog implements AutoCloseable {
             start++;
         }
         if (segments.isEmpty() || segments.get(start).first() > after + 1) {
-            throw Damage.missing(folder.resolve(name(after + 1)), "the changes in it are lost");
+            throw Damage.missing(
+                    folder.resolve(name(after + 1)), "no snapshot has the changes in it either");
         }
         long next = segments.get(start).first();
         LogReader.End end = new LogReader.End(0, next, 0);
@@ -283,9 +284,7 @@ final class ChangeLog implements AutoCloseable {
     }
 
     private NeuralCoreException unwritable(IOException reason) {
-        boolean full = String.valueOf(reason.getMessage()).contains("No space left");
-        return new NeuralCoreException(
-                full ? ErrorCode.STORAGE_FULL : ErrorCode.STORAGE_FAILED,
+        return Disk.unwritable(
                 "%s could not be written: %s. What was acknowledged is safe; %s."
                         .formatted(
                                 current.file(),

@@ -3,6 +3,8 @@ package neuralcore.vectors.store;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
+import neuralcore.wire.ErrorCode;
+import neuralcore.wire.NeuralCoreException;
 
 /**
  * What the store asks of a disk when it writes. Reading goes by path. A test puts one in its place
@@ -22,6 +24,13 @@ public interface Disk {
 
     /** Makes new, renamed and deleted names in a folder last. */
     void syncFolder(Path folder) throws IOException;
+
+    /** The error of what could not be written: whether for want of room, the code says. */
+    static NeuralCoreException unwritable(String message, IOException reason) {
+        boolean full = String.valueOf(reason.getMessage()).contains("No space left");
+        return new NeuralCoreException(
+                full ? ErrorCode.STORAGE_FULL : ErrorCode.STORAGE_FAILED, message, reason);
+    }
 
     /** A file that is written from its beginning to its end. Not thread-safe, but for sync. */
     interface Appender extends AutoCloseable {

@@ -230,6 +230,13 @@ def test_distances_of_near_vectors_far_from_the_origin(queries):
     assert result[0][0] == (0, 0.0)
 
 
+def test_distances_of_small_vectors_beside_a_large_one():
+    documents = np.array([[1.0], [3e-20], [1e-40]], np.float32)
+    distances = vectors.pairwise_distances(documents, where="local")
+    assert distances[1, 2] == pytest.approx(3e-20)
+    assert distances[0, 1] == 1.0
+
+
 @pytest.mark.parametrize("wrong", [np.array([1 + 2j, 3j]), np.array(["1", "2"])])
 def test_what_numpy_would_make_numbers_of_is_refused(wrong):
     for call in (

@@ -343,7 +343,8 @@ def _distances(queries: Matrix, documents: Matrix, *, squared: bool) -> Matrix:
         block = queries[start : start + step].astype(np.float64) - centre
         terms = np.einsum("ij,ij->i", block, block)[:, None] + document_squares
         squares = terms - 2.0 * (block @ wide_documents.T)
-        _recompute(squares, np.flatnonzero(squares < _CANCELLED * terms), block, wide_documents)
+        cancelled = np.flatnonzero(squares < _CANCELLED * terms)
+        _recompute(squares, cancelled, queries[start : start + step], documents)
         result[start : start + step] = squares if squared else np.sqrt(squares)
     return result
 
@@ -351,8 +352,8 @@ def _distances(queries: Matrix, documents: Matrix, *, squared: bool) -> Matrix:
 def _recompute(
     squares: NDArray[np.float64],
     pairs: NDArray[np.intp],
-    queries: NDArray[np.float64],
-    documents: NDArray[np.float64],
+    queries: Matrix,
+    documents: Matrix,
 ) -> None:
     """Puts Σ(q - d)² where the pairs, by their places in the flat matrix, have lost digits."""
     import numpy as np
@@ -361,7 +362,7 @@ def _recompute(
     for start in range(0, len(pairs), step):
         some = pairs[start : start + step]
         q, d = np.divmod(some, len(documents))
-        difference = queries[q] - documents[d]
+        difference = np.subtract(queries[q], documents[d], dtype=np.float64)
         squares.flat[some] = np.einsum("ij,ij->i", difference, difference)
 
 

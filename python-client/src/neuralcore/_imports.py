@@ -12,7 +12,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from neuralcore import _parts
 from neuralcore.errors import InvalidRequest
+from neuralcore.fallback._finite import check_finite
 
 if TYPE_CHECKING:
     import numpy as np
@@ -89,8 +91,8 @@ def import_atlas_json(collection: Collection, path: str | os.PathLike[str]) -> i
 
     Such a file is JSON: namespaces, each an object of id → ``{"id", "values", "metadata"}``.
 
-    :raises InvalidRequest: if it is not, or if vectors of a namespace differ in length; then
-        nothing was put.
+    :raises InvalidRequest: if it is not, or if a vector has not the collection's length, or a value
+        that is no finite number; then nothing was put.
     """
     try:
         content = json.loads(Path(path).read_bytes())
@@ -99,17 +101,20 @@ def import_atlas_json(collection: Collection, path: str | os.PathLike[str]) -> i
     if not isinstance(content, Mapping):
         raise InvalidRequest(f"{path} is not a vector file: it does not hold an object.")
     saved = list(_namespaces(path, content))
+    lengths = {part.vectors.shape[1] for part in saved}
+    if len(lengths) > 1:
+        raise InvalidRequest(f"{path}: its vectors differ in length: {sorted(lengths)}.")
     for part in saved:
         collection.upsert(part.ids, part.vectors, part.metadata, namespace=part.namespace)
     return sum(len(part.ids) for part in saved)
 
 
 def _namespaces(path: str | os.PathLike[str], content: Mapping[str, Any]) -> Iterator[_Saved]:
-    import numpy as np
-
     for namespace, entries in content.items():
         if not isinstance(entries, Mapping):
             raise InvalidRequest(f"{path}: namespace {namespace!r} is not an object.")
+        if namespace == "*":
+            raise InvalidRequest(f"{path}: a namespace cannot be '*', which means all of them.")
         ids, values, metadata = [], [], []
         for key, entry in entries.items():
             if not isinstance(entry, Mapping) or not isinstance(entry.get("values"), list):
@@ -119,8 +124,7 @@ def _namespaces(path: str | os.PathLike[str], content: Mapping[str, Any]) -> Ite
             given = entry.get("metadata")
             metadata.append(dict(given) if isinstance(given, Mapping) else {})
         if ids:
-            try:
-                vectors = np.array(values, dtype=np.float32)
-            except (ValueError, TypeError) as e:
-                raise InvalidRequest(f"{path}: the vectors of {namespace!r} differ: {e}.") from e
+            what = f"{path}: the vectors of {namespace!r}"
+            vectors, _ = _parts.matrix(values, what)
+            check_finite(vectors, what)
             yield _Saved(namespace, ids, vectors, metadata)

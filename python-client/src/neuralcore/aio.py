@@ -274,7 +274,8 @@ class AsyncClient:
 
         Args:
             dimension: makes the collection if there is none; if there is one, it must have this
-                dimension and metric. None asks nothing of the daemon.
+                dimension and metric, and be durable or not as is asked for; its other options stay.
+                None asks nothing of the daemon.
             metric: cosine, dot_product (inner_product), euclidean or squared_euclidean.
             durable: False keeps it in the daemon's memory alone. By default a daemon keeps it on
                 disk, and the fallback, which has none, in memory.

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from neuralcore.errors import NeuralCoreError, StorageError
+from neuralcore.errors import InvalidRequest, NeuralCoreError, StorageError
 from neuralcore.testing import RunningDaemon
 
 DIMENSION = 16
@@ -43,6 +43,11 @@ def test_a_stop_keeps_collections_and_nothing_else(running: RunningDaemon) -> No
         kept.delete([3])
         kept.upsert(["x"], vectors([99]), texts=["words"], namespace="other")
         client.collection("fleeting", DIMENSION, durable=False).upsert([1], vectors([1]))
+        for name, durable, what in (("fleeting", True, "memory"), ("kept", False, "on disk")):
+            with pytest.raises(InvalidRequest, match=what) as refusal:
+                client.collection(name, DIMENSION, durable=durable)
+            assert refusal.value.code == "ALREADY_EXISTS"
+            assert client.collection(name, DIMENSION).count() > 0
         dropped = client.collection("Größe/..", DIMENSION)
         dropped.upsert([1], vectors([1]))
     running.stop()

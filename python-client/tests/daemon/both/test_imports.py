@@ -105,7 +105,12 @@ def test_vectors_of_atlas(client, tmp_path):
             ([1], "does not hold an object"),
             ({"a": [1]}, "'a' is not an object"),
             ({"a": {"x": {"values": 3}}}, "no list of values"),
-            ({"a": {"x": entry(1), "y": {"values": [1.0]}}}, "differ"),
+            ({"a": {"x": entry(1), "y": {"values": [1.0]}}}, "cannot be made a matrix"),
+            # What stands before it is not put either.
+            ({"a": {"x": entry(1)}, "b": {"y": {"values": [1.0]}}}, "differ in length"),
+            ({"a": {"x": entry(1)}, "b": {"y": {"values": [None] * 12}}}, "row 0, column 0 is nan"),
+            ({"a": {"x": entry(1)}, "b": {"y": {"values": ["1"] * 12}}}, "real numbers"),
+            ({"a": {"x": entry(1)}, "*": {"y": entry(1)}}, "cannot be '\\*'"),
         ):
             path.write_text(json.dumps(bad))
             with pytest.raises(InvalidRequest, match=message):
@@ -113,6 +118,7 @@ def test_vectors_of_atlas(client, tmp_path):
         path.write_text("{")
         with pytest.raises(InvalidRequest, match="not JSON"):
             import_atlas_json(collection, path)
-        assert collection.count() == 6
+        assert (collection.count(), collection.count(namespace="a")) == (6, 5)
+        assert collection.get(["x"], namespace="a") == []
     finally:
         collection.drop()

@@ -65,7 +65,7 @@ final class CollectionReport {
             float[] vector = row.vector();
             if (vector != null) {
                 List<Hit> exact = probe(collection, vector, true, parallel);
-                List<Object> nearest = exact.stream().map(hit -> hit.row().order()).toList();
+                List<Long> nearest = exact.stream().map(hit -> hit.row().order()).toList();
                 float last = exact.getLast().score();
                 wanted += exact.size();
                 for (Hit hit : probe(collection, vector, false, parallel)) {

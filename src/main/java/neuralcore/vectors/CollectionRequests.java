@@ -8,6 +8,7 @@ import java.util.Locale;
 import java.util.Map;
 import neuralcore.vectors.filter.FilterParser;
 import neuralcore.vectors.store.Disk;
+import neuralcore.wire.ErrorCode;
 import neuralcore.wire.NeuralCoreException;
 import neuralcore.wire.Params;
 import neuralcore.wire.Reply;
@@ -47,7 +48,16 @@ public final class CollectionRequests {
             throw NeuralCoreException.invalid(
                     "'owner' goes with durable=false; what is on disk outlives its process.");
         }
-        collections.create(spec, params.bool("exist_ok", false));
+        Collection there = collections.create(spec, params.bool("exist_ok", false));
+        boolean durable = there.info().durable();
+        if (params.has("durable") && durable != spec.durable()) {
+            throw new NeuralCoreException(
+                    ErrorCode.ALREADY_EXISTS,
+                    "Collection '%s' exists, and is %s; choose another name or drop it."
+                            .formatted(
+                                    spec.name(),
+                                    durable ? "kept on disk" : "in the daemon's memory alone"));
+        }
         collections.belongsTo(spec.name(), owner);
         return Reply.of(Map.of());
     }

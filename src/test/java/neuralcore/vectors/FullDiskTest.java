@@ -72,7 +72,8 @@ class FullDiskTest {
                     new CollectionRequests(collections, Parallel.sequential());
             Collection collection = collections.create("c", 2, Metric.COSINE, false);
             collection.upsert(new Batch(List.of(1L), new float[] {1, 2}, null), 2);
-            Request snapshot = new Request("snapshot", new Params(Map.of("collection", "c")), List.of());
+            Request snapshot =
+                    new Request("snapshot", new Params(Map.of("collection", "c")), List.of());
             full = true;
             assertFull(() -> requests.snapshot(snapshot));
             assertFull(() -> collections.create("d", 2, Metric.COSINE, false));

@@ -88,8 +88,8 @@ def matrix(value: ArrayLike, what: str) -> tuple[NDArray[np.float32], bool]:
     packed = packed_rows(value)
     try:
         array = real_array(value, np.float32) if packed is None else packed
-    except InvalidRequest:
-        raise
+    except InvalidRequest as e:
+        raise InvalidRequest(f"{what}: {e}") from e
     except (ValueError, TypeError, OverflowError) as e:
         raise InvalidRequest(
             f"{what} cannot be made a matrix: {e}.", code="DIMENSION_MISMATCH"

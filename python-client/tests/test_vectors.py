@@ -230,6 +230,25 @@ def test_distances_of_near_vectors_far_from_the_origin(queries):
     assert result[0][0] == (0, 0.0)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("queries", [1, 40])
+def test_products_whose_terms_are_beyond_float32_are_numbers(queries):
+    random_numbers = np.random.default_rng(3)
+    a = (random_numbers.normal(size=(queries, 512)) * 1e25).astype(np.float32)
+    b = (random_numbers.normal(size=(30, 512)) * 1e25).astype(np.float32)
+    b[1] = -b[0]
+    b[2] = np.where(np.arange(512) % 2, a[0], 0)
+    b[3, ::2], b[3, 1::2] = a[0, 1::2], -a[0, ::2]  # the sum of which is 0, the terms are not
+    result = vectors.top_k_similar(a, b, 30, metric="dot_product", where="local")
+    for query, row in zip(a, result, strict=True):
+        for i, score in row:
+            exact = reference(query, b[i], "dot_product")
+            if abs(exact) > 3.41e38:
+                assert score == math.copysign(math.inf, exact)
+            else:
+                assert score == pytest.approx(exact, abs=allowed(query, b[i], "dot_product"))
+
+
 def test_distances_of_small_vectors_beside_a_large_one():
     documents = np.array([[1.0], [3e-20], [1e-40]], np.float32)
     distances = vectors.pairwise_distances(documents, where="local")

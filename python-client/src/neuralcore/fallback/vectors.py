@@ -272,9 +272,21 @@ def scores(queries: Matrix, documents: Matrix, metric: str) -> Matrix:
         product: Matrix = units @ others.T
         return np.clip(product, -1.0, 1.0, out=product)
     if metric == "dot_product":
-        products: Matrix = queries @ documents.T
-        return products
+        return _products(queries, documents)
     return _distances(queries, documents, squared=metric == "squared_euclidean")
+
+
+def _products(queries: Matrix, documents: Matrix) -> Matrix:
+    """Infinite where beyond float32. Terms beyond it of both signs leave NaN in a sum that may be
+    within it; in double precision they do not."""
+    import numpy as np
+
+    with np.errstate(over="ignore", invalid="ignore"):
+        products: Matrix = queries @ documents.T
+        rows = np.flatnonzero(np.isnan(products.sum(axis=1)))
+        if len(rows):
+            products[rows] = queries[rows].astype(np.float64) @ documents.T.astype(np.float64)
+    return products
 
 
 def _few_cosines(queries: Matrix, documents: Matrix) -> Matrix | None:

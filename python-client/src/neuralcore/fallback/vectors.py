@@ -130,6 +130,8 @@ def real_array(v: Any, number: Any) -> NDArray[Any]:
     import numpy as np
 
     array = np.asarray(v)
+    if array.dtype == number:
+        return array
     if array.dtype.kind in "cSUVmM":
         raise InvalidRequest(f"An array of {array.dtype} is no vector; real numbers are needed.")
     with np.errstate(over="ignore"):

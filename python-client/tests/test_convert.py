@@ -30,6 +30,12 @@ def test_a_files_form_is_told(tmp_path):
     done = convert("describe", network)
     assert done.returncode == 1
     assert "is no valid network" in done.stderr
+    for action, *more in (["fp16"], ["opset"], ["int8", tmp_path / "tokenizer.json"]):
+        for path in (network, tmp_path / "nothing.onnx"):
+            done = convert(action, path, *more, tmp_path / "made")
+            assert (done.returncode, action) == (1, action)
+            assert f"{path} is no valid network" in done.stderr
+            assert "Traceback" not in done.stderr
 
 
 def test_other_forms_keep_what_it_does(tmp_path):

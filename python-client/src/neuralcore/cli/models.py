@@ -25,7 +25,6 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--revision", default="main", help="pull: default: %(default)s")
     parser.add_argument("--source", type=Path, help="convert: a Hugging Face folder to begin with")
     parser.add_argument("--form", choices=["int8", "fp16"], default="int8", help="convert: to what")
-    parser.add_argument("--heads", type=int, default=12, help="convert: default: %(default)s")
     parser.add_argument("--cosine", type=float, default=0.99, help="convert: least, of every text")
 
 
@@ -40,6 +39,8 @@ def run(options: Namespace) -> int:
                 "neuralcore.embedding.models", {"all": True}, timeout=options.timeout
             )
     if options.action == "list":
+        for fault in known.get("faults", ()):
+            print(f"neuralcore: {fault}", file=sys.stderr)
         return _list(options, known["models"])
     if not options.name:
         raise InvalidRequest(f"models {options.action} wants the name of a model.")
@@ -84,6 +85,11 @@ def _pull(options: Namespace, name: str, found: dict[str, Any] | None, folder: P
         output.as_json({"model": name, "folder": str(where)})
     else:
         print(f"{name} is in {where}; it is loaded when it is first asked for.")
+        if found is None:
+            print(
+                f"Nothing describes it yet: write what its authors say of it into"
+                f" {folder / 'models.yaml'}, such as\n    {name}: {{dimension: 384, pooling: mean}}"
+            )
     return 0
 
 
@@ -105,8 +111,6 @@ def _convert(options: Namespace, name: str, found: dict[str, Any] | None, folder
             str(place / "tokenizer.json"),
             str(place),
             *("--max-tokens", str(min(512, found["max_tokens"]))),
-            *("--heads", str(options.heads)),
-            *("--hidden", str(found["dimension"])),
             *("--pooling", found["pooling"]),
             *("--cosine", str(options.cosine)),
         ]

@@ -29,8 +29,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.add_argument("tokenizer", type=Path, help="its tokenizer.json")
         parser.add_argument("folder", type=Path, help="where model_int8.onnx and .json go")
         parser.add_argument("--max-tokens", type=int, default=256)
-        parser.add_argument("--heads", type=int, default=12)
-        parser.add_argument("--hidden", type=int, default=384, help="dimension of the vectors")
         parser.add_argument("--pooling", choices=["mean", "cls"], default="mean")
         parser.add_argument("--cosine", type=float, default=0.99, help="least for every text")
     elif action != "describe":
@@ -78,8 +76,6 @@ def _int8(options: argparse.Namespace) -> int:
         options.onnx,
         options.tokenizer,
         options.max_tokens,
-        options.heads,
-        options.hidden,
         options.pooling,
     )
     options.folder.mkdir(parents=True, exist_ok=True)

@@ -34,13 +34,7 @@ def describe(path: Path) -> dict[str, Any]:
 
     :raises ValueError: if it is no valid network.
     """
-    import onnx
-
-    try:
-        onnx.checker.check_model(str(path))
-        model = onnx.load(str(path))
-    except Exception as error:  # of several kinds, none of them documented
-        raise ValueError(f"{path} is no valid network: {error}") from error
+    model = load(path)
     return {
         "file": str(path),
         "bytes": path.stat().st_size,
@@ -51,12 +45,26 @@ def describe(path: Path) -> dict[str, Any]:
     }
 
 
+def load(path: Path) -> Any:
+    """A network, checked by ONNX's own checker.
+
+    :raises ValueError: if it is none.
+    """
+    import onnx
+
+    try:
+        onnx.checker.check_model(str(path))
+        return onnx.load(str(path))
+    except Exception as error:  # of several kinds, none of them documented
+        raise ValueError(f"{path} is no valid network: {error}") from error
+
+
 def to_float16(source: Path, target: Path) -> None:
     """Weights and products in float16, inputs and outputs as they were. For GPUs."""
     import onnx
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
-    made = convert_float_to_float16(onnx.load(str(source)), keep_io_types=True)
+    made = convert_float_to_float16(load(source), keep_io_types=True)
     onnx.checker.check_model(made)
     onnx.save(made, str(target))
 
@@ -69,15 +77,16 @@ def to_opset(source: Path, target: Path, opset: int) -> None:
     import onnx
     from onnx import version_converter
 
+    model = load(source)
     try:
-        made = version_converter.convert_version(onnx.load(str(source)), opset)
+        made = version_converter.convert_version(model, opset)
     except Exception as error:  # RuntimeError, or what the converter's own code raises
         raise ValueError(f"{source} cannot be had in opset {opset}: {error}") from error
     onnx.save(made, str(target))
 
 
 def export(folder: Path, target: Path, opset: int = 17) -> None:
-    """``model.onnx`` and ``tokenizer.json`` of a folder with a Hugging Face model.
+    """``model.onnx``, ``tokenizer.json`` and ``config.json`` of a folder with a Hugging Face model.
 
     Nothing is fetched, and no code of the folder's is run.
 
@@ -116,6 +125,7 @@ def export(folder: Path, target: Path, opset: int = 17) -> None:
         opset_version=opset,
         dynamo=False,
     )
+    shutil.copyfile(folder / "config.json", target / "config.json")
     given = folder / "tokenizer.json"
     if given.exists():
         shutil.copyfile(given, target / "tokenizer.json")

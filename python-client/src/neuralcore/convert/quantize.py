@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuralcore.convert import calibration
+from neuralcore.convert.forms import load
 from neuralcore.convert.graph import Floats, Rewriter, Site, constants, sites, smoothing
 
 # Strengths of SmoothQuant that are tried; none means no division. Best on calibration texts wins.
@@ -35,8 +36,6 @@ class Model:
     onnx: Path
     tokenizer: Path
     max_tokens: int = 256
-    heads: int = 12
-    hidden: int = 384
     pooling: str = "mean"
 
 
@@ -113,11 +112,18 @@ def fused(model: Model) -> Any:
 
     options = FusionOptions("bert")
     options.use_multi_head_attention = True
+    # How many heads there are, and of what size, is found in most networks; this is for the others.
+    beside = model.onnx.with_name("config.json")
+    config = json.loads(beside.read_bytes()) if beside.exists() else {}
+    heads, hidden = config.get("num_attention_heads", 0), config.get("hidden_size", 0)
     made = optimizer.optimize_model(
-        str(model.onnx), "bert", model.heads, model.hidden, options, opt_level=0
+        str(model.onnx), "bert", heads, hidden, options, opt_level=0
     ).model
     if not any(node.op_type == "MultiHeadAttention" for node in made.graph.node):
-        raise ValueError(f"{model.onnx} is no BERT that can be quantized: no attention was found.")
+        raise ValueError(
+            f"{model.onnx} is no BERT that can be quantized: no attention was found."
+            + ("" if heads else f" If it is one, put its config.json beside it: {beside}.")
+        )
     return made
 
 
@@ -133,10 +139,12 @@ def quantize(
     """
     import onnx
 
+    original = load(model.onnx)
     source = fused(model)
     texts = calibration.texts()
     embedder = Embedder(model, texts)
-    exact, exact_seconds = embedder.vectors(_session(source))
+    exact, _ = embedder.vectors(_session(original))
+    _, exact_seconds = embedder.vectors(_session(source))
     matrices = constants(source)
     places = sites(source)
     largest = _largest_activations(source, places, embedder)
@@ -170,7 +178,7 @@ def quantize(
     onnx.save(made, str(target))
     cosines = (vectors * exact).sum(axis=1)
     probes = Embedder(model, PROBES)
-    golden, _ = probes.vectors(_session(source))
+    golden, _ = probes.vectors(_session(original))
     return Report(
         cosine_minimum=float(cosines.min()),
         cosine_mean=float(cosines.mean()),

@@ -10,8 +10,8 @@ from typing import ClassVar
 
 import pytest
 
-from neuralcore import pull
-from neuralcore.errors import NeuralCoreError, NotFound, Unavailable
+from neuralcore import cli, pull
+from neuralcore.errors import InvalidRequest, NeuralCoreError, NotFound, Unavailable
 
 NETWORK = bytes(range(256)) * 9000
 TOKENIZER = b'{"a": 1}'
@@ -19,16 +19,23 @@ BASE = "/org/tiny/resolve/main"
 
 
 class Hub(http.server.BaseHTTPRequestHandler):
-    """Sends the network's asker on, as the hub does, and can break off or lie."""
+    """Sends the network's asker on, as the hub does, and can break off, lie or refuse."""
+
+    protocol_version = "HTTP/1.1"
 
     files: ClassVar = {"/bytes": NETWORK, f"{BASE}/tokenizer.json": TOKENIZER}
     breaks_after = 0
     lies = False
+    chunked = False
+    refuses = 0
     asked: ClassVar[list[tuple[str, str | None]]] = []
 
     def do_GET(self):
         kind = type(self)
         kind.asked.append((self.path, self.headers.get("Range")))
+        if kind.refuses:
+            self.send_error(kind.refuses)
+            return
         if self.path == f"{BASE}/onnx/model.onnx":
             digest = hashlib.sha256(b"" if kind.lies else NETWORK).hexdigest()
             self.send_response(302)
@@ -45,10 +52,17 @@ class Hub(http.server.BaseHTTPRequestHandler):
         if given := self.headers.get("Range"):
             start = int(given.removeprefix("bytes=").rstrip("-"))
         self.send_response(206 if start else 200)
+        if kind.chunked:
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            self.close_connection = True
+            self.wfile.write(b"ffffff\r\n" + content[start : start + 10_000])
+            return
         self.send_header("Content-Length", str(len(content) - start))
         self.end_headers()
         if kind.breaks_after and self.path == "/bytes":
             content = content[: start + kind.breaks_after]
+            self.close_connection = True
         self.wfile.write(content[start:])
 
     def log_message(self, *arguments):
@@ -57,7 +71,7 @@ class Hub(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def hub():
-    Hub.asked, Hub.breaks_after, Hub.lies = [], 0, False
+    Hub.asked, Hub.breaks_after, Hub.lies, Hub.chunked, Hub.refuses = [], 0, False, False, 0
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -125,3 +139,50 @@ def test_the_server_can_be_chosen(monkeypatch):
     monkeypatch.setenv("HF_ENDPOINT", "http://mirror.test/")
     assert pull.mirror() == "http://mirror.test"
     assert pull.mirror("http://other.test/hub/") == "http://other.test/hub"
+
+
+def test_an_answer_in_chunks_that_breaks_off(hub, tmp_path):
+    Hub.chunked = True
+    with pytest.raises(Unavailable, match="broke off"):
+        pull.pull("tiny", "org/tiny", tmp_path, hub)
+    Hub.chunked = False
+    assert (pull.pull("tiny", "org/tiny", tmp_path, hub) / "model.onnx").read_bytes() == NETWORK
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_repository_that_is_not_public(hub, tmp_path, status):
+    Hub.refuses = status
+    with pytest.raises(NotFound, match=f"refused .{status}.*not public"):
+        pull.pull("tiny", "org/tiny", tmp_path, hub)
+
+
+@pytest.mark.parametrize("server", ["http://127.0.0.1:1/a b", "127.0.0.1:1", "http://[", "x://y"])
+def test_an_address_that_is_none(tmp_path, server):
+    with pytest.raises(Unavailable, match="cannot be reached"):
+        pull.pull("tiny", "org/tiny", tmp_path, server)
+
+
+@pytest.mark.parametrize("name", ["..", "", "a b", "../up", "a/b", ".hidden"])
+def test_a_name_that_is_none(hub, tmp_path, name):
+    with pytest.raises(InvalidRequest, match="cannot be a model's name"):
+        pull.pull(name, "org/tiny", tmp_path / "models", hub)
+    assert not (tmp_path / "models").exists()
+
+
+@pytest.mark.parametrize("content", ["{nonsense", "[1]", "\0"])
+def test_a_damaged_manifest(hub, tmp_path, content):
+    manifest = tmp_path / "tiny" / "manifest.json"
+    manifest.parent.mkdir()
+    manifest.write_text(content)
+    with pytest.raises(NeuralCoreError, match=r"manifest\.json is no manifest; delete it"):
+        pull.pull("tiny", "org/tiny", tmp_path, hub)
+
+
+def test_the_command_says_in_a_line_what_went_wrong(hub, tmp_path, capsys):
+    pulled = ["models", "pull", "tiny", "--repository", "org/tiny", "--mirror", hub]
+    (tmp_path / "file").touch()
+    assert cli.main([*pulled, "--models", str(tmp_path / "file")]) == 1
+    assert "Not a directory" in capsys.readouterr().err
+    assert cli.main([*pulled, "--models", str(tmp_path)]) == 0
+    told = capsys.readouterr().out
+    assert f"{tmp_path / 'models.yaml'}, such as\n    tiny: {{dimension" in told

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import http.client
 import json
 import os
 import re
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from neuralcore.errors import NeuralCoreError, NotFound, Unavailable
+from neuralcore.errors import InvalidRequest, NeuralCoreError, NotFound, Unavailable
 
 MIRROR = "https://huggingface.co"
 """Where models are fetched from, unless ``HF_ENDPOINT`` or an argument names another server."""
@@ -28,6 +29,7 @@ _CHUNK = 1 << 20
 _TIMEOUT_SECONDS = 30.0
 _LINKED = "X-Linked-Etag"
 _SHA256 = re.compile(r'"?([0-9a-f]{64})"?')
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,10 @@ def pull(
     :param tell: called with a file's name, the bytes that are there and all of them (0: unknown).
     :raises Unavailable: if the server cannot be reached.
     :raises NotFound: if it has no such model, or not as ONNX.
+    :raises InvalidRequest: if no model can have that name.
     """
+    if not _NAME.fullmatch(name):
+        raise InvalidRequest(f"{name!r} cannot be a model's name.")
     folder = models / name
     folder.mkdir(parents=True, exist_ok=True)
     base = f"{mirror(server)}/{repository}/resolve/{revision}"
@@ -148,11 +153,11 @@ class _Hops(urllib.request.HTTPRedirectHandler):
 
 @contextlib.contextmanager
 def _opened(url: str, start: int) -> Iterator[Any]:
-    request = urllib.request.Request(url, headers={"User-Agent": "neuralcore-runtime"})
-    if start:
-        request.add_header("Range", f"bytes={start}-")
     hops = _Hops()
     try:
+        request = urllib.request.Request(url, headers={"User-Agent": "neuralcore-runtime"})
+        if start:
+            request.add_header("Range", f"bytes={start}-")
         opener = urllib.request.build_opener(hops)
         with opener.open(request, timeout=_TIMEOUT_SECONDS) as answer:
             answer.linked = hops.linked or answer.headers.get(_LINKED) or ""
@@ -162,10 +167,24 @@ def _opened(url: str, start: int) -> Iterator[Any]:
             with _opened(url, 0) as answer:
                 yield answer
             return
-        if error.code in (401, 403, 404):
+        if error.code == 404:
             raise FileNotFoundError(url) from error
+        if error.code in (401, 403):
+            raise NotFound(
+                f"{url} is refused ({error.code}): there is no such repository, or it is not"
+                " public.",
+                code="MODEL_NOT_FOUND",
+            ) from error
         raise Unavailable(f"{url} answers {error.code}: {error.reason}.") from error
-    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+    except http.client.IncompleteRead as error:
+        raise Unavailable(f"{url} broke off; calling again goes on from there.") from error
+    except (
+        urllib.error.URLError,
+        http.client.HTTPException,
+        TimeoutError,
+        ConnectionError,
+        ValueError,  # it is no address
+    ) as error:
         raise Unavailable(
             f"{url} cannot be reached ({getattr(error, 'reason', error)}). Without network, copy"
             " model.onnx and tokenizer.json into the model's folder yourself; another server is"
@@ -193,7 +212,17 @@ def _sha256(path: Path) -> str:
 
 def _note(manifest: Path, keys: dict[str, Any]) -> None:
     """Puts keys into the manifest, where it says other things too."""
-    before = json.loads(manifest.read_text()) if manifest.exists() else {}
+    before = _read(manifest) if manifest.exists() else {}
     beside = manifest.with_name(manifest.name + ".part")
     beside.write_text(json.dumps({**before, **keys}, indent=1) + "\n")
     os.replace(beside, manifest)
+
+
+def _read(manifest: Path) -> dict[str, Any]:
+    try:
+        keys = json.loads(manifest.read_bytes())
+    except ValueError:
+        keys = None
+    if not isinstance(keys, dict):
+        raise NeuralCoreError(f"{manifest} is no manifest; delete it and pull again.")
+    return keys

@@ -52,6 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever read our output has gone; Python must not complain about it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
+    except OSError as error:  # a full disk, a folder that is not ours
+        output.fail(str(error), "INTERNAL", as_json=getattr(options, "json", False))
+        return FAILED
 
 
 def _parser() -> argparse.ArgumentParser:

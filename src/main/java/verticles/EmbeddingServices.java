@@ -58,8 +58,16 @@ final class EmbeddingServices {
 
     private Future<Reply> describe(Request request) {
         Params params = request.params();
-        return models.described(params.bool("all", false), params.optionalString("name"))
-                .map(told -> Reply.of(Map.of("models", told, "folder", folder.toString())));
+        boolean all = params.bool("all", false);
+        String name = params.optionalString("name");
+        return models.catalog()
+                .map(
+                        known ->
+                                Reply.of(
+                                        Map.of(
+                                                "models", models.described(known, all, name),
+                                                "faults", known.faults(),
+                                                "folder", folder.toString())));
     }
 
     /** How many tokens the model sees of each text. */

@@ -30,6 +30,8 @@ import org.jspecify.annotations.Nullable;
 final class ServedModels implements NodeAnnouncements.Work {
     private record Key(String name, Precision.Choice precision) {}
 
+    private static final long LOOK_AGAIN_MILLIS = 1000;
+
     private final Vertx vertx;
     private final RuntimeConfig.Embedding config;
     private final Path cacheFolder;
@@ -144,7 +146,10 @@ final class ServedModels implements NodeAnnouncements.Work {
                         });
     }
 
-    /** Unloads others until this one, which has just been loaded, fits the limit beside them. */
+    /**
+     * Unloads others, as soon as they are idle, until this one, which has just been loaded, fits
+     * the limit beside them.
+     */
     void makeRoomBeside(ServedModel loaded) {
         long limit = config.memoryLimit();
         List<ServedModel> others =
@@ -153,6 +158,7 @@ final class ServedModels implements NodeAnnouncements.Work {
                         .sorted(Comparator.comparingLong(ServedModel::usedNanos))
                         .toList();
         long sum = loaded.bytes() + others.stream().mapToLong(ServedModel::bytes).sum();
+        boolean busy = false;
         for (ServedModel other : others) {
             if (limit == 0 || sum <= limit) {
                 return;
@@ -160,8 +166,21 @@ final class ServedModels implements NodeAnnouncements.Work {
             if (other.isIdle()) {
                 sum -= other.bytes();
                 other.unload();
+            } else {
+                busy = true;
             }
         }
+        if (busy) {
+            // What is at work now may be idle then.
+            vertx.setTimer(LOOK_AGAIN_MILLIS, timer -> makeRoomBeside(lastUsed(loaded)));
+        }
+    }
+
+    private ServedModel lastUsed(ServedModel standard) {
+        return served.values().stream()
+                .filter(ServedModel::isLoaded)
+                .max(Comparator.comparingLong(ServedModel::usedNanos))
+                .orElse(standard);
     }
 
     void clientGone(String connection) {
@@ -176,11 +195,12 @@ final class ServedModels implements NodeAnnouncements.Work {
      * What clients are told of the models: those that were asked for, then those whose files are
      * here.
      *
+     * @param known those that are described
      * @param all whether also those whose files are missing, those that failed, and one that is
      *     served in another precision than the usual a second time
      * @param name of the only one to tell of, or an alias; null for no such limit
      */
-    Future<List<Map<String, Object>>> described(boolean all, @Nullable String name) {
+    List<Map<String, Object>> described(Models known, boolean all, @Nullable String name) {
         List<Map<String, Object>> told = new ArrayList<>();
         Precision.Choice usual = Precision.Choice.of(config.precision());
         served.forEach(
@@ -190,26 +210,18 @@ final class ServedModels implements NodeAnnouncements.Work {
                         told.add(model.described());
                     }
                 });
-        return catalog()
-                .map(
-                        models -> {
-                            for (ModelSpec spec : models.all()) {
-                                boolean here =
-                                        ModelStore.isPresent(
-                                                spec, config.models(), config.cacheDir());
-                                boolean asked =
-                                        served.keySet().stream()
-                                                .anyMatch(key -> key.name().equals(spec.name()));
-                                if (!asked && (here || all) && isCalled(spec, name)) {
-                                    Map<String, Object> entry =
-                                            new LinkedHashMap<>(described(spec));
-                                    entry.put("ready", false);
-                                    entry.put("state", here ? "unloaded" : "missing");
-                                    told.add(entry);
-                                }
-                            }
-                            return told;
-                        });
+        for (ModelSpec spec : known.all()) {
+            boolean here = ModelStore.isPresent(spec, config.models(), config.cacheDir());
+            boolean asked =
+                    served.keySet().stream().anyMatch(key -> key.name().equals(spec.name()));
+            if (!asked && (here || all) && isCalled(spec, name)) {
+                Map<String, Object> entry = new LinkedHashMap<>(described(spec));
+                entry.put("ready", false);
+                entry.put("state", here ? "unloaded" : "missing");
+                told.add(entry);
+            }
+        }
+        return told;
     }
 
     /** Any model is what is asked for where no name is given. */

@@ -109,6 +109,8 @@ public final class GivenModel {
         } catch (IOException e) {
             throw new NeuralCoreException(
                     ErrorCode.MODEL_NOT_FOUND, "%s cannot be read: %s".formatted(json, e), e);
+        } catch (NeuralCoreException e) {
+            throw NeuralCoreException.invalid("%s: %s".formatted(json, e.getMessage()));
         }
         throw NeuralCoreException.invalid(
                 "The dimension of the vectors is not known: give it in the model's configuration.");

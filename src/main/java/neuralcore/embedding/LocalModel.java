@@ -1,5 +1,6 @@
 package neuralcore.embedding;
 
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -22,9 +23,7 @@ record LocalModel(ModelSpec spec, Tokenizer tokenizer, OnnxModel network)
         ModelStore store = new ModelStore(source.models(), source.hub(), cache);
         ModelSpec spec = store.pin(source.spec());
         CompletableFuture<Tokenizer> tokenizer =
-                CompletableFuture.supplyAsync(
-                        () -> Tokenizer.open(cache, store.tokenizer(spec), spec.maxTokens()),
-                        executor);
+                CompletableFuture.supplyAsync(() -> tokenizer(spec, store, cache), executor);
         try {
             Optional<Int8Network> int8 = int8(spec, source);
             if (int8.isPresent()) {
@@ -48,11 +47,7 @@ record LocalModel(ModelSpec spec, Tokenizer tokenizer, OnnxModel network)
                 }
             }
             ModelSpec form =
-                    source.precision() == Precision.Choice.FP16
-                            ? store.pin(
-                                    spec.withNetwork(
-                                            Precision.FP16, ModelFile.named("model_fp16.onnx")))
-                            : spec;
+                    source.precision() == Precision.Choice.FP16 ? fp16(spec, store, source) : spec;
             LocalModel model = open(form, store, cache, source, tokenizer, executor);
             try {
                 model.embed("the first text");
@@ -67,6 +62,17 @@ record LocalModel(ModelSpec spec, Tokenizer tokenizer, OnnxModel network)
         }
     }
 
+    private static Tokenizer tokenizer(ModelSpec spec, ModelStore store, CacheFolder cache) {
+        Path kept = store.tokenizer(spec);
+        try {
+            return Tokenizer.open(cache, kept, spec.maxTokens());
+        } catch (NeuralCoreException e) {
+            String origin = store.origin(spec, spec.tokenizer());
+            String why = String.valueOf(e.getMessage()).replace(kept.toString(), origin);
+            throw new NeuralCoreException(e.code(), why, e);
+        }
+    }
+
     /** The int8 network to try first. */
     private static Optional<Int8Network> int8(ModelSpec spec, Source source) {
         return switch (source.precision()) {
@@ -78,14 +84,29 @@ record LocalModel(ModelSpec spec, Tokenizer tokenizer, OnnxModel network)
             case INT8 -> {
                 Optional<Int8Network> found = Int8Network.find(spec, source.models());
                 if (found.isEmpty()) {
-                    throw new NeuralCoreException(
-                            ErrorCode.MODEL_NOT_FOUND,
-                            "%s has no int8 network. Put model_int8.onnx and model_int8.json into %s; neuralcore models convert makes them."
-                                    .formatted(spec.name(), source.models().resolve(spec.name())));
+                    throw noNetwork(
+                            spec, source, "int8", "model_int8.onnx and model_int8.json", "");
                 }
                 yield found;
             }
         };
+    }
+
+    private static ModelSpec fp16(ModelSpec spec, ModelStore store, Source source) {
+        ModelSpec form = spec.withNetwork(Precision.FP16, ModelFile.named("model_fp16.onnx"));
+        if (!ModelStore.isPresent(form, source.models(), source.hub())) {
+            throw noNetwork(spec, source, "fp16", "model_fp16.onnx", " --form fp16");
+        }
+        return store.pin(form);
+    }
+
+    private static NeuralCoreException noNetwork(
+            ModelSpec spec, Source source, String form, String files, String option) {
+        String name = spec.name();
+        return new NeuralCoreException(
+                ErrorCode.MODEL_NOT_FOUND,
+                "%s has no %s network. neuralcore models convert %s%s makes one; it is %s in %s."
+                        .formatted(name, form, name, option, files, source.models().resolve(name)));
     }
 
     private static LocalModel open(

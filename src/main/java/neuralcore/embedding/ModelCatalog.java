@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.Json;
 import neuralcore.wire.NeuralCoreException;
@@ -22,7 +23,8 @@ import org.snakeyaml.engine.v2.exceptions.YamlEngineException;
 /**
  * Reads descriptions of models: the program's {@code models.yaml}, one of the same form in the
  * models folder, and a {@code manifest.json} in a model's own folder; later ones win. What the keys
- * mean is told in {@code conf/models.yaml}.
+ * mean is told in {@code conf/models.yaml}. What is wrong in one model's description keeps that
+ * model from being used, and no other.
  */
 public final class ModelCatalog {
     private static final String SHIPPED = "neuralcore/models.yaml";
@@ -34,28 +36,47 @@ public final class ModelCatalog {
 
     /** All models that are described, with or without their files. Reads a few small files. */
     public static Models read(Path folder) {
-        Map<String, ModelSpec> specs = new LinkedHashMap<>();
+        Described models = new Described();
         try (InputStream in = ModelCatalog.class.getClassLoader().getResourceAsStream(SHIPPED)) {
             if (in == null) {
                 throw new NeuralCoreException(
                         ErrorCode.INTERNAL, "The program lacks " + SHIPPED + ": build it anew.");
             }
-            add(specs, in.readAllBytes(), SHIPPED);
+            add(models, in.readAllBytes(), SHIPPED);
             Path given = folder.resolve(GIVEN);
             if (Files.isRegularFile(given)) {
-                add(specs, bytes(given), given.toString());
+                add(models, bytes(given), given.toString());
             }
-            manifests(specs, folder);
+            manifests(models, folder);
         } catch (IOException e) {
             throw new NeuralCoreException(
                     ErrorCode.INVALID_REQUEST,
                     "The descriptions of models in %s cannot be read: %s".formatted(folder, e),
                     e);
         }
-        return new Models(List.copyOf(specs.values()));
+        return new Models(List.copyOf(models.specs.values()), models.faults);
     }
 
-    private static void manifests(Map<String, ModelSpec> specs, Path folder) throws IOException {
+    /** The descriptions so far. A model with a faulty one is none of the {@code specs}. */
+    private static final class Described {
+        private final Map<String, ModelSpec> specs = new LinkedHashMap<>();
+        private final Map<String, NeuralCoreException> faults = new LinkedHashMap<>();
+
+        /** Takes a model's description, or why there is none. */
+        void add(String name, String from, Function<@Nullable ModelSpec, ModelSpec> description) {
+            if (faults.containsKey(name)) {
+                return;
+            }
+            try {
+                specs.put(name, description.apply(specs.get(name)));
+            } catch (IllegalArgumentException | NeuralCoreException e) {
+                specs.remove(name);
+                faults.put(name, invalid(from, name, String.valueOf(e.getMessage()), e));
+            }
+        }
+    }
+
+    private static void manifests(Described models, Path folder) throws IOException {
         if (!Files.isDirectory(folder)) {
             return;
         }
@@ -64,17 +85,20 @@ public final class ModelCatalog {
                 Path manifest = each.resolve(MANIFEST);
                 if (Files.isRegularFile(manifest)) {
                     String name = String.valueOf(each.getFileName());
-                    add(specs, name, json(manifest), manifest.toString());
+                    models.add(
+                            name,
+                            manifest.toString(),
+                            before -> describe(name, json(manifest), before));
                 }
             }
         }
     }
 
-    private static Params json(Path manifest) throws IOException {
+    private static Params json(Path manifest) {
         try {
             return new Params(Json.readObject(ByteBuffer.wrap(bytes(manifest))));
-        } catch (NeuralCoreException e) {
-            throw invalid(manifest.toString(), "", String.valueOf(e.getMessage()), e);
+        } catch (IOException e) {
+            throw NeuralCoreException.invalid("it cannot be read: " + e);
         }
     }
 
@@ -85,7 +109,7 @@ public final class ModelCatalog {
         return Files.readAllBytes(file);
     }
 
-    private static void add(Map<String, ModelSpec> specs, byte[] yaml, String from) {
+    private static void add(Described described, byte[] yaml, String from) {
         Object root;
         try {
             // Plain lists, maps and scalars only; the engine makes no objects of other classes.
@@ -102,11 +126,17 @@ public final class ModelCatalog {
             throw invalid(from, "", "models by name are expected", null);
         }
         models.forEach(
-                (name, keys) -> {
-                    if (!(keys instanceof Map<?, ?> given)) {
-                        throw invalid(from, String.valueOf(name), "keys are expected", null);
-                    }
-                    add(specs, String.valueOf(name), new Params(named(given)), from);
+                (key, keys) -> {
+                    String name = String.valueOf(key);
+                    described.add(
+                            name,
+                            from,
+                            before -> {
+                                if (!(keys instanceof Map<?, ?> given)) {
+                                    throw NeuralCoreException.invalid("keys are expected");
+                                }
+                                return describe(name, new Params(named(given)), before);
+                            });
                 });
     }
 
@@ -120,15 +150,6 @@ public final class ModelCatalog {
                                         ? (Object) number.longValue()
                                         : value instanceof Map<?, ?> map ? named(map) : value));
         return named;
-    }
-
-    private static void add(Map<String, ModelSpec> specs, String name, Params keys, String from) {
-        try {
-            ModelSpec before = specs.get(name);
-            specs.put(name, describe(name, keys, before));
-        } catch (IllegalArgumentException | NeuralCoreException e) {
-            throw invalid(from, name, String.valueOf(e.getMessage()), e);
-        }
     }
 
     /**

@@ -112,7 +112,7 @@ public record ModelSpec(
     /** Whether a request that says {@code wanted} means this model. Case does not matter. */
     public boolean isCalled(String wanted) {
         return name.equalsIgnoreCase(wanted)
-                || repository.equalsIgnoreCase(wanted)
+                || (!repository.isEmpty() && repository.equalsIgnoreCase(wanted))
                 || aliases.stream().anyMatch(alias -> alias.equalsIgnoreCase(wanted));
     }
 

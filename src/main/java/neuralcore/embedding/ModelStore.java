@@ -134,6 +134,11 @@ public final class ModelStore {
         }
     }
 
+    /** Where the user has a file that is kept in the cache. */
+    String origin(ModelSpec spec, ModelFile file) {
+        return find(spec, file, models, hub).map(Path::toString).orElse(file.resource());
+    }
+
     /** The tokenizer's file. */
     public Path tokenizer(ModelSpec spec) {
         ModelFile file = spec.tokenizer();
@@ -169,21 +174,19 @@ public final class ModelStore {
 
     private void obtain(ModelSpec spec, ModelFile file, Path target) throws IOException {
         Optional<Path> given = find(spec, file, models, hub);
-        if (given.isPresent()) {
-            try (InputStream in = Files.newInputStream(given.get())) {
-                copy(in, file, target, given.get().toString());
-            }
-            return;
-        }
-        InputStream shipped =
-                file.resource().isEmpty()
-                        ? null
-                        : ModelStore.class.getClassLoader().getResourceAsStream(file.resource());
-        if (shipped == null) {
+        InputStream from =
+                given.isPresent()
+                        ? Files.newInputStream(given.get())
+                        : file.resource().isEmpty()
+                                ? null
+                                : ModelStore.class
+                                        .getClassLoader()
+                                        .getResourceAsStream(file.resource());
+        if (from == null) {
             throw missing(spec);
         }
-        try (shipped) {
-            copy(shipped, file, target, file.resource());
+        try (from) {
+            copy(from, file, target, origin(spec, file));
         }
     }
 

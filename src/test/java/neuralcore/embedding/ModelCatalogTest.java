@@ -119,6 +119,7 @@ class ModelCatalogTest {
         assertThat(models.get("e5-small-v2").prefix(TextKind.QUERY)).isEqualTo("query: ");
         assertThat(models.get("mine").pooling()).isEqualTo(Pooling.LAST_TOKEN);
         assertThat(models.get("mine").prefix(TextKind.QUERY)).isEqualTo("q: ");
+        assertThat(models.find("")).as("nor is it one without a repository").isEmpty();
     }
 
     @Test
@@ -126,11 +127,36 @@ class ModelCatalogTest {
         Path manifest = models().resolve("mine/manifest.json");
         Files.createDirectories(manifest.getParent());
         Files.writeString(manifest, "{nonsense");
-        assertThatThrownBy(() -> ModelCatalog.read(models()))
+        assertThatThrownBy(() -> ModelCatalog.read(models()).get("mine"))
                 .isInstanceOfSatisfying(
                         NeuralCoreException.class,
                         e -> assertThat(e.code()).isEqualTo(ErrorCode.INVALID_REQUEST))
                 .hasMessageContaining(manifest.toString());
+    }
+
+    @Test
+    void aFaultyDescriptionConcernsNoOtherModel() throws IOException {
+        Path pulled = models().resolve("pulled/manifest.json");
+        Path damaged = models().resolve("bge-small-en-v1.5/manifest.json");
+        Path misnamed = models().resolve("a name/manifest.json");
+        for (Path manifest : List.of(pulled, damaged, misnamed)) {
+            Files.createDirectories(manifest.getParent());
+            Files.writeString(manifest, manifest == damaged ? "[1]" : "{\"repository\": \"a/b\"}");
+        }
+        Files.writeString(
+                models().resolve("models.yaml"), "mine: {dimension: 8}\nother: {dimension: x}\n");
+        Models models = ModelCatalog.read(models());
+        assertThat(models.get("mine").dimension()).isEqualTo(8);
+        assertThat(models.get("e5-small-v2").dimension()).isEqualTo(384);
+        assertThat(models.faults()).hasSize(4);
+        assertThatThrownBy(() -> models.get("pulled"))
+                .hasMessageContainingAll(pulled.toString(), "'dimension' is missing");
+        assertThatThrownBy(() -> models.get("other")).hasMessageContaining("models.yaml");
+        assertThat(models.find("bge-small-en-v1.5")).as("not without its manifest").isEmpty();
+        assertThatThrownBy(() -> models.get("BAAI/bge-small-en-v1.5"))
+                .hasMessageContaining(damaged.toString());
+        assertThatThrownBy(() -> models.with(models.get("mine")).get("a name"))
+                .hasMessageContaining(misnamed.toString());
     }
 
     @Test
@@ -147,7 +173,8 @@ class ModelCatalogTest {
                                 "mine: !!java.net.URL [x]", "mine")
                         .entrySet()) {
             Files.writeString(models().resolve("models.yaml"), wrong.getKey());
-            assertThatThrownBy(() -> ModelCatalog.read(models()))
+            String name = wrong.getKey().startsWith("'") ? "../up" : "mine";
+            assertThatThrownBy(() -> ModelCatalog.read(models()).get(name))
                     .as(wrong.getKey())
                     .isInstanceOf(NeuralCoreException.class)
                     .hasMessageContainingAll("models.yaml", wrong.getValue());
@@ -239,10 +266,19 @@ class ModelCatalogTest {
     @Test
     void aModelOfAPathIsNamedByWhatItIs() throws IOException {
         Path given = TinyModel.write(folder.resolve("some where"));
-        Models none = new Models(List.of());
+        Models none = new Models(List.of(), Map.of());
         Map<String, Object> params = new LinkedHashMap<>(Map.of("path", given.toString()));
         assertThatThrownBy(() -> GivenModel.of(new Params(new LinkedHashMap<>(params)), none))
                 .hasMessageContaining("dimension");
+        for (String bad : List.of("\0", "[2]", "{}", "{\"hidden_size\": \"two\"}")) {
+            Files.writeString(given.resolve("config.json"), bad);
+            assertThatThrownBy(() -> GivenModel.of(new Params(new LinkedHashMap<>(params)), none))
+                    .as(bad)
+                    .isInstanceOfSatisfying(
+                            NeuralCoreException.class,
+                            e -> assertThat(e.code()).isEqualTo(ErrorCode.INVALID_REQUEST))
+                    .hasMessageContaining(given.resolve("config.json").toString());
+        }
         Files.writeString(given.resolve("config.json"), "{\"hidden_size\": 2}");
         ModelSpec spec = GivenModel.of(new Params(new LinkedHashMap<>(params)), none);
         assertThat(GivenModel.of(new Params(new LinkedHashMap<>(params)), none).name())
@@ -274,8 +310,11 @@ class ModelCatalogTest {
                         TinyModel.network("beside"))) {
             Files.write(tiny.resolve("model.onnx"), bad);
             assertThatThrownBy(() -> load(tiny("tiny")))
-                    .hasCauseInstanceOf(NeuralCoreException.class);
+                    .hasCauseInstanceOf(NeuralCoreException.class)
+                    .hasMessageContaining(tiny.resolve("model.onnx").toString())
+                    .hasMessageNotContaining(".part");
         }
+        assertThatThrownBy(() -> load(tiny("tiny"))).hasMessageContaining("one file of all");
         Files.write(tiny.resolve("model.onnx"), network);
         assertThatThrownBy(() -> load(tiny("tiny", "dimension", 3L)))
                 .hasMessageContaining("vectors of 3 numbers");
@@ -286,10 +325,28 @@ class ModelCatalogTest {
             assertThatThrownBy(() -> load(tiny("tiny")))
                     .as(bad)
                     .hasCauseInstanceOf(NeuralCoreException.class)
+                    .hasMessageContaining(tiny.resolve("tokenizer.json").toString())
                     .satisfies(
                             e ->
                                     assertThat(((NeuralCoreException) e.getCause()).code())
                                             .isEqualTo(ErrorCode.MODEL_NOT_FOUND));
+        }
+    }
+
+    @Test
+    void aVectorThatIsNotFiniteIsAnError() throws IOException {
+        Path tiny = TinyModel.write(models().resolve("tiny"));
+        float[][] table = TinyModel.TABLE.clone();
+        table[1] = new float[] {1, Float.NaN};
+        table[2] = new float[] {Float.POSITIVE_INFINITY, 2};
+        Files.write(tiny.resolve("model.onnx"), TinyModel.network(null, table));
+        try (LocalModel model = load(tiny("tiny"))) {
+            for (String text : List.of("one", "two", "three one")) {
+                assertThatThrownBy(() -> embed(model, TextKind.DOCUMENT, text))
+                        .as(text)
+                        .hasMessageContaining("not finite");
+            }
+            assertThat(embed(model, TextKind.DOCUMENT, "query:")).containsExactly(10, 0);
         }
     }
 

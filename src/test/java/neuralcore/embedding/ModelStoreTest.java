@@ -13,6 +13,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 import neuralcore.wire.ErrorCode;
@@ -166,13 +167,14 @@ class ModelStoreTest {
 
     @Test
     void modelsAreFoundByNameAndAliasOnly() {
-        Models models = new Models(List.of(Models.ALL_MINILM_L6_V2, SPEC));
+        Models models = new Models(List.of(Models.ALL_MINILM_L6_V2, SPEC), Map.of());
         assertThat(models.get("all-minilm-l6-V2")).isSameAs(Models.ALL_MINILM_L6_V2);
         assertThat(models.get("sentence-transformers/all-MiniLM-L6-v2"))
                 .isSameAs(Models.ALL_MINILM_L6_V2);
         assertThat(models.get("Small")).isSameAs(SPEC);
         assertThatThrownBy(() -> models.get("gpt-9"))
                 .hasMessageContainingAll("gpt-9", "all-MiniLM-L6-v2");
+
         assertThat(SPEC.prefix(TextKind.QUERY)).isEqualTo("query: ");
         assertThat(SPEC.prefix(TextKind.DOCUMENT)).isEmpty();
     }

@@ -128,6 +128,17 @@ class PrecisionTest {
     }
 
     @Test
+    void anFp16NetworkIsToldHowToBeMade() {
+        assertThatThrownBy(() -> load(folder, Precision.Choice.FP16))
+                .hasCauseInstanceOf(NeuralCoreException.class)
+                .hasMessageContainingAll(
+                        "models convert " + NAME + " --form fp16",
+                        "model_fp16.onnx",
+                        folder.resolve(NAME).toString())
+                .hasMessageNotContaining("Maven");
+    }
+
+    @Test
     void aReportThatIsNoneIsAnErrorThatNamesIt() throws IOException {
         Files.createDirectories(folder.resolve(NAME));
         for (String report :

@@ -32,14 +32,30 @@ class SessionsTest {
     private final List<Session> opened = new ArrayList<>();
     private final Deque<Runnable> background = new ArrayDeque<>();
 
+    private int freed;
+
     private Session open(int threads) {
+        assertThat(freed).isZero();
         Session session = new Session(threads);
         opened.add(session);
         return session;
     }
 
+    private final class Opener implements Sessions.Opener<Session> {
+        @Override
+        public Session open(int threads) {
+            return SessionsTest.this.open(threads);
+        }
+
+        @Override
+        public void close() {
+            assertThat(alive()).isEmpty();
+            freed++;
+        }
+    }
+
     private Sessions<Session> sessions(int threads) throws OrtException {
-        return new Sessions<>(this::open, threads, background::add);
+        return new Sessions<>(new Opener(), threads, background::add);
     }
 
     /** Threads of the session that a run gets. */
@@ -178,7 +194,9 @@ class SessionsTest {
         sessions.close();
         assertThat(opened).hasSize(2);
         assertThat(alive()).isEmpty();
+        assertThat(freed).isEqualTo(1);
 
+        freed = 0;
         opened.clear();
         Sessions<Session> other = sessions(2);
         for (int i = 0; i < Sessions.ONE_BY_ONE; i++) {
@@ -186,8 +204,10 @@ class SessionsTest {
         }
         assertThat(background).hasSize(1);
         other.close();
+        assertThat(freed).isZero();
         background.remove().run();
         assertThat(opened).hasSize(2);
         assertThat(alive()).isEmpty();
+        assertThat(freed).isEqualTo(1);
     }
 }

@@ -33,6 +33,17 @@ public final class TinyModel {
         return folder;
     }
 
+    /** A tokenizer that ends the process that it is used in. */
+    static String deadlyTokenizer() {
+        return tokenizer()
+                .replace(
+                        "\"post_processor\": null",
+                        """
+                        "post_processor": {"type": "TemplateProcessing", "pair": [],
+                         "single": [{"SpecialToken": {"id": "[X]", "type_id": 0}}],
+                         "special_tokens": {}}""");
+    }
+
     /** A tokenizer without special tokens. */
     static String tokenizer() {
         StringBuilder vocabulary = new StringBuilder();
@@ -54,9 +65,20 @@ public final class TinyModel {
      * @param external where its table lies if not in itself, as the file names it; else null
      */
     static byte[] network(String external) {
+        return network(external, TABLE);
+    }
+
+    /** A network that has "two"'s vector for "one". */
+    public static byte[] otherNetwork() {
+        float[][] table = TABLE.clone();
+        table[1] = TABLE[2];
+        return network(null, table);
+    }
+
+    static byte[] network(String external, float[][] vectors) {
         ByteBuffer table =
                 ByteBuffer.allocate(TABLE.length * 2 * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
-        for (float[] row : TABLE) {
+        for (float[] row : vectors) {
             table.putFloat(row[0]).putFloat(row[1]);
         }
         Message tensor = new Message().number(1, TABLE.length).number(1, 2).number(2, 1);

@@ -22,6 +22,7 @@ import neuralcore.embedding.ModelLoader;
 import neuralcore.embedding.ModelSpec;
 import neuralcore.embedding.Precision;
 import neuralcore.embedding.VectorCache;
+import neuralcore.wire.NeuralCoreException;
 import neuralcore.wire.Reply;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -56,7 +57,9 @@ final class ServedModel {
     private @Nullable Future<EmbeddingModel> model;
     private long loadedNanos;
     private long usedNanos;
+    private String cachedOf = "";
     private boolean stopped;
+    private boolean quarantined;
 
     ServedModel(
             Vertx vertx,
@@ -136,7 +139,10 @@ final class ServedModel {
             return load();
         }
         boolean again =
-                last.failed() && !stopped && System.nanoTime() - loadedNanos > RETRY_AFTER_NANOS;
+                last.failed()
+                        && !stopped
+                        && !quarantined
+                        && System.nanoTime() - loadedNanos > RETRY_AFTER_NANOS;
         return again ? load() : last;
     }
 
@@ -155,6 +161,8 @@ final class ServedModel {
                                     spec().name(),
                                     loaded.result().spec().precision().shown());
                             listener.ready(this);
+                            Future.fromCompletionStage(loaded.result().unusable(), context)
+                                    .onSuccess(this::quarantine);
                         })
                 .onFailure(
                         failure -> {
@@ -166,9 +174,21 @@ final class ServedModel {
         return loaded;
     }
 
+    private void quarantine(NeuralCoreException reason) {
+        quarantined = true;
+        model = Future.failedFuture(reason);
+        listener.unusable(this, reason);
+    }
+
     private Future<?> deployWorkers(EmbeddingModel loaded) {
         if (stopped) {
             return Future.failedFuture("stopped while the model was loading");
+        }
+        String digest = loaded.spec().digest();
+        if (!digest.equals(cachedOf)) {
+            // Its files are others than when it was loaded before.
+            cache.clear();
+            cachedOf = digest;
         }
         int count = workers(config);
         DeploymentOptions options =

@@ -19,6 +19,8 @@ import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
 import neuralcore.config.RuntimeConfig;
 import neuralcore.embedding.Golden;
 import neuralcore.embedding.TestModel;
@@ -62,6 +64,11 @@ class EmbeddingVerticleTest {
     }
 
     private static RuntimeConfig.Embedding config(String model, int maxQueued, long memoryLimit) {
+        return config(model, maxQueued, memoryLimit, "auto");
+    }
+
+    private static RuntimeConfig.Embedding config(
+            String model, int maxQueued, long memoryLimit, String isolation) {
         return new RuntimeConfig.Embedding(
                 model,
                 Path.of("target/no-models"),
@@ -76,7 +83,7 @@ class EmbeddingVerticleTest {
                 "cpu",
                 0,
                 0,
-                "auto");
+                isolation);
     }
 
     private String deploy(int maxQueued) {
@@ -288,6 +295,81 @@ class EmbeddingVerticleTest {
         assertThat(again.tensors().getFirst().columns()).isEqualTo(384);
         awaitStates(Map.of(MODEL, "ready", tiny, "unloaded"));
         assertThat(embed("c", Map.of("model", tiny), "one").await().tensors()).hasSize(1);
+    }
+
+    @Test
+    void whatIsAtWorkMakesRoomWhenItIsIdle(@TempDir Path folder) throws Exception {
+        TinyModel.write(folder.resolve("tiny"));
+        vertx.deployVerticle(new EmbeddingVerticle(config(MODEL, 1000, 1), TestModel.CACHE, meters))
+                .await();
+        embed("c", Map.of(), "a text").await();
+        Future<Reply> work = embed("c", Map.of(), words(400));
+        Map<String, Object> given =
+                Map.of(
+                        "path",
+                        folder.resolve("tiny").toString(),
+                        "config",
+                        Map.of("dimension", 2L));
+        Reply loaded = call(Addresses.EMBEDDING_LOAD, given, "c").await();
+        assertThat(work.isComplete()).as("it was at work").isFalse();
+        String tiny = (String) ((Map<?, ?>) loaded.result().get("model")).get("name");
+        embed("c", Map.of("model", tiny), "two").await();
+        assertThat(work.await().tensors().getFirst().rows()).isEqualTo(400);
+        awaitStates(Map.of(MODEL, "unloaded", tiny, "ready"));
+    }
+
+    @Test
+    void whatIsKeptOfAModelIsNotGivenForAnother(@TempDir Path folder) throws Exception {
+        Path network = TinyModel.write(folder.resolve("tiny")).resolve("model.onnx");
+        vertx.deployVerticle(new EmbeddingVerticle(config(MODEL, 100, 1), TestModel.CACHE, meters))
+                .await();
+        Map<String, Object> config = Map.of("dimension", 2L, "normalize", false);
+        Map<String, Object> given = Map.of("path", network.toString(), "config", config);
+        Reply loaded = call(Addresses.EMBEDDING_LOAD, given, "c").await();
+        String tiny = (String) ((Map<?, ?>) loaded.result().get("model")).get("name");
+        Reply before = embed("c", Map.of("model", tiny), "one").await();
+        assertThat(before.tensors().getFirst().toFloatArray()).containsExactly(1, 0);
+        embed("c", Map.of(), "a text").await();
+        awaitStates(Map.of(MODEL, "ready", tiny, "unloaded"));
+        Files.write(network, TinyModel.otherNetwork());
+        Reply after = embed("c", Map.of("model", tiny), "one").await();
+        assertThat(after.tensors().getFirst().toFloatArray()).containsExactly(0, 2);
+    }
+
+    @Test
+    void aModelInQuarantineIsNotReady() throws Exception {
+        Set<ProcessHandle> others = children();
+        vertx.deployVerticle(
+                        new EmbeddingVerticle(
+                                config(MODEL, 100, 0, "process"), TestModel.CACHE, meters))
+                .await();
+        embed("c", Map.of(), "a text").await();
+        assertThat(readiness.future().await().getBoolean("ready")).isTrue();
+        Promise<JsonObject> next = Promise.promise();
+        vertx.eventBus()
+                .<JsonObject>consumer(
+                        Addresses.READINESS, message -> next.tryComplete(message.body()));
+        long end = System.nanoTime() + TIMEOUT.toNanos();
+        while (!next.future().isComplete() && System.nanoTime() < end) {
+            Set<ProcessHandle> processes = children();
+            processes.removeAll(others);
+            processes.forEach(ProcessHandle::destroyForcibly);
+            Thread.sleep(20);
+        }
+        assertThat(next.future().isComplete()).isTrue();
+        assertThat(next.future().await().getBoolean("ready")).isFalse();
+        assertThat(next.future().await().getString("detail")).contains("3 times");
+        Reply told = call(Addresses.EMBEDDING_MODELS, Map.of("all", true), "c").await();
+        assertThat((List<?>) told.result().get("models"))
+                .filteredOn(entry -> MODEL.equals(((Map<?, ?>) entry).get("name")))
+                .singleElement(InstanceOfAssertFactories.MAP)
+                .containsEntry("state", "failed")
+                .containsEntry("ready", false);
+        assertFails(embed("c", Map.of(), "b"), ErrorCode.MODEL_NOT_READY, "3 times");
+    }
+
+    private static Set<ProcessHandle> children() {
+        return ProcessHandle.current().children().collect(Collectors.toSet());
     }
 
     @Test

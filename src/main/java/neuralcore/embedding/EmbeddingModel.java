@@ -3,6 +3,8 @@ package neuralcore.embedding;
 import java.nio.FloatBuffer;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import neuralcore.wire.NeuralCoreException;
 
 /** A model in memory that has run once. Thread-safe. Closing waits for calls in progress. */
 public interface EmbeddingModel extends AutoCloseable {
@@ -65,6 +67,11 @@ public interface EmbeddingModel extends AutoCloseable {
 
     /** What it really runs on. */
     Provider provider();
+
+    /** Completed with the reason when it will never again give vectors; most never are. */
+    default CompletableFuture<NeuralCoreException> unusable() {
+        return new CompletableFuture<>();
+    }
 
     /** The token ids of each text, at most {@code maxTokens}. */
     int[][] encode(List<String> texts);

@@ -19,9 +19,9 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Supplier;
 import neuralcore.wire.ErrorCode;
 import neuralcore.wire.NeuralCoreException;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -36,6 +36,7 @@ import org.slf4j.LoggerFactory;
 final class HostedModel implements EmbeddingModel {
     private static final Logger log = LoggerFactory.getLogger(HostedModel.class);
     private static final Duration START = Duration.ofMinutes(2);
+    private static final Duration RUN = Duration.ofMinutes(2);
     private static final Duration WINDOW = Duration.ofMinutes(1);
     private static final int CRASHES = 3;
 
@@ -45,32 +46,49 @@ final class HostedModel implements EmbeddingModel {
     private final Provider provider;
     private final Deque<Long> crashes = new ArrayDeque<>();
     private Connection connection;
-    private @Nullable NeuralCoreException quarantine;
+    private final CompletableFuture<NeuralCoreException> quarantine = new CompletableFuture<>();
     private boolean closed;
 
     private HostedModel(Source source, Duration window, Connection connection) {
         this.windowNanos = window.toNanos();
         this.source = source;
         this.connection = connection;
-        Ready first = connection.awaitReady();
+        Ready first = whole(source.spec(), connection::awaitReady);
         this.spec = source.spec().withNetwork(first.precision(), source.spec().graph());
         this.provider = first.kind() == Provider.Kind.CPU ? Provider.CPU : source.provider();
     }
 
     /** Starts the model's process and waits until the model has run once. */
     static HostedModel start(Source source) {
-        return start(source, WINDOW);
+        return start(source, WINDOW, RUN);
     }
 
     /**
      * As {@link #start(Source)}.
      *
      * @param window three ends of its process within this time are too many
+     * @param run a process that works longer than that on a batch is ended
      */
-    static HostedModel start(Source source, Duration window) {
-        HostedModel model = new HostedModel(source, window, new Connection(source));
+    static HostedModel start(Source source, Duration window, Duration run) {
+        HostedModel model = new HostedModel(source, window, new Connection(source, run));
         model.watch(model.connection);
         return model;
+    }
+
+    /** What a model gives when it is first tried; one that ends its process by that is broken. */
+    static <T> T whole(ModelSpec spec, Supplier<T> tried) {
+        try {
+            return tried.get();
+        } catch (NeuralCoreException e) {
+            if (e.code() != ErrorCode.UNAVAILABLE) {
+                throw e;
+            }
+            throw new NeuralCoreException(
+                    ErrorCode.NOT_SUPPORTED,
+                    "%s cannot be used, its network or its tokenizer may be broken. %s"
+                            .formatted(spec.name(), e.getMessage()),
+                    e);
+        }
     }
 
     private void watch(Connection watched) {
@@ -88,23 +106,23 @@ final class HostedModel implements EmbeddingModel {
         }
         String name = source.spec().name();
         if (crashes.size() >= CRASHES) {
-            quarantine =
+            log.error("{} is in quarantine: its process ended {} times", name, CRASHES);
+            quarantine.complete(
                     new NeuralCoreException(
                             ErrorCode.MODEL_NOT_READY,
                             "The process of %s ended %d times shortly after each other; it is not started again. Look at the model's files, then start the daemon anew."
-                                    .formatted(name, CRASHES));
-            log.error("{} is in quarantine: its process ended {} times", name, CRASHES);
+                                    .formatted(name, CRASHES)));
             return;
         }
         log.warn("the process of {} ended with {}; starting another", name, which.exitCode());
-        connection = new Connection(source);
+        connection = new Connection(source, which.run);
         watch(connection);
     }
 
     private synchronized Connection connection() {
-        if (quarantine != null) {
-            throw new NeuralCoreException(
-                    quarantine.code(), String.valueOf(quarantine.getMessage()));
+        if (quarantine.isDone()) {
+            NeuralCoreException reason = quarantine.join();
+            throw new NeuralCoreException(reason.code(), String.valueOf(reason.getMessage()));
         }
         if (closed) {
             throw new NeuralCoreException(
@@ -126,6 +144,11 @@ final class HostedModel implements EmbeddingModel {
     @Override
     public Provider provider() {
         return provider;
+    }
+
+    @Override
+    public CompletableFuture<NeuralCoreException> unusable() {
+        return quarantine;
     }
 
     @Override
@@ -195,6 +218,7 @@ final class HostedModel implements EmbeddingModel {
     /** One process, from its start to its end. */
     private static final class Connection {
         private final Source source;
+        private final Duration run;
         private final Process process;
         private final DataOutputStream out;
         private final CompletableFuture<Ready> ready = new CompletableFuture<>();
@@ -202,8 +226,9 @@ final class HostedModel implements EmbeddingModel {
         private final AtomicInteger numbers = new AtomicInteger();
         private volatile boolean over;
 
-        Connection(Source source) {
+        Connection(Source source, Duration run) {
             this.source = source;
+            this.run = run;
             ProcessBuilder builder =
                     new ProcessBuilder(
                             Path.of(System.getProperty("java.home", ""), "bin", "java").toString(),
@@ -285,8 +310,7 @@ final class HostedModel implements EmbeddingModel {
         private NeuralCoreException lost(String why) {
             return new NeuralCoreException(
                     ErrorCode.UNAVAILABLE,
-                    "The process of %s was lost: %s. Try again."
-                            .formatted(source.spec().name(), why),
+                    "The process of %s was lost: %s.".formatted(source.spec().name(), why),
                     1.0);
         }
 
@@ -330,14 +354,20 @@ final class HostedModel implements EmbeddingModel {
                 answer.completeExceptionally(lost("it ended"));
             }
             try {
-                return answer.join();
-            } catch (CompletionException e) {
+                return answer.get(run.toNanos(), TimeUnit.NANOSECONDS);
+            } catch (TimeoutException e) {
+                process.destroyForcibly();
+                throw lost("it did not answer for %d seconds".formatted(run.toSeconds()));
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                throw lost("interrupted");
+            } catch (ExecutionException e) {
                 throw e.getCause() instanceof NeuralCoreException cause
                         ? new NeuralCoreException(
                                 cause.code(),
                                 String.valueOf(cause.getMessage()),
                                 cause.retryAfterSeconds())
-                        : e;
+                        : new CompletionException(e.getCause());
             }
         }
 

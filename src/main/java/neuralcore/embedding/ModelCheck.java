@@ -42,8 +42,7 @@ final class ModelCheck {
                 name,
                 target -> {
                     try (EmbeddingModel model = HostedModel.start(source)) {
-                        List<int[]> ids = List.of(model.encode(TEXTS));
-                        BatchTry.run(model, ids);
+                        HostedModel.whole(spec, () -> BatchTry.run(model));
                     } catch (CompletionException e) {
                         throw e.getCause() instanceof RuntimeException cause ? cause : e;
                     }
@@ -53,13 +52,15 @@ final class ModelCheck {
 
     /** The texts one by one and together. */
     private static final class BatchTry {
-        static void run(EmbeddingModel model, List<int[]> ids) {
+        static List<int[]> run(EmbeddingModel model) {
+            List<int[]> ids = List.of(model.encode(TEXTS));
             int dimension = model.spec().dimension();
             EmbeddingModel.BatchRunner runner = model.newRunner();
             for (int[] text : ids) {
                 runner.run(TokenBatch.of(List.of(text)), FloatBuffer.allocate(dimension));
             }
             runner.run(TokenBatch.of(ids), FloatBuffer.allocate(dimension * ids.size()));
+            return ids;
         }
     }
 }

@@ -67,6 +67,11 @@ public final class VectorCache {
         }
     }
 
+    public synchronized void clear() {
+        entries.clear();
+        bytes = 0;
+    }
+
     private static long size(Key key, Entry entry) {
         return OVERHEAD + 2L * key.text().length() + (long) Float.BYTES * entry.vector().length;
     }

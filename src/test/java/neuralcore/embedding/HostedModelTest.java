@@ -14,6 +14,8 @@ import neuralcore.wire.ErrorCode;
 import neuralcore.wire.NeuralCoreException;
 import neuralcore.wire.Params;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.DisabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Models in processes of their own, which are killed. */
@@ -33,6 +35,10 @@ class HostedModelTest {
                 Precision.Choice.FP32,
                 Provider.CPU,
                 isolation);
+    }
+
+    private HostedModel start(Duration run) {
+        return HostedModel.start(source(Isolation.PROCESS), Duration.ofHours(1), run);
     }
 
     private static float[] embed(EmbeddingModel model, String text) {
@@ -67,8 +73,7 @@ class HostedModelTest {
     @Test
     void whatIsWrongWithARequestIsToldAsInThisProcess() throws Exception {
         TinyModel.write(folder.resolve("tiny"));
-        try (HostedModel model =
-                HostedModel.start(source(Isolation.PROCESS), Duration.ofHours(1))) {
+        try (HostedModel model = start(Duration.ofHours(1))) {
             TokenBatch unknown = TokenBatch.of(List.of(new int[] {9_999_999}));
             assertThatThrownBy(() -> model.newRunner().run(unknown, FloatBuffer.allocate(2)))
                     .isInstanceOfSatisfying(
@@ -82,8 +87,7 @@ class HostedModelTest {
     @Test
     void aKilledProcessIsReplacedAndTheThirdTimeItIsNot() throws Exception {
         TinyModel.write(folder.resolve("tiny"));
-        try (HostedModel model =
-                HostedModel.start(source(Isolation.PROCESS), Duration.ofHours(1))) {
+        try (HostedModel model = start(Duration.ofHours(1))) {
             assertThat(model.spec().precision()).isEqualTo(Precision.FP32);
             assertThat(embed(model, "one two")).containsExactly(0.5f, 1);
             for (int i = 0; i < 2; i++) {
@@ -102,6 +106,40 @@ class HostedModelTest {
             }
             assertThat(last).isEqualTo(ErrorCode.MODEL_NOT_READY);
             assertThatThrownBy(() -> embed(model, "two")).hasMessageContaining("3 times");
+            assertThat(model.unusable().getNow(null)).hasMessageContaining("3 times");
+        }
+    }
+
+    @Test
+    @DisabledOnOs(value = OS.WINDOWS, disabledReason = "there is no SIGSTOP")
+    void aProcessThatDoesNotAnswerIsReplaced() throws Exception {
+        TinyModel.write(folder.resolve("tiny"));
+        try (HostedModel model = start(Duration.ofSeconds(2))) {
+            ProcessHandle stuck = model.process();
+            assertThat(new ProcessBuilder("kill", "-STOP", "" + stuck.pid()).start().waitFor())
+                    .isZero();
+            assertThatThrownBy(() -> embed(model, "two"))
+                    .isInstanceOfSatisfying(
+                            NeuralCoreException.class,
+                            e -> assertThat(e.code()).isEqualTo(ErrorCode.UNAVAILABLE))
+                    .hasMessageContaining("did not answer");
+            assertThat(embedAgain(model, "two")).containsExactly(0, 2);
+            assertThat(stuck.isAlive()).isFalse();
+        }
+    }
+
+    @Test
+    void whatEndsTheProcessItIsTriedOutInIsNoFaultThatPasses() throws IOException {
+        Path tiny = TinyModel.write(folder.resolve("tiny"));
+        Files.writeString(tiny.resolve("tokenizer.json"), TinyModel.deadlyTokenizer());
+        for (Isolation isolation : List.of(Isolation.AUTO, Isolation.PROCESS)) {
+            assertThatThrownBy(() -> ModelLoader.load(source(isolation)).join())
+                    .as(isolation.name())
+                    .cause()
+                    .isInstanceOfSatisfying(
+                            NeuralCoreException.class,
+                            e -> assertThat(e.code()).isEqualTo(ErrorCode.NOT_SUPPORTED))
+                    .hasMessageContaining("its tokenizer may be broken");
         }
     }
 

@@ -61,8 +61,8 @@ def runtime_info() -> dict[str, Any]:
 
     :returns: "version", "native_available", "python_version", "platform", "machine", "bus" ("c",
         or "python" where no compiler was there at installation), "backend" ("daemon", "fallback",
-        or None before the first use), "url", and "daemon": the answer of
-        ``neuralcore.system.info`` or None.
+        or None before the first use), "url", "daemon": the answer of ``neuralcore.system.info``
+        or None, and "models": of each that is served its precision and what it runs on.
     """
     import platform
 
@@ -79,12 +79,18 @@ def runtime_info() -> dict[str, Any]:
         "backend": client.backend if client is not None else None,
         "url": client.url if client is not None else None,
         "daemon": None,
+        "models": {},
     }
     if client is not None and client.backend == "daemon":
         from neuralcore.errors import NeuralCoreError
 
         try:
             info["daemon"] = client.info()
+            info["models"] = {
+                model["name"]: {key: model[key] for key in ("state", "precision", "provider")}
+                for model in client.models()
+                if "provider" in model
+            }
         except NeuralCoreError as error:
             info["daemon"] = {"error": str(error)}
     return info

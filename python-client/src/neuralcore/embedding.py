@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import os
 import threading
 from collections import deque
@@ -24,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from neuralcore._calls import Caller, frame_room, resolve
 from neuralcore._progress import progress
-from neuralcore.errors import InvalidRequest, NotFound
+from neuralcore.errors import ConnectionLost, InvalidRequest, NotFound
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
     Vector = NDArray[np.float32]
     Matrix = NDArray[np.float32]
+
+logger = logging.getLogger("neuralcore")
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -113,7 +116,7 @@ class EmbeddingEngine:
     """Embeds texts with one model.
 
     Nothing happens before the first text: then it connects, which may start a daemon, and the
-    daemon loads the model if it has not yet.
+    daemon loads the model if it has not yet. A call whose daemon is lost is made once more.
 
     :param model_path: name of a model, such as "all-MiniLM-L6-v2" (with or without its
         organization), or the path of an ONNX file or of a folder with ``model.onnx``, as the
@@ -449,18 +452,24 @@ class EmbeddingEngine:
         if self._given is not None:
             self.info()
         try:
-            return client.call(
-                address, {**params, "model": self.model}, tensors, timeout=self._timeout
-            )
+            return self._ask(client, address, {**params, "model": self.model}, tensors)
         except NotFound:
             if self._given is None:
                 raise
             # A daemon that was started anew does not know what the one before was given.
             with self._lock:
                 self._info = self._load()
-            return client.call(
-                address, {**params, "model": self.model}, tensors, timeout=self._timeout
-            )
+            return self._ask(client, address, {**params, "model": self.model}, tensors)
+
+    def _ask(
+        self, client: Caller, address: str, params: dict[str, Any], tensors: Sequence[Any] = ()
+    ) -> tuple[dict[str, Any], list[Any]]:
+        """A call; embedding changes nothing, so one that was lost is made once more."""
+        try:
+            return client.call(address, params, tensors, timeout=self._timeout)
+        except ConnectionLost as lost:
+            logger.warning("%s is called once more: %s", address, lost.message)
+            return client.call(address, params, tensors, timeout=self._timeout)
 
     def _load(self) -> dict[str, Any]:
         params: dict[str, Any] = {"model": self.model}
@@ -468,7 +477,7 @@ class EmbeddingEngine:
             params = dict(self._given)
         if "precision" in self._params:
             params["precision"] = self._params["precision"]
-        answer, _ = resolve(self._client).call(_LOAD, params, timeout=self._timeout)
+        answer, _ = self._ask(resolve(self._client), _LOAD, params)
         info: dict[str, Any] = answer["model"]
         if self._given is not None:
             self.model = str(info["name"])
@@ -535,12 +544,15 @@ def _path_of(name: str, cache_dir: str | os.PathLike[str] | None) -> Path | None
 
 
 def _cached(cache_dir: Path, name: str) -> Iterator[Path]:
-    """Folders that hold a model in a cache, the newest revision first."""
+    """Folders that hold a model in a cache; the revision that "main" names comes first, as in the
+    daemon's."""
     names = [name] if "/" in name else [name, f"sentence-transformers/{name}"]
     for each in names:
-        snapshots = cache_dir / f"models--{each.replace('/', '--')}" / "snapshots"
-        if snapshots.is_dir():
-            yield from sorted(snapshots.iterdir(), key=lambda p: p.stat().st_mtime, reverse=True)
+        repository = cache_dir / f"models--{each.replace('/', '--')}"
+        main = repository / "refs" / "main"
+        wanted = main.read_text().strip() if main.is_file() else ""
+        if (snapshots := repository / "snapshots").is_dir():
+            yield from sorted(snapshots.iterdir(), key=lambda p: (p.name != wanted, p.name))
         yield cache_dir / each.replace("/", "_")
         yield cache_dir / each
 

@@ -96,6 +96,8 @@ def test_module_functions(client, monkeypatch):
     monkeypatch.setattr("neuralcore._default._client", client)
     one = neuralcore.embed_text("a text")
     np.testing.assert_allclose(neuralcore.embed_batch(["a text"])[0], one, atol=VARIES)
+    told = neuralcore.runtime_info()["models"]["all-MiniLM-L6-v2"]
+    assert told == {"state": "ready", "precision": told["precision"], "provider": "cpu"}
 
 
 @pytest.mark.parametrize("name", ["all-MiniLM-L6-v2", "sentence-transformers/all-MiniLM-L6-v2"])

@@ -19,11 +19,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny_model
 
 from neuralcore import MessageBus, _discovery, _wire, daemon
 from neuralcore._connection import Connection
 from neuralcore._endpoint import Endpoint
 from neuralcore.client import Client, connect
+from neuralcore.embedding import EmbeddingEngine
 from neuralcore.errors import ConnectError, DaemonStartError
 from neuralcore.testing import RunningDaemon
 
@@ -309,6 +311,34 @@ def test_a_daemon_that_died_is_started_again(home: Path, caplog: pytest.LogCaptu
             client.info()
         assert not _discovery.is_alive(second)
         assert daemon.find(home) is None
+
+
+def test_texts_of_a_daemon_that_died_are_embedded_by_the_next(
+    home: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with connect(home=home) as client:
+        engine = EmbeddingEngine(client=client)
+        expected = engine.embed("number 3 " * 200)
+        first = client.info()["pid"]
+
+        def texts() -> Iterator[str]:
+            for i in range(700):
+                if i == 600:  # two portions have been sent
+                    time.sleep(0.2)
+                    os.kill(first, signal.SIGKILL)
+                yield f"number {i} " * 200
+
+        vectors = list(engine.stream(texts()))
+        assert len(vectors) == 700
+        np.testing.assert_allclose(vectors[3], expected, atol=0.03)
+        assert client.info()["pid"] != first
+        assert "neuralcore.embedding.embed is called once more: The" in caplog.text
+
+        # The third daemon does not know of a model that the second was given.
+        given = EmbeddingEngine(tiny_model.write(home / "tiny"), client=client)
+        before = given.embed("one two")
+        os.kill(client.info()["pid"], signal.SIGKILL)
+        np.testing.assert_array_equal(given.embed("one two"), before)
 
 
 def test_a_daemon_that_somebody_else_keeps_is_left_to_him(home: Path) -> None:

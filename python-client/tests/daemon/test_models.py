@@ -7,6 +7,7 @@ import base64
 import http.client
 import itertools
 import json
+import shutil
 import threading
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 import tiny_model
 
+from neuralcore import cli
 from neuralcore.embedding import EmbeddingEngine, EmbeddingType, ModelConfig
 from neuralcore.errors import InvalidRequest, NotFound
 
@@ -64,7 +66,12 @@ def test_kinds_have_prefixes(client, folder):
 
 
 def test_a_model_in_a_cache_folder(client, tmp_path):
-    tiny_model.write(tmp_path / "models--intfloat--e5-small-v2" / "snapshots" / "a1")
+    repository = tmp_path / "models--intfloat--e5-small-v2"
+    tiny_model.write(repository / "snapshots" / "a1")
+    for other in ("a0", "a2"):
+        (tiny_model.write(repository / "snapshots" / other) / "model.onnx").write_text("broken")
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("a1")
     engine = EmbeddingEngine("intfloat/e5-small-v2", cache_dir=tmp_path, client=client)
     with pytest.raises(Exception, match="vectors of 384 numbers"):
         engine.embed("one")
@@ -270,3 +277,24 @@ def test_texts_seen_before_are_known(client):
     np.testing.assert_array_equal(engine.embed(text), first)
     after = next(m for m in client.models() if m["name"] == engine.model)["cache"]["hits"]
     assert after > hits
+
+
+def test_what_is_wrong_with_one_model_is_told_and_concerns_no_other(client, capsys):
+    models = Path(client.call(MODELS)[0]["folder"])
+    tiny_model.write(models / "sound")
+    given, wrong = models / "models.yaml", models / "undescribed" / "manifest.json"
+    wrong.parent.mkdir()
+    given.write_text("sound: {dimension: 2}\n")
+    wrong.write_text('{"repository": "some/undescribed"}')
+    try:
+        engine = EmbeddingEngine("sound", normalize=False, client=client)
+        np.testing.assert_allclose(engine.embed("two"), [0, 2])
+        with pytest.raises(InvalidRequest, match=r"undescribed: 'dimension' is missing"):
+            EmbeddingEngine("some/undescribed", client=client).embed("two")
+        assert cli.main(["models", "list", "--url", client.url]) == 0
+        told = capsys.readouterr()
+        assert f"{wrong}, model undescribed: 'dimension' is missing" in told.err
+        assert "sound " in told.out
+    finally:
+        given.unlink()
+        shutil.rmtree(wrong.parent)

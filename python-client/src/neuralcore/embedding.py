@@ -15,6 +15,7 @@ import itertools
 import logging
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -55,6 +56,8 @@ _PORTION_TEXTS = 256
 """Texts of one request: enough for the daemon to sort by length, few enough to show progress."""
 _UNDER_WAY = 2
 """Requests under way at a time, so that the daemon never waits for the next one."""
+_ENDING_SECONDS = 0.25
+"""A daemon that ends closes its connections one after the other: for so long one may be left."""
 _OUTPUTS = ("float32", "int8", "base64")
 _PRECISIONS = ("auto", "fp32", "fp16", "int8")
 
@@ -469,6 +472,7 @@ class EmbeddingEngine:
             return client.call(address, params, tensors, timeout=self._timeout)
         except ConnectionLost as lost:
             logger.warning("%s is called once more: %s", address, lost.message)
+            time.sleep(_ENDING_SECONDS)
             return client.call(address, params, tensors, timeout=self._timeout)
 
     def _load(self) -> dict[str, Any]:

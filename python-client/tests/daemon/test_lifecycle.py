@@ -318,7 +318,7 @@ def test_texts_of_a_daemon_that_died_are_embedded_by_the_next(
 ) -> None:
     with connect(home=home) as client:
         engine = EmbeddingEngine(client=client)
-        expected = engine.embed("number 3 " * 200)
+        expected = engine.embed("number 3 " * 20)
         first = client.info()["pid"]
 
         def texts() -> Iterator[str]:
@@ -326,7 +326,7 @@ def test_texts_of_a_daemon_that_died_are_embedded_by_the_next(
                 if i == 600:  # two portions have been sent
                     time.sleep(0.2)
                     os.kill(first, signal.SIGKILL)
-                yield f"number {i} " * 200
+                yield f"number {i} " * 20
 
         vectors = list(engine.stream(texts()))
         assert len(vectors) == 700

@@ -60,7 +60,7 @@ public class StorageKernelBenchmark {
         for (int i = 0; i < 4 * d; i++) {
             rows[i] = (float) random.nextGaussian();
         }
-        prepared = new short[d];
+        prepared = new short[CodeKernels.preparedLength(d)];
         kernels.codes().prepare(query, 0, prepared, d);
         codes = new byte[4 * d];
         for (int row = 0; row < 4; row++) {

@@ -39,7 +39,7 @@ final class CodeQuery {
     CodeQuery(Scoring scoring, float[] query) {
         CodeKernels kernels = scoring.kernels().codes();
         this.product = scoring.metric().isProduct();
-        this.prepared = new short[query.length];
+        this.prepared = new short[CodeKernels.preparedLength(query.length)];
         float unit = kernels.prepare(query, 0, prepared, query.length);
         double error = 0;
         double sum = 0;

@@ -23,7 +23,7 @@ final class CodeScorer extends RowScorer {
         super(rows);
         codes = kernels.codes();
         squared = !metric.isProduct();
-        prepared = new short[dimension];
+        prepared = new short[CodeKernels.preparedLength(dimension)];
     }
 
     @Override
@@ -35,10 +35,19 @@ final class CodeScorer extends RowScorer {
         }
     }
 
+    /**
+     * {@inheritDoc}
+     *
+     * <p>What is not in a cache is waited for at once: the factors of all rows are read before any
+     * codes are, for a processor does not look as far ahead as the end of a product.
+     */
     @Override
     void score(int[] ids, int count, float[] out) {
         int padded = pad(ids, count);
         VectorRows.Snapshot from = at;
+        for (int i = 0; i < padded; i++) {
+            out[i] = from.factors(ids[i])[from.factorOffset(ids[i])] * step;
+        }
         for (int i = 0; i < padded; i += 4) {
             int a = ids[i];
             int b = ids[i + 1];
@@ -57,18 +66,16 @@ final class CodeScorer extends RowScorer {
                     dimension,
                     sums,
                     0);
-            out[i] = distance(from, a, sums[0]);
-            out[i + 1] = distance(from, b, sums[1]);
-            out[i + 2] = distance(from, c, sums[2]);
-            out[i + 3] = distance(from, d, sums[3]);
+            out[i] *= sums[0];
+            out[i + 1] *= sums[1];
+            out[i + 2] *= sums[2];
+            out[i + 3] *= sums[3];
         }
-    }
-
-    private float distance(VectorRows.Snapshot from, int row, float product) {
-        float[] factors = from.factors(row);
-        int offset = from.factorOffset(row);
-        float distance = product * (factors[offset] * step);
-        return squared ? querySquared + factors[offset + 1] + distance : distance;
+        if (squared) {
+            for (int i = 0; i < padded; i++) {
+                out[i] += querySquared + from.factors(ids[i])[from.factorOffset(ids[i]) + 1];
+            }
+        }
     }
 
     @Override

@@ -23,6 +23,14 @@ public interface CodeKernels {
     int TERMS = 12;
 
     /**
+     * Room that a prepared query needs: its numbers, and the same as an implementation reads them.
+     */
+    static int preparedLength(int dimension) {
+        // One vector more for each block of TERMS vectors; the widest have 32 lanes of 16 bits.
+        return 2 * dimension + dimension / TERMS + 32;
+    }
+
+    /**
      * Makes the codes of a row of finite values.
      *
      * @return the step; 0 for a row of zeros
@@ -43,7 +51,8 @@ public interface CodeKernels {
     /**
      * Makes a query of finite values, for {@link #dot4} and {@link #dotRows}.
      *
-     * @param target room for {@code length}
+     * @param target room for {@link #preparedLength}; its first {@code length} numbers stand for
+     *     the query's elements
      * @return the step; 0 for a query of zeros
      */
     float prepare(float[] query, int offset, short[] target, int length);

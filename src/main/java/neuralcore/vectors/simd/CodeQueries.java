@@ -12,18 +12,22 @@ final class CodeQueries {
     private CodeQueries() {}
 
     /**
-     * @param lanes 16-bit numbers in a SIMD vector: elements i, i + lanes, i + 2·lanes … of a block
-     *     of {@link CodeKernels#TERMS} · lanes elements are added up in one
+     * @param lanes 16-bit numbers in a SIMD vector. Of a block of {@link CodeKernels#TERMS} · lanes
+     *     elements, 2 · lanes after 2 · lanes are taken, and each two neighbours of them are added
+     *     up in one lane
      */
     static float prepare(float[] query, int offset, short[] target, int length, int lanes) {
         double largest = 0;
         int block = lanes * CodeKernels.TERMS;
         for (int from = 0; from < length; from += block) {
             int end = Math.min(from + block, length);
-            for (int lane = from; lane < Math.min(from + lanes, end); lane++) {
+            for (int first = from; first < Math.min(from + 2 * lanes, end); first += 2) {
                 double sum = 0;
-                for (int i = lane; i < end; i += lanes) {
+                for (int i = first; i < end; i += 2 * lanes) {
                     sum += Math.abs(query[offset + i]);
+                    if (i + 1 < end) {
+                        sum += Math.abs(query[offset + i + 1]);
+                    }
                 }
                 largest = Math.max(largest, sum);
             }

@@ -70,7 +70,7 @@ public final class KernelWarmUp {
         CodeKernels codes = kernels.codes();
         byte[] coded = new byte[ROWS * LENGTH];
         codes.encode(rows, 0, coded, 0, LENGTH);
-        short[] query = new short[LENGTH];
+        short[] query = new short[CodeKernels.preparedLength(LENGTH)];
         codes.prepare(rows, 0, query, LENGTH);
         untilCompiled(() -> codes.dotRows(query, coded, 0, ROWS, LENGTH, out));
         untilCompiled(() -> kernels.dotRows(rows, 0, rows, 0, ROWS, LENGTH, out));

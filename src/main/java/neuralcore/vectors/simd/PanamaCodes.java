@@ -1,5 +1,6 @@
 package neuralcore.vectors.simd;
 
+import java.util.Arrays;
 import jdk.incubator.vector.ByteVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.ShortVector;
@@ -8,15 +9,28 @@ import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * Products of codes on the Vector API, as wide as {@link PanamaKernels}. Bytes are widened to 16
- * bits as they are loaded, multiplied and added there; see {@link CodeKernels} for why that cannot
- * overflow. (The processors' own int8 products cannot be reached from Java.) What compares four
- * rows is too long to be inlined and is called as a whole.
+ * Products of codes on the Vector API, as wide as {@link PanamaKernels}. They are multiplied and
+ * added in 16 bits; see {@link CodeKernels} for why that cannot overflow. (The processors' own int8
+ * products cannot be reached from Java.)
  *
- * <p>Lanes are added up by pairs, as the lower and the upper half of a 32-bit lane, which two
+ * <p><b>Pairs.</b> To widen bytes to 16 bits takes a shuffle of the whole vector for each half of
+ * it. Here two codes stay in one 16-bit lane instead. With a = code + 128 in the lower byte and b
+ * likewise in the upper one the lane is {@code w = a + 256·b}, and
+ *
+ * <pre>  a·x + b·y = w·x + b·(y − 256·x)   (mod 2¹⁶)</pre>
+ *
+ * so it takes two products, and {@code b} is a shift. A prepared query has x and y − 256·x behind
+ * its numbers, for each two vectors of codes, and then, for each block, −128·Σ(x + y) of each lane,
+ * which takes the 128 away. What is left fits into 16 bits, so that what overflows on the way does
+ * not matter.
+ *
+ * <p><b>Loops.</b> What compares four rows ends at {@code i != end}, which C2 does not unroll: if
+ * it did, it would load all that the steps need before it multiplies, and put most of it on the
+ * stack (docs/decisions.md). It is too long to be inlined and is called as a whole. One row's block
+ * fits into the registers; its loop runs a constant number of times, so that C2 unrolls it and puts
+ * nothing before and after it. Lanes are added up by halves of 32-bit lanes at last, which two
  * shifts take apart: casting the second half of a vector to wider lanes takes a dozen instructions
- * without AVX-512. Inner loops run a constant number of times, so that C2 puts nothing before and
- * after them.
+ * without AVX-512.
  */
 final class PanamaCodes implements CodeKernels {
     static final VectorSpecies<Short> SHORTS =
@@ -29,15 +43,45 @@ final class PanamaCodes implements CodeKernels {
             VectorSpecies.of(
                     byte.class, VectorShape.forBitSize(PanamaKernels.SPECIES.vectorBitSize() / 2));
 
+    /** As wide as a vector: each two are the halves of a 16-bit lane. */
+    static final VectorSpecies<Byte> PAIRS =
+            VectorSpecies.of(byte.class, PanamaKernels.SPECIES.vectorShape());
+
     static final int LANES = SHORTS.length();
     static final int BLOCK = LANES * TERMS;
+
+    /** Turns two signed bytes of a lane into what they are above −128. */
+    static final ShortVector SIGNS = ShortVector.broadcast(SHORTS, (short) 0x8080);
+
+    static final ShortVector LOWER = ShortVector.broadcast(SHORTS, (short) 0xff);
 
     /** Products of two codes that fit into 16 bits together: 3 · 96² < 2¹⁵. */
     private static final int CODE_TERMS = 3;
 
     @Override
     public float prepare(float[] query, int offset, short[] target, int length) {
-        return CodeQueries.prepare(query, offset, target, length, LANES);
+        float step = CodeQueries.prepare(query, offset, target, length, LANES);
+        pair(target, length);
+        return step;
+    }
+
+    /** Writes what {@link #pairs4} reads behind a query's {@code length} numbers. */
+    private static void pair(short[] query, int length) {
+        int paired = length & -(2 * LANES);
+        for (int from = 0; from < paired; from += BLOCK) {
+            int end = Math.min(from + BLOCK, paired);
+            int bias = length + paired + from / TERMS;
+            Arrays.fill(query, bias, bias + LANES, (short) 0);
+            for (int i = from; i < end; i += 2 * LANES) {
+                for (int lane = 0; lane < LANES; lane++) {
+                    int x = query[i + 2 * lane];
+                    int y = query[i + 2 * lane + 1];
+                    query[length + i + lane] = (short) x;
+                    query[length + i + LANES + lane] = (short) (y - 256 * x);
+                    query[bias + lane] -= (short) (128 * (x + y));
+                }
+            }
+        }
     }
 
     @Override
@@ -55,29 +99,30 @@ final class PanamaCodes implements CodeKernels {
             float[] out,
             int outOffset) {
         int limit = length & -LANES;
-        int whole = length - length % BLOCK;
+        int paired = length & -(2 * LANES);
         out[outOffset] = tail(query, rows0, row0, limit, length);
         out[outOffset + 1] = tail(query, rows1, row1, limit, length);
         out[outOffset + 2] = tail(query, rows2, row2, limit, length);
         out[outOffset + 3] = tail(query, rows3, row3, limit, length);
-        if (whole > 0) {
-            blocks4(
-                    query, whole, rows0, row0, rows1, row1, rows2, row2, rows3, row3, out,
+        if (paired > 0) {
+            pairs4(
+                    query, length, paired, rows0, row0, rows1, row1, rows2, row2, rows3, row3, out,
                     outOffset);
         }
-        if (whole < limit) {
-            part4(
-                    query, whole, limit, rows0, row0, rows1, row1, rows2, row2, rows3, row3, out,
+        if (paired < limit) {
+            last4(
+                    query, paired, rows0, row0, rows1, row1, rows2, row2, rows3, row3, out,
                     outOffset);
         }
     }
 
     /**
-     * Adds the products of whole blocks; sums of whole numbers, exact in a float. Calling {@link
-     * #widened} here takes some percent longer.
+     * Adds the products of the first {@code to} elements; sums of whole numbers, exact in a float.
+     * Calling {@link #widened} here takes some percent longer.
      */
-    private static void blocks4(
+    private static void pairs4(
             short[] query,
+            int pairs,
             int to,
             byte[] rows0,
             int row0,
@@ -93,59 +138,94 @@ final class PanamaCodes implements CodeKernels {
         IntVector total1 = IntVector.zero(INTS);
         IntVector total2 = IntVector.zero(INTS);
         IntVector total3 = IntVector.zero(INTS);
-        for (int from = 0; from < to; from += BLOCK) {
+        int end;
+        for (int from = 0; from < to; from = end) {
+            end = Math.min(from + BLOCK, to);
             ShortVector sum0 = ShortVector.zero(SHORTS);
             ShortVector sum1 = ShortVector.zero(SHORTS);
             ShortVector sum2 = ShortVector.zero(SHORTS);
             ShortVector sum3 = ShortVector.zero(SHORTS);
-            for (int j = 0; j < BLOCK; j += LANES) {
-                int i = from + j;
-                ShortVector q = ShortVector.fromArray(SHORTS, query, i);
+            for (int i = from; i != end; i += 2 * LANES) {
+                ShortVector x = ShortVector.fromArray(SHORTS, query, pairs + i);
+                ShortVector y = ShortVector.fromArray(SHORTS, query, pairs + i + LANES);
+                ShortVector w0 =
+                        ByteVector.fromArray(PAIRS, rows0, row0 + i)
+                                .reinterpretAsShorts()
+                                .lanewise(VectorOperators.XOR, SIGNS);
                 sum0 =
                         sum0.add(
-                                q.mul(
-                                        ByteVector.fromArray(BYTES, rows0, row0 + i)
-                                                .castShape(SHORTS, 0)));
+                                w0.mul(x)
+                                        .add(
+                                                w0.reinterpretAsInts()
+                                                        .lanewise(VectorOperators.LSHR, 8)
+                                                        .reinterpretAsShorts()
+                                                        .lanewise(VectorOperators.AND, LOWER)
+                                                        .mul(y)));
+                ShortVector w1 =
+                        ByteVector.fromArray(PAIRS, rows1, row1 + i)
+                                .reinterpretAsShorts()
+                                .lanewise(VectorOperators.XOR, SIGNS);
                 sum1 =
                         sum1.add(
-                                q.mul(
-                                        ByteVector.fromArray(BYTES, rows1, row1 + i)
-                                                .castShape(SHORTS, 0)));
+                                w1.mul(x)
+                                        .add(
+                                                w1.reinterpretAsInts()
+                                                        .lanewise(VectorOperators.LSHR, 8)
+                                                        .reinterpretAsShorts()
+                                                        .lanewise(VectorOperators.AND, LOWER)
+                                                        .mul(y)));
+                ShortVector w2 =
+                        ByteVector.fromArray(PAIRS, rows2, row2 + i)
+                                .reinterpretAsShorts()
+                                .lanewise(VectorOperators.XOR, SIGNS);
                 sum2 =
                         sum2.add(
-                                q.mul(
-                                        ByteVector.fromArray(BYTES, rows2, row2 + i)
-                                                .castShape(SHORTS, 0)));
+                                w2.mul(x)
+                                        .add(
+                                                w2.reinterpretAsInts()
+                                                        .lanewise(VectorOperators.LSHR, 8)
+                                                        .reinterpretAsShorts()
+                                                        .lanewise(VectorOperators.AND, LOWER)
+                                                        .mul(y)));
+                ShortVector w3 =
+                        ByteVector.fromArray(PAIRS, rows3, row3 + i)
+                                .reinterpretAsShorts()
+                                .lanewise(VectorOperators.XOR, SIGNS);
                 sum3 =
                         sum3.add(
-                                q.mul(
-                                        ByteVector.fromArray(BYTES, rows3, row3 + i)
-                                                .castShape(SHORTS, 0)));
+                                w3.mul(x)
+                                        .add(
+                                                w3.reinterpretAsInts()
+                                                        .lanewise(VectorOperators.LSHR, 8)
+                                                        .reinterpretAsShorts()
+                                                        .lanewise(VectorOperators.AND, LOWER)
+                                                        .mul(y)));
             }
+            ShortVector bias = ShortVector.fromArray(SHORTS, query, pairs + to + from / TERMS);
+            IntVector halves0 = sum0.add(bias).reinterpretAsInts();
             total0 =
                     total0.add(
-                                    sum0.reinterpretAsInts()
-                                            .lanewise(VectorOperators.LSHL, 16)
+                                    halves0.lanewise(VectorOperators.LSHL, 16)
                                             .lanewise(VectorOperators.ASHR, 16))
-                            .add(sum0.reinterpretAsInts().lanewise(VectorOperators.ASHR, 16));
+                            .add(halves0.lanewise(VectorOperators.ASHR, 16));
+            IntVector halves1 = sum1.add(bias).reinterpretAsInts();
             total1 =
                     total1.add(
-                                    sum1.reinterpretAsInts()
-                                            .lanewise(VectorOperators.LSHL, 16)
+                                    halves1.lanewise(VectorOperators.LSHL, 16)
                                             .lanewise(VectorOperators.ASHR, 16))
-                            .add(sum1.reinterpretAsInts().lanewise(VectorOperators.ASHR, 16));
+                            .add(halves1.lanewise(VectorOperators.ASHR, 16));
+            IntVector halves2 = sum2.add(bias).reinterpretAsInts();
             total2 =
                     total2.add(
-                                    sum2.reinterpretAsInts()
-                                            .lanewise(VectorOperators.LSHL, 16)
+                                    halves2.lanewise(VectorOperators.LSHL, 16)
                                             .lanewise(VectorOperators.ASHR, 16))
-                            .add(sum2.reinterpretAsInts().lanewise(VectorOperators.ASHR, 16));
+                            .add(halves2.lanewise(VectorOperators.ASHR, 16));
+            IntVector halves3 = sum3.add(bias).reinterpretAsInts();
             total3 =
                     total3.add(
-                                    sum3.reinterpretAsInts()
-                                            .lanewise(VectorOperators.LSHL, 16)
+                                    halves3.lanewise(VectorOperators.LSHL, 16)
                                             .lanewise(VectorOperators.ASHR, 16))
-                            .add(sum3.reinterpretAsInts().lanewise(VectorOperators.ASHR, 16));
+                            .add(halves3.lanewise(VectorOperators.ASHR, 16));
         }
         out[outOffset] += total0.reduceLanes(VectorOperators.ADD);
         out[outOffset + 1] += total1.reduceLanes(VectorOperators.ADD);
@@ -153,11 +233,10 @@ final class PanamaCodes implements CodeKernels {
         out[outOffset + 3] += total3.reduceLanes(VectorOperators.ADD);
     }
 
-    /** Adds the products of a part of a block. */
-    private static void part4(
+    /** Adds the products of one vector of codes. */
+    private static void last4(
             short[] query,
-            int from,
-            int to,
+            int at,
             byte[] rows0,
             int row0,
             byte[] rows1,
@@ -168,103 +247,81 @@ final class PanamaCodes implements CodeKernels {
             int row3,
             float[] out,
             int outOffset) {
-        ShortVector sum0 = ShortVector.zero(SHORTS);
-        ShortVector sum1 = ShortVector.zero(SHORTS);
-        ShortVector sum2 = ShortVector.zero(SHORTS);
-        ShortVector sum3 = ShortVector.zero(SHORTS);
-        for (int i = from; i < to; i += LANES) {
-            ShortVector q = ShortVector.fromArray(SHORTS, query, i);
-            sum0 =
-                    sum0.add(
-                            q.mul(
-                                    ByteVector.fromArray(BYTES, rows0, row0 + i)
-                                            .castShape(SHORTS, 0)));
-            sum1 =
-                    sum1.add(
-                            q.mul(
-                                    ByteVector.fromArray(BYTES, rows1, row1 + i)
-                                            .castShape(SHORTS, 0)));
-            sum2 =
-                    sum2.add(
-                            q.mul(
-                                    ByteVector.fromArray(BYTES, rows2, row2 + i)
-                                            .castShape(SHORTS, 0)));
-            sum3 =
-                    sum3.add(
-                            q.mul(
-                                    ByteVector.fromArray(BYTES, rows3, row3 + i)
-                                            .castShape(SHORTS, 0)));
-        }
-        out[outOffset] += widened(sum0).reduceLanes(VectorOperators.ADD);
-        out[outOffset + 1] += widened(sum1).reduceLanes(VectorOperators.ADD);
-        out[outOffset + 2] += widened(sum2).reduceLanes(VectorOperators.ADD);
-        out[outOffset + 3] += widened(sum3).reduceLanes(VectorOperators.ADD);
+        ShortVector q = ShortVector.fromArray(SHORTS, query, at);
+        out[outOffset] +=
+                widened(q.mul(ByteVector.fromArray(BYTES, rows0, row0 + at).castShape(SHORTS, 0)))
+                        .reduceLanes(VectorOperators.ADD);
+        out[outOffset + 1] +=
+                widened(q.mul(ByteVector.fromArray(BYTES, rows1, row1 + at).castShape(SHORTS, 0)))
+                        .reduceLanes(VectorOperators.ADD);
+        out[outOffset + 2] +=
+                widened(q.mul(ByteVector.fromArray(BYTES, rows2, row2 + at).castShape(SHORTS, 0)))
+                        .reduceLanes(VectorOperators.ADD);
+        out[outOffset + 3] +=
+                widened(q.mul(ByteVector.fromArray(BYTES, rows3, row3 + at).castShape(SHORTS, 0)))
+                        .reduceLanes(VectorOperators.ADD);
     }
 
     @Override
     public void dotRows(
             short[] query, byte[] rows, int offset, int count, int length, float[] out) {
-        int whole = length - length % BLOCK;
+        int paired = length & -(2 * LANES);
+        int whole = paired - paired % BLOCK;
         for (int i = 0; i < count; i++) {
             int row = offset + i * length;
-            int sum = blocks(query, whole, rows, row);
+            int sum = blocks(query, length, whole, paired, rows, row);
             out[i] = whole < length ? sum + rest(query, whole, length, rows, row) : sum;
         }
     }
 
-    /** The products of whole blocks. The three sums add up in 16 bits as one would. */
-    private static int blocks(short[] query, int to, byte[] rows, int row) {
+    /**
+     * The products of whole blocks of one row. A block of one row fits into the registers, so this
+     * loop may be unrolled: it runs a constant number of times, and C2 puts nothing before and
+     * after it.
+     */
+    private static int blocks(short[] query, int pairs, int to, int biases, byte[] rows, int row) {
         IntVector total = IntVector.zero(INTS);
         for (int from = 0; from < to; from += BLOCK) {
             int begin = row + from;
-            ShortVector sum0 = ShortVector.zero(SHORTS);
-            ShortVector sum1 = ShortVector.zero(SHORTS);
-            ShortVector sum2 = ShortVector.zero(SHORTS);
-            for (int j = 0; j < BLOCK; j += 3 * LANES) {
-                int i = from + j;
-                int at = begin + j;
-                sum0 =
-                        sum0.add(
-                                ShortVector.fromArray(SHORTS, query, i)
-                                        .mul(
-                                                ByteVector.fromArray(BYTES, rows, at)
-                                                        .castShape(SHORTS, 0)));
-                sum1 =
-                        sum1.add(
-                                ShortVector.fromArray(SHORTS, query, i + LANES)
-                                        .mul(
-                                                ByteVector.fromArray(BYTES, rows, at + LANES)
-                                                        .castShape(SHORTS, 0)));
-                sum2 =
-                        sum2.add(
-                                ShortVector.fromArray(SHORTS, query, i + 2 * LANES)
-                                        .mul(
-                                                ByteVector.fromArray(BYTES, rows, at + 2 * LANES)
-                                                        .castShape(SHORTS, 0)));
+            ShortVector lower = ShortVector.zero(SHORTS);
+            ShortVector upper = ShortVector.zero(SHORTS);
+            for (int j = 0; j < BLOCK; j += 2 * LANES) {
+                int i = pairs + from + j;
+                ShortVector w =
+                        ByteVector.fromArray(PAIRS, rows, begin + j)
+                                .reinterpretAsShorts()
+                                .lanewise(VectorOperators.XOR, SIGNS);
+                lower = lower.add(w.mul(ShortVector.fromArray(SHORTS, query, i)));
+                upper =
+                        upper.add(
+                                w.reinterpretAsInts()
+                                        .lanewise(VectorOperators.LSHR, 8)
+                                        .reinterpretAsShorts()
+                                        .lanewise(VectorOperators.AND, LOWER)
+                                        .mul(ShortVector.fromArray(SHORTS, query, i + LANES)));
             }
-            ShortVector sum = sum0.add(sum1).add(sum2);
-            total = total.add(widened(sum));
+            ShortVector bias = ShortVector.fromArray(SHORTS, query, pairs + biases + from / TERMS);
+            total = total.add(widened(lower.add(upper).add(bias)));
         }
         return total.reduceLanes(VectorOperators.ADD);
     }
 
-    /** The products from {@code from} on, which fill no block. */
+    /**
+     * The products from {@code from} on, which fill no block; one widened vector after the other.
+     */
     private static int rest(short[] query, int from, int length, byte[] rows, int row) {
-        ShortVector sum = ShortVector.zero(SHORTS);
+        IntVector total = IntVector.zero(INTS);
         int i = from;
         for (; i <= length - LANES; i += LANES) {
-            sum =
-                    sum.add(
-                            ShortVector.fromArray(SHORTS, query, i)
-                                    .mul(
-                                            ByteVector.fromArray(BYTES, rows, row + i)
-                                                    .castShape(SHORTS, 0)));
+            ShortVector codes =
+                    (ShortVector) ByteVector.fromArray(BYTES, rows, row + i).castShape(SHORTS, 0);
+            total = total.add(widened(codes.mul(ShortVector.fromArray(SHORTS, query, i))));
         }
-        return widened(sum).reduceLanes(VectorOperators.ADD) + tail(query, rows, row, i, length);
+        return total.reduceLanes(VectorOperators.ADD) + tail(query, rows, row, i, length);
     }
 
     /** The lanes added up by pairs. */
-    private static IntVector widened(ShortVector sum) {
+    static IntVector widened(ShortVector sum) {
         IntVector pairs = sum.reinterpretAsInts();
         return pairs.lanewise(VectorOperators.LSHL, 16)
                 .lanewise(VectorOperators.ASHR, 16)

@@ -155,93 +155,50 @@ final class PanamaSegments implements SegmentKernels {
             int length,
             float[] out,
             int outOffset) {
-        IntVector total0 = IntVector.zero(PanamaCodes.INTS);
-        IntVector total1 = IntVector.zero(PanamaCodes.INTS);
-        IntVector total2 = IntVector.zero(PanamaCodes.INTS);
-        IntVector total3 = IntVector.zero(PanamaCodes.INTS);
-        int i = 0;
-        int limit = length & -PanamaCodes.LANES;
-        while (i < limit) {
-            int end = Math.min(i + PanamaCodes.BLOCK, limit);
-            ShortVector sum0 = ShortVector.zero(PanamaCodes.SHORTS);
-            ShortVector sum1 = ShortVector.zero(PanamaCodes.SHORTS);
-            ShortVector sum2 = ShortVector.zero(PanamaCodes.SHORTS);
-            ShortVector sum3 = ShortVector.zero(PanamaCodes.SHORTS);
-            for (; i < end; i += PanamaCodes.LANES) {
-                ShortVector q = ShortVector.fromArray(PanamaCodes.SHORTS, query, i);
-                sum0 =
-                        sum0.add(
-                                q.mul(
-                                        ByteVector.fromMemorySegment(
-                                                        PanamaCodes.BYTES,
-                                                        rows,
-                                                        row0 + i,
-                                                        LITTLE_ENDIAN)
-                                                .castShape(PanamaCodes.SHORTS, 0)));
-                sum1 =
-                        sum1.add(
-                                q.mul(
-                                        ByteVector.fromMemorySegment(
-                                                        PanamaCodes.BYTES,
-                                                        rows,
-                                                        row1 + i,
-                                                        LITTLE_ENDIAN)
-                                                .castShape(PanamaCodes.SHORTS, 0)));
-                sum2 =
-                        sum2.add(
-                                q.mul(
-                                        ByteVector.fromMemorySegment(
-                                                        PanamaCodes.BYTES,
-                                                        rows,
-                                                        row2 + i,
-                                                        LITTLE_ENDIAN)
-                                                .castShape(PanamaCodes.SHORTS, 0)));
-                sum3 =
-                        sum3.add(
-                                q.mul(
-                                        ByteVector.fromMemorySegment(
-                                                        PanamaCodes.BYTES,
-                                                        rows,
-                                                        row3 + i,
-                                                        LITTLE_ENDIAN)
-                                                .castShape(PanamaCodes.SHORTS, 0)));
+        out[outOffset] = codeDot(query, rows, row0, length);
+        out[outOffset + 1] = codeDot(query, rows, row1, length);
+        out[outOffset + 2] = codeDot(query, rows, row2, length);
+        out[outOffset + 3] = codeDot(query, rows, row3, length);
+    }
+
+    /** As {@link PanamaCodes} does it, which says how. */
+    private static float codeDot(short[] query, MemorySegment rows, long row, int length) {
+        int paired = length & -(2 * PanamaCodes.LANES);
+        IntVector total = IntVector.zero(PanamaCodes.INTS);
+        int end;
+        for (int from = 0; from < paired; from = end) {
+            end = Math.min(from + PanamaCodes.BLOCK, paired);
+            ShortVector lower = ShortVector.zero(PanamaCodes.SHORTS);
+            ShortVector upper = ShortVector.zero(PanamaCodes.SHORTS);
+            for (int i = from; i != end; i += 2 * PanamaCodes.LANES) {
+                ShortVector w =
+                        ByteVector.fromMemorySegment(
+                                        PanamaCodes.PAIRS, rows, row + i, LITTLE_ENDIAN)
+                                .reinterpretAsShorts()
+                                .lanewise(VectorOperators.XOR, PanamaCodes.SIGNS);
+                lower =
+                        lower.add(
+                                w.mul(
+                                        ShortVector.fromArray(
+                                                PanamaCodes.SHORTS, query, length + i)));
+                upper =
+                        upper.add(
+                                w.reinterpretAsInts()
+                                        .lanewise(VectorOperators.LSHR, 8)
+                                        .reinterpretAsShorts()
+                                        .lanewise(VectorOperators.AND, PanamaCodes.LOWER)
+                                        .mul(
+                                                ShortVector.fromArray(
+                                                        PanamaCodes.SHORTS,
+                                                        query,
+                                                        length + i + PanamaCodes.LANES)));
             }
-            total0 =
-                    total0.add(
-                                    sum0.reinterpretAsInts()
-                                            .lanewise(VectorOperators.LSHL, 16)
-                                            .lanewise(VectorOperators.ASHR, 16))
-                            .add(sum0.reinterpretAsInts().lanewise(VectorOperators.ASHR, 16));
-            total1 =
-                    total1.add(
-                                    sum1.reinterpretAsInts()
-                                            .lanewise(VectorOperators.LSHL, 16)
-                                            .lanewise(VectorOperators.ASHR, 16))
-                            .add(sum1.reinterpretAsInts().lanewise(VectorOperators.ASHR, 16));
-            total2 =
-                    total2.add(
-                                    sum2.reinterpretAsInts()
-                                            .lanewise(VectorOperators.LSHL, 16)
-                                            .lanewise(VectorOperators.ASHR, 16))
-                            .add(sum2.reinterpretAsInts().lanewise(VectorOperators.ASHR, 16));
-            total3 =
-                    total3.add(
-                                    sum3.reinterpretAsInts()
-                                            .lanewise(VectorOperators.LSHL, 16)
-                                            .lanewise(VectorOperators.ASHR, 16))
-                            .add(sum3.reinterpretAsInts().lanewise(VectorOperators.ASHR, 16));
+            ShortVector bias =
+                    ShortVector.fromArray(
+                            PanamaCodes.SHORTS, query, length + paired + from / PanamaCodes.TERMS);
+            total = total.add(PanamaCodes.widened(lower.add(upper).add(bias)));
         }
-        out[outOffset] =
-                total0.reduceLanes(VectorOperators.ADD)
-                        + ScalarSegments.codeDot(query, rows, row0, i, length);
-        out[outOffset + 1] =
-                total1.reduceLanes(VectorOperators.ADD)
-                        + ScalarSegments.codeDot(query, rows, row1, i, length);
-        out[outOffset + 2] =
-                total2.reduceLanes(VectorOperators.ADD)
-                        + ScalarSegments.codeDot(query, rows, row2, i, length);
-        out[outOffset + 3] =
-                total3.reduceLanes(VectorOperators.ADD)
-                        + ScalarSegments.codeDot(query, rows, row3, i, length);
+        return total.reduceLanes(VectorOperators.ADD)
+                + ScalarSegments.codeDot(query, rows, row, paired, length);
     }
 }

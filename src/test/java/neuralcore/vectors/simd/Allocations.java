@@ -71,7 +71,7 @@ public final class Allocations {
         PackedRows packed = kernels.pack(rows, 0, 40, d);
         float[] matrix = new float[13 * packed.stride()];
         byte[] codes = new byte[40 * d];
-        short[] query = new short[d];
+        short[] query = new short[CodeKernels.preparedLength(d)];
         short[] half = new short[d];
         MemorySegment segment = Arena.global().allocate(4L * 4 * d, 64);
         CodeKernels coded = kernels.codes();

@@ -84,7 +84,7 @@ class StorageKernelsTest {
             int code = random.nextInt(-CodeKernels.LARGEST, CodeKernels.LARGEST + 1);
             rows[i] = (byte) (random.nextBoolean() ? code : Integer.signum(code) * 96);
         }
-        short[] prepared = new short[LARGEST];
+        short[] prepared = new short[CodeKernels.preparedLength(LARGEST)];
         float[] out = new float[6];
         for (int n : dimensions()) {
             float[] query = gaussian(random, n);
@@ -130,7 +130,7 @@ class StorageKernelsTest {
                             default -> query[i];
                         };
             }
-            short[] prepared = new short[n];
+            short[] prepared = new short[CodeKernels.preparedLength(n)];
             float step = kernels.codes().prepare(query, 0, prepared, n);
             byte[] row = new byte[n];
             long product = 0;
@@ -203,7 +203,7 @@ class StorageKernelsTest {
         for (int i = 0; i < codes.length; i++) {
             codes[i] = (byte) random.nextInt(-96, 97);
         }
-        short[] prepared = new short[LARGEST];
+        short[] prepared = new short[CodeKernels.preparedLength(LARGEST)];
         float[] expected = new float[4];
         float[] out = new float[5];
         try (Arena arena = Arena.ofConfined()) {

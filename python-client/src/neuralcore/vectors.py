@@ -417,13 +417,14 @@ def _dimensions(value: Any) -> int:
 
 def _check_pair(a: Any, b: Any) -> None:
     for name, vector in (("a", a), ("b", b)):
-        if vector.__class__ is not list:
-            _check_sequence(name, vector)
-            if getattr(vector, "ndim", 1) != 1:
-                raise InvalidRequest(
-                    f"{name} has {vector.ndim} axes; a vector has one, and for a matrix there is a "
-                    "batch function."
-                )
+        if vector.__class__ is list or getattr(vector, "ndim", 0) == 1:
+            continue
+        _check_sequence(name, vector)
+        if getattr(vector, "ndim", 1) != 1:
+            raise InvalidRequest(
+                f"{name} has {vector.ndim} axes; a vector has one, and for a matrix there is a "
+                "batch function."
+            )
     if len(a) != len(b):
         raise _length_mismatch(len(a), len(b))
 

@@ -57,6 +57,10 @@ final class ServedModel {
     private @Nullable Future<EmbeddingModel> model;
     private long loadedNanos;
     private long usedNanos;
+
+    /** Its loading and its workers' joining; one of them alone may have done all there was. */
+    private Future<?> deployed = Future.succeededFuture();
+
     private String cachedOf = "";
     private boolean stopped;
     private boolean quarantined;
@@ -110,7 +114,7 @@ final class ServedModel {
     }
 
     boolean isIdle() {
-        return requests.isIdle() && (model == null || model.isComplete());
+        return requests.isIdle() && deployed.isComplete();
     }
 
     /** When it was last asked for, on {@link System#nanoTime}'s scale. */
@@ -153,8 +157,9 @@ final class ServedModel {
         loading = loads;
         Future<EmbeddingModel> loaded = Future.fromCompletionStage(loads, context);
         model = loaded;
-        loaded.compose(this::deployWorkers)
-                .onSuccess(
+        Future<?> working = loaded.compose(this::deployWorkers);
+        deployed = working;
+        working.onSuccess(
                         done -> {
                             log.info(
                                     "{} is ready in {}",

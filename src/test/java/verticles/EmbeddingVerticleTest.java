@@ -274,20 +274,20 @@ class EmbeddingVerticleTest {
         }
     }
 
+    /** The name of the model that is there, once it is loaded. */
+    private String load(Path path, Map<String, Object> config) {
+        Map<String, Object> given = Map.of("path", path.toString(), "config", config);
+        Reply loaded = call(Addresses.EMBEDDING_LOAD, given, "c").await();
+        return (String) ((Map<?, ?>) loaded.result().get("model")).get("name");
+    }
+
     @Test
     void underALimitTheModelNotUsedForLongestMakesRoom(@TempDir Path folder) throws Exception {
         TinyModel.write(folder.resolve("tiny"));
         vertx.deployVerticle(new EmbeddingVerticle(config(MODEL, 100, 1), TestModel.CACHE, meters))
                 .await();
         embed("c", Map.of(), "a text").await();
-        Map<String, Object> given =
-                Map.of(
-                        "path",
-                        folder.resolve("tiny").toString(),
-                        "config",
-                        Map.of("dimension", 2L));
-        Reply loaded = call(Addresses.EMBEDDING_LOAD, given, "c").await();
-        String tiny = (String) ((Map<?, ?>) loaded.result().get("model")).get("name");
+        String tiny = load(folder.resolve("tiny"), Map.of("dimension", 2L));
         awaitStates(Map.of(MODEL, "unloaded", tiny, "ready"));
         Reply reply = embed("c", Map.of("model", tiny), "two").await();
         assertThat(reply.tensors().getFirst().toFloatArray()).containsExactly(0, 1);
@@ -304,15 +304,8 @@ class EmbeddingVerticleTest {
                 .await();
         embed("c", Map.of(), "a text").await();
         Future<Reply> work = embed("c", Map.of(), words(400));
-        Map<String, Object> given =
-                Map.of(
-                        "path",
-                        folder.resolve("tiny").toString(),
-                        "config",
-                        Map.of("dimension", 2L));
-        Reply loaded = call(Addresses.EMBEDDING_LOAD, given, "c").await();
+        String tiny = load(folder.resolve("tiny"), Map.of("dimension", 2L));
         assertThat(work.isComplete()).as("it was at work").isFalse();
-        String tiny = (String) ((Map<?, ?>) loaded.result().get("model")).get("name");
         embed("c", Map.of("model", tiny), "two").await();
         assertThat(work.await().tensors().getFirst().rows()).isEqualTo(400);
         awaitStates(Map.of(MODEL, "unloaded", tiny, "ready"));
@@ -324,9 +317,7 @@ class EmbeddingVerticleTest {
         vertx.deployVerticle(new EmbeddingVerticle(config(MODEL, 100, 1), TestModel.CACHE, meters))
                 .await();
         Map<String, Object> config = Map.of("dimension", 2L, "normalize", false);
-        Map<String, Object> given = Map.of("path", network.toString(), "config", config);
-        Reply loaded = call(Addresses.EMBEDDING_LOAD, given, "c").await();
-        String tiny = (String) ((Map<?, ?>) loaded.result().get("model")).get("name");
+        String tiny = load(network, config);
         Reply before = embed("c", Map.of("model", tiny), "one").await();
         assertThat(before.tensors().getFirst().toFloatArray()).containsExactly(1, 0);
         embed("c", Map.of(), "a text").await();

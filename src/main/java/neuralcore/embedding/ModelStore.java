@@ -136,7 +136,11 @@ public final class ModelStore {
 
     /** Where the user has a file that is kept in the cache. */
     String origin(ModelSpec spec, ModelFile file) {
-        return find(spec, file, models, hub).map(Path::toString).orElse(file.resource());
+        return origin(find(spec, file, models, hub), file);
+    }
+
+    private static String origin(Optional<Path> given, ModelFile file) {
+        return given.map(Path::toString).orElse(file.resource());
     }
 
     /** The tokenizer's file. */
@@ -186,7 +190,7 @@ public final class ModelStore {
             throw missing(spec);
         }
         try (from) {
-            copy(from, file, target, origin(spec, file));
+            copy(from, file, target, origin(given, file));
         }
     }
 

@@ -69,10 +69,7 @@ final class CollectionReport {
                 float last = exact.getLast().score();
                 wanted += exact.size();
                 for (Hit hit : probe(collection, vector, false, parallel)) {
-                    boolean isAsNear =
-                            collection.metric().higherIsNearer()
-                                    ? hit.score() >= last
-                                    : hit.score() <= last;
+                    boolean isAsNear = collection.metric().reaches(hit.score(), last);
                     found += isAsNear || nearest.contains(hit.row().order()) ? 1 : 0;
                 }
             }

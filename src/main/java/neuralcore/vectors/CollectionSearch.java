@@ -197,6 +197,6 @@ final class CollectionSearch {
     }
 
     private boolean isWithin(float score, @Nullable Float limit) {
-        return limit == null || (metric.higherIsNearer() ? score >= limit : score <= limit);
+        return limit == null || metric.reaches(score, limit);
     }
 }

@@ -29,6 +29,11 @@ public enum Metric {
         return higherIsNearer;
     }
 
+    /** Whether a score is at least as near as another. */
+    public boolean reaches(float score, float limit) {
+        return higherIsNearer ? score >= limit : score <= limit;
+    }
+
     /** Whether it is made from Σ aᵢ·bᵢ; if not, from Σ (aᵢ − bᵢ)². */
     public boolean isProduct() {
         return product;

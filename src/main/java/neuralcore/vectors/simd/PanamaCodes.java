@@ -98,20 +98,15 @@ final class PanamaCodes implements CodeKernels {
             int length,
             float[] out,
             int outOffset) {
-        int limit = length & -LANES;
         int paired = length & -(2 * LANES);
-        out[outOffset] = tail(query, rows0, row0, limit, length);
-        out[outOffset + 1] = tail(query, rows1, row1, limit, length);
-        out[outOffset + 2] = tail(query, rows2, row2, limit, length);
-        out[outOffset + 3] = tail(query, rows3, row3, limit, length);
+        boolean whole = paired == length;
+        out[outOffset] = whole ? 0 : rest(query, paired, length, rows0, row0);
+        out[outOffset + 1] = whole ? 0 : rest(query, paired, length, rows1, row1);
+        out[outOffset + 2] = whole ? 0 : rest(query, paired, length, rows2, row2);
+        out[outOffset + 3] = whole ? 0 : rest(query, paired, length, rows3, row3);
         if (paired > 0) {
             pairs4(
                     query, length, paired, rows0, row0, rows1, row1, rows2, row2, rows3, row3, out,
-                    outOffset);
-        }
-        if (paired < limit) {
-            last4(
-                    query, paired, rows0, row0, rows1, row1, rows2, row2, rows3, row3, out,
                     outOffset);
         }
     }
@@ -233,35 +228,6 @@ final class PanamaCodes implements CodeKernels {
         out[outOffset + 3] += total3.reduceLanes(VectorOperators.ADD);
     }
 
-    /** Adds the products of one vector of codes. */
-    private static void last4(
-            short[] query,
-            int at,
-            byte[] rows0,
-            int row0,
-            byte[] rows1,
-            int row1,
-            byte[] rows2,
-            int row2,
-            byte[] rows3,
-            int row3,
-            float[] out,
-            int outOffset) {
-        ShortVector q = ShortVector.fromArray(SHORTS, query, at);
-        out[outOffset] +=
-                widened(q.mul(ByteVector.fromArray(BYTES, rows0, row0 + at).castShape(SHORTS, 0)))
-                        .reduceLanes(VectorOperators.ADD);
-        out[outOffset + 1] +=
-                widened(q.mul(ByteVector.fromArray(BYTES, rows1, row1 + at).castShape(SHORTS, 0)))
-                        .reduceLanes(VectorOperators.ADD);
-        out[outOffset + 2] +=
-                widened(q.mul(ByteVector.fromArray(BYTES, rows2, row2 + at).castShape(SHORTS, 0)))
-                        .reduceLanes(VectorOperators.ADD);
-        out[outOffset + 3] +=
-                widened(q.mul(ByteVector.fromArray(BYTES, rows3, row3 + at).castShape(SHORTS, 0)))
-                        .reduceLanes(VectorOperators.ADD);
-    }
-
     @Override
     public void dotRows(
             short[] query, byte[] rows, int offset, int count, int length, float[] out) {
@@ -274,11 +240,7 @@ final class PanamaCodes implements CodeKernels {
         }
     }
 
-    /**
-     * The products of whole blocks of one row. A block of one row fits into the registers, so this
-     * loop may be unrolled: it runs a constant number of times, and C2 puts nothing before and
-     * after it.
-     */
+    /** The products of whole blocks of one row. */
     private static int blocks(short[] query, int pairs, int to, int biases, byte[] rows, int row) {
         IntVector total = IntVector.zero(INTS);
         for (int from = 0; from < to; from += BLOCK) {
@@ -306,9 +268,7 @@ final class PanamaCodes implements CodeKernels {
         return total.reduceLanes(VectorOperators.ADD);
     }
 
-    /**
-     * The products from {@code from} on, which fill no block; one widened vector after the other.
-     */
+    /** The products from {@code from} on, in vectors that are widened one by one, and a tail. */
     private static int rest(short[] query, int from, int length, byte[] rows, int row) {
         IntVector total = IntVector.zero(INTS);
         int i = from;
@@ -320,12 +280,12 @@ final class PanamaCodes implements CodeKernels {
         return total.reduceLanes(VectorOperators.ADD) + tail(query, rows, row, i, length);
     }
 
-    /** The lanes added up by pairs. */
+    /** Each 32-bit lane is the sum of the two 16-bit ones that were its halves. */
     static IntVector widened(ShortVector sum) {
-        IntVector pairs = sum.reinterpretAsInts();
-        return pairs.lanewise(VectorOperators.LSHL, 16)
+        IntVector halves = sum.reinterpretAsInts();
+        return halves.lanewise(VectorOperators.LSHL, 16)
                 .lanewise(VectorOperators.ASHR, 16)
-                .add(pairs.lanewise(VectorOperators.ASHR, 16));
+                .add(halves.lanewise(VectorOperators.ASHR, 16));
     }
 
     /** The products from {@code from} on, which fill no vector. */
